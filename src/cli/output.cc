@@ -1,0 +1,43 @@
+#include "cli/output.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include "crypto/crypto.h"
+#include "fmt/format.h"
+
+namespace freehold::cli {
+
+int Fail(const Error& error, bool json) {
+  const ErrorCodeInfo& info = InfoOf(error.code());
+  if (json) {
+    const boost::json::value body = {{"error",
+                                      {{"code", info.name},
+                                       {"exit_code", info.exit_code},
+                                       {"retryable", info.retryable},
+                                       {"message", error.message()}}}};
+    Print(boost::json::serialize(body));
+  }
+  fmt::print(stderr, "freehold: {}\n", error.message());
+  return info.exit_code;
+}
+
+void Print(std::string_view text) {
+  fmt::print("{}\n", text);
+  std::fflush(stdout);
+}
+
+void HardenProcess() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);
+  if (auto locked = UseLockedMemoryForCrypto(); !locked.ok()) {
+    fmt::print(stderr, "freehold: {}\n", locked.error().message());
+    std::_Exit(InfoOf(locked.error().code()).exit_code);
+  }
+}
+
+}  // namespace freehold::cli

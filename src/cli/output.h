@@ -1,0 +1,22 @@
+// What every command says and returns: one clear sentence on standard error, a documented code.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace freehold::cli {
+
+// Prints "freehold: <sentence>" (or, with json, {"error": {...}} on standard output) and returns
+// the exit code of the error's code.
+int Fail(const Error& error, bool json = false);
+
+// Prints text and a newline on standard output.
+void Print(std::string_view text);
+
+// Command line start-up that must come before anything else uses libcrypto: no core files, not
+// attachable by other users, key memory locked. For processes that will hold keys.
+void HardenProcess();
+
+}  // namespace freehold::cli

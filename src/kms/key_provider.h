@@ -1,0 +1,122 @@
+// KeyProvider: one customer key at one KMS, and the five classes that every answer falls into.
+//
+// The interface that every KMS implements: wrap and unwrap 32 bytes (a KEK or a canary) under the
+// customer's key (CMEK) with an encryption context, and look at the key. A provider judges its own
+// service's answers; nobody above it parses a KMS's words.
+// Errors are KmsFailure, never a bare Error: custody must know the class. ToError() flattens.
+// Threads: one caller at a time. Spec: docs/providers/, shared classes in the design, section 3.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/secret_bytes.h"
+#include "kms/key_uri.h"
+
+namespace freehold {
+
+// What an answer of a KMS proves.
+enum class KmsClass {
+  kDenied,       // the customer's "no": disabled, deleted, permission or trust gone
+  kAmbiguous,    // look again
+  kUnreachable,  // outage, throttled, time-out
+  kOurs,         // our own token or clock: refresh, then judge
+  kData,         // wrong key, wrong context or corrupt blob
+};
+
+std::string_view NameOf(KmsClass kms_class);  // "denied", "ambiguous", ...
+Result<KmsClass> KmsClassFromName(std::string_view name);
+ErrorCode CodeOf(KmsClass kms_class);
+
+struct KmsFailure {
+  KmsClass kms_class = KmsClass::kAmbiguous;
+  std::string code;       // the KMS's own code: "DisabledException"; "" if it gave none
+  std::string message;    // the KMS's own words, without secrets
+  std::string operation;  // ours: "Decrypt", "AssumeRole"
+  std::string request_id;
+
+  // "Decrypt: DisabledException: arn:... is disabled."
+  std::string Sentence() const;
+  Error ToError() const { return Error(CodeOf(kms_class), Sentence()); }
+};
+
+// A value or a KmsFailure.
+template <typename T>
+using KmsResult = tl::expected<T, KmsFailure>;
+
+// Bound to the ciphertext and shown in the customer's KMS log, so that it must match to unwrap.
+using EncryptionContext = std::map<std::string, std::string>;
+
+// Which key, and who we are when we use it.
+struct KeyAccess {
+  KeyUri uri;
+  std::string principal;    // role to assume; "" = our own identity
+  std::string external_id;  // sent with the assumption; "" = none
+
+  bool operator==(const KeyAccess&) const = default;
+};
+
+struct WrappedKey {
+  Bytes ciphertext;
+  std::string key_version;  // as the KMS names what it used; "" where it does not say
+  std::string algorithm;    // "SYMMETRIC_DEFAULT"
+};
+
+struct KeyFacts {
+  std::string state;  // the KMS's word: "Enabled", "Disabled", "PendingDeletion"
+  std::string key_version;
+  std::optional<bool> rotation_enabled;  // unset: not permitted to ask
+};
+
+class KeyProvider {
+ public:
+  virtual ~KeyProvider() = default;
+
+  virtual KmsResult<WrappedKey> Wrap(const SecretBytes& plaintext,
+                                     const EncryptionContext& context) = 0;
+  // The plaintext has exactly kKeySize bytes; anything else is kData.
+  virtual KmsResult<SecretBytes> Unwrap(const WrappedKey& wrapped,
+                                        const EncryptionContext& context) = 0;
+  // What the KMS says of the key. Proves nothing about use: it succeeds on a disabled key.
+  virtual KmsResult<KeyFacts> Describe() = 0;
+};
+
+// One line of `freehold key check`.
+struct KeyCheckItem {
+  enum class Outcome { kOk, kWarning, kFailed };
+  Outcome outcome = Outcome::kOk;
+  std::string what;    // "Decrypt with encryption context"
+  std::string detail;  // what is missing and what adds it; the KMS's words
+  std::optional<KmsFailure> failure;
+};
+
+struct KeyCheckReport {
+  std::vector<KeyCheckItem> items;
+  bool valid() const;
+};
+
+// Drives a key through everything a volume needs: trust, wrap, unwrap, the right refusal of a
+// wrong context, state, rotation. Never changes anything at the KMS.
+KeyCheckReport CheckKey(KeyProvider& provider, const KeyAccess& access);
+
+// How long and how often a request is tried before it counts as unreachable.
+struct KmsTimeouts {
+  Duration connect = std::chrono::seconds(2);
+  Duration request = std::chrono::seconds(5);  // one try, connect included
+  int tries = 2;
+};
+
+// Makes providers; handed to whoever must not know which KMS it is.
+class KeyProviderFactory {
+ public:
+  virtual ~KeyProviderFactory() = default;
+  virtual std::unique_ptr<KeyProvider> NewProvider(const KeyAccess& access) = 0;
+};
+
+}  // namespace freehold

@@ -1,0 +1,1 @@
+#include "kms/sigv4.h"
