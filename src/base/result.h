@@ -36,9 +36,11 @@ inline void TakeValue(Status&&) {}
 }  // namespace freehold
 
 // The value of a Result, or a return of its Error from the enclosing function.
-#define TRY(expression)                                                 \
-  ({                                                                    \
-    auto try_result = (expression);                                     \
-    if (!try_result.ok()) return ::freehold::Error(try_result.error()); \
-    ::freehold::internal::TakeValue(std::move(try_result));             \
+#define TRY(expression) FREEHOLD_TRY_NAMED(expression, __COUNTER__)
+#define FREEHOLD_TRY_NAMED(expression, number) FREEHOLD_TRY_IN(expression, try_result_##number)
+#define FREEHOLD_TRY_IN(expression, name)                   \
+  ({                                                        \
+    auto name = (expression);                               \
+    if (!name.ok()) return ::freehold::Error(name.error()); \
+    ::freehold::internal::TakeValue(std::move(name));       \
   })
