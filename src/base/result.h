@@ -36,7 +36,9 @@ inline void TakeValue(Status&&) {}
 }  // namespace freehold
 
 // The value of a Result, or a return of its Error from the enclosing function.
-#define TRY(expression) FREEHOLD_TRY_NAMED(expression, __COUNTER__)
+// __COUNTER__ gives each use its own name, so that uses may nest.
+#define TRY(expression) FREEHOLD_TRY_EXPAND(expression, __COUNTER__)
+#define FREEHOLD_TRY_EXPAND(expression, number) FREEHOLD_TRY_NAMED(expression, number)
 #define FREEHOLD_TRY_NAMED(expression, number) FREEHOLD_TRY_IN(expression, try_result_##number)
 #define FREEHOLD_TRY_IN(expression, name)                   \
   ({                                                        \

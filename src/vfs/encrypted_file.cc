@@ -1,0 +1,295 @@
+#include "vfs/encrypted_file.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "format/units.h"
+#include "vfs/encrypted_header.h"
+
+namespace freehold {
+namespace {
+
+// Ciphertext and, on the way in, plaintext pass through here; one per thread, wiped when it grows
+// or the thread ends.
+MutableByteView Scratch(std::size_t size) {
+  thread_local WipedBuffer buffer;
+  buffer.GrowTo(size);
+  return buffer.First(size);
+}
+
+Error CutHeader(std::uint64_t size) {
+  return Error(ErrorCode::kFileCorrupt,
+               "the header is cut short: " + std::to_string(size) + " of 4096 bytes");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<File>> EncryptedFile::Open(std::unique_ptr<File> backing,
+                                                  const VolumeKeys& keys) {
+  std::unique_ptr<EncryptedFile> file(new EncryptedFile(std::move(backing), keys));
+  const std::uint64_t backing_size = TRY(file->backing_->Size());
+  if (backing_size == 0) return std::unique_ptr<File>(std::move(file));
+  if (backing_size < kHeaderSize) return CutHeader(backing_size);
+  Bytes bytes(kHeaderSize);
+  if (TRY(file->backing_->ReadAt(0, bytes)) != kHeaderSize) return CutHeader(backing_size);
+  auto opened = OpenHeader(bytes, keys);
+  if (!opened.ok()) {
+    // Zeros are accepted only by the recovery after an unclean stop, never here.
+    return Error(ErrorCode::kFileCorrupt, opened.error().message());
+  }
+  file->cipher_ = TRY(NewFileCipher(opened->header, keys));
+  file->size_ = LogicalSizeOf({backing_size}).bytes;
+  return std::unique_ptr<File>(std::move(file));
+}
+
+Result<std::size_t> EncryptedFile::ReadAt(std::uint64_t offset, MutableByteView into) {
+  MutableByteView scratch;
+  std::size_t wanted = 0;
+  const std::uint64_t start = UnitFloor(offset);
+  bool in_place = false;
+  {
+    std::shared_lock lock(io_);
+    if (offset >= size_ || into.empty()) return std::size_t{0};
+    wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - offset));
+    const std::uint64_t end = BlockCeil(offset + wanted);
+    in_place = start == offset && end - start <= into.size();
+    scratch = in_place ? into.first(end - start) : Scratch(end - start);
+    const std::size_t got = TRY(backing_->ReadAt(BodyOffset(start), scratch));
+    std::fill(scratch.begin() + static_cast<std::ptrdiff_t>(got), scratch.end(), 0);
+  }
+  {
+    std::lock_guard lock(decrypting_);
+    TRY(DecodeRun(*cipher_, UnitOf(start), scratch));
+  }
+  if (!in_place) std::memcpy(into.data(), scratch.data() + (offset - start), wanted);
+  return wanted;
+}
+
+Status EncryptedFile::WriteAt(std::uint64_t offset, ByteView data) {
+  if (data.empty()) return {};
+  std::unique_lock lock(io_);
+  TRY(WriteHeaderIfNone());
+  const std::uint64_t end = offset + data.size();
+  if (end > size_) TRY(CleanTailBeforeGrowing());
+  if (offset > size_) TRY(Grow(offset));
+  return WriteRange(offset, data);
+}
+
+Status EncryptedFile::WriteRange(std::uint64_t offset, ByteView data) {
+  const std::uint64_t old_size = size_;
+  const std::uint64_t new_size = std::max<std::uint64_t>(size_, offset + data.size());
+  std::uint8_t old_tail[kBlockSize];
+  const bool grows_over_tail = new_size > old_size && old_size % kBlockSize != 0;
+  if (grows_over_tail) TRY(ReadBlock(BlockFloor(old_size), old_tail));
+  if (auto written = EncryptAndWrite(offset, data, new_size); !written.ok()) {
+    // Out of space half way: back to the old length and the old last block.
+    (void)backing_->Truncate(BackingSizeOf({old_size}).bytes);
+    tail_known_clean_ = false;
+    if (grows_over_tail) (void)WriteTailBlock(old_size, old_tail);
+    return written;
+  }
+  const std::uint64_t backing_size = BackingSizeOf({new_size}).bytes;
+  // 15 bytes take 31 and 16 take 16: filling the last block can shorten the file below.
+  if (new_size != old_size && backing_size < BackingSizeOf({old_size}).bytes) {
+    TRY(backing_->Truncate(backing_size));
+  }
+  size_ = new_size;
+  return {};
+}
+
+// One write below for one write above: from the first block touched to the last, with its slack.
+Status EncryptedFile::EncryptAndWrite(std::uint64_t offset, ByteView data, std::uint64_t new_size) {
+  const std::uint64_t end = offset + data.size();
+  const std::uint64_t first_block = BlockFloor(offset);
+  const std::uint64_t last_end = BlockCeil(end);
+  const std::uint64_t unit_start = UnitFloor(offset);
+  const std::size_t slack = last_end >= new_size ? new_size % kBlockSize : 0;
+  MutableByteView run = Scratch(last_end - unit_start + slack);
+  const auto at = [&](std::uint64_t logical) { return run.subspan(logical - unit_start); };
+
+  std::memset(run.data(), 0, first_block - unit_start);  // only to reach the right tweak
+  if (offset != first_block) TRY(ReadBlock(first_block, at(first_block).first(kBlockSize)));
+  if (end != last_end) {
+    std::uint8_t block[kBlockSize];
+    TRY(ReadBlock(last_end - kBlockSize, block));
+    const std::size_t kept = end % kBlockSize;
+    std::memcpy(at(end).data(), block + kept, kBlockSize - kept);
+  }
+  std::memcpy(at(offset).data(), data.data(), data.size());
+  MutableByteView blocks = run.first(last_end - unit_start);
+  TRY(cipher_->Encrypt(UnitOf(unit_start), blocks, blocks));
+  std::memset(run.data() + blocks.size(), 0, slack);
+  return backing_->WriteAt(BodyOffset(first_block), at(first_block));
+}
+
+Status EncryptedFile::ReadBlock(std::uint64_t block_offset, MutableByteView block) {
+  std::memset(block.data(), 0, kBlockSize);
+  if (block_offset >= size_) return {};
+  TRY(DecryptRange(block_offset, block));
+  // What lies behind the end is padding: whatever it says, it counts as zeros.
+  if (size_ - block_offset < kBlockSize) {
+    const std::size_t kept = size_ - block_offset;
+    std::memset(block.data() + kept, 0, kBlockSize - kept);
+  }
+  return {};
+}
+
+// Within one unit. Decrypts from the unit's start, because the tweak is counted from there.
+Status EncryptedFile::DecryptRange(std::uint64_t block_offset, MutableByteView into) {
+  std::uint8_t unit[kUnitSize] = {};
+  const std::size_t before = block_offset - UnitFloor(block_offset);
+  MutableByteView run = MutableByteView(unit).first(before + into.size());
+  TRY(backing_->ReadAt(BodyOffset(block_offset), run.subspan(before)));
+  std::lock_guard lock(decrypting_);
+  TRY(DecodeRun(*cipher_, UnitOf(block_offset), run));
+  std::memcpy(into.data(), run.data() + before, into.size());
+  return {};
+}
+
+Status EncryptedFile::WriteHeaderIfNone() {
+  if (cipher_ != nullptr) return {};
+  NewHeader made = TRY(MakeHeader(keys_));
+  auto cipher = TRY(NewFileCipher(made.header, keys_));
+  if (auto written = backing_->WriteAt(0, made.bytes); !written.ok()) {
+    (void)backing_->Truncate(0);
+    return written;
+  }
+  cipher_ = std::move(cipher);
+  return {};
+}
+
+Result<std::uint64_t> EncryptedFile::Size() {
+  std::shared_lock lock(io_);
+  return size_;
+}
+
+Status EncryptedFile::Truncate(std::uint64_t size) {
+  std::unique_lock lock(io_);
+  if (size == size_) return {};
+  if (size < size_) return Shrink(size);
+  TRY(WriteHeaderIfNone());
+  TRY(CleanTailBeforeGrowing());
+  return Grow(size);
+}
+
+// New blocks are holes below, and holes decode to zeros: only the length changes.
+Status EncryptedFile::Grow(std::uint64_t size) {
+  TRY(backing_->Truncate(BackingSizeOf({size}).bytes));
+  size_ = size;
+  return {};
+}
+
+Status EncryptedFile::Shrink(std::uint64_t size) {
+  std::uint8_t block[kBlockSize] = {};
+  const bool partial = size % kBlockSize != 0;
+  if (partial) TRY(ReadBlock(BlockFloor(size), block));
+  // The length goes first: in between, stale slack is invisible, and later growth cleans it.
+  TRY(backing_->Truncate(BackingSizeOf({size}).bytes));
+  size_ = size;
+  if (!partial) return {};
+  tail_known_clean_ = false;
+  const std::size_t kept = size % kBlockSize;
+  std::memset(block + kept, 0, kBlockSize - kept);
+  return WriteTailBlock(size, block);
+}
+
+Status EncryptedFile::WriteTailBlock(std::uint64_t size, ByteView block) {
+  const std::uint64_t block_offset = BlockFloor(size);
+  const std::size_t before = block_offset - UnitFloor(block_offset);
+  const std::size_t slack = size % kBlockSize;
+  std::uint8_t unit[kUnitSize + kBlockSize] = {};
+  std::memcpy(unit + before, block.data(), kBlockSize);
+  MutableByteView run = MutableByteView(unit).first(before + kBlockSize);
+  TRY(cipher_->Encrypt(UnitOf(block_offset), run, run));
+  std::memset(unit + before + kBlockSize, 0, slack);
+  TRY(backing_->WriteAt(BodyOffset(block_offset), ByteView(unit + before, kBlockSize + slack)));
+  tail_known_clean_ = true;
+  tail_needs_sync_ = true;
+  return {};
+}
+
+// A crash, or a shrink that was never synced, can leave old bytes in the padding and the slack.
+// They must be zeros on the disk before a longer length can make them visible.
+Status EncryptedFile::CleanTailBeforeGrowing() {
+  const std::size_t partial = size_ % kBlockSize;
+  if (partial == 0) return {};
+  if (!tail_known_clean_) {
+    const std::uint64_t block_offset = BlockFloor(size_);
+    std::uint8_t block[kBlockSize];
+    std::uint8_t slack[kBlockSize] = {};
+    TRY(DecryptRange(block_offset, block));
+    TRY(backing_->ReadAt(BodyOffset(block_offset + kBlockSize),
+                         MutableByteView(slack).first(partial)));
+    const ByteView padding = ByteView(block).subspan(partial);
+    if (!AllZero(padding) || !AllZero(slack)) {
+      std::memset(block + partial, 0, kBlockSize - partial);
+      TRY(WriteTailBlock(size_, block));
+    }
+    tail_known_clean_ = true;
+  }
+  if (tail_needs_sync_) {
+    TRY(backing_->Sync(SyncKind::kData));
+    tail_needs_sync_ = false;
+  }
+  return {};
+}
+
+Status EncryptedFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) {
+  std::unique_lock lock(io_);
+  const std::uint64_t end = offset + length;
+  if (mode == AllocateMode::kPunchHole || mode == AllocateMode::kZeroRange) {
+    return ZeroRange(mode, offset, std::min(end, size_));
+  }
+  TRY(WriteHeaderIfNone());
+  if (mode == AllocateMode::kExtend && end > size_) TRY(CleanTailBeforeGrowing());
+  TRY(backing_->Allocate(AllocateMode::kKeepSize, BodyOffset(offset), length + kBlockSize));
+  if (mode == AllocateMode::kExtend && end > size_) return Grow(end);
+  return {};
+}
+
+Status EncryptedFile::ZeroRange(AllocateMode mode, std::uint64_t offset, std::uint64_t end) {
+  if (offset >= end) return {};
+  // Whole blocks become zeros below; the last block counts as whole when the file ends in it.
+  const std::uint64_t inner_start = BlockCeil(offset);
+  const std::uint64_t inner_end = end == size_ ? BlockCeil(end) : BlockFloor(end);
+  const Bytes zeros(2 * kBlockSize);  // the most that two partial blocks side by side can be
+  if (inner_start >= inner_end) {
+    return WriteRange(offset, ByteView(zeros).first(static_cast<std::size_t>(end - offset)));
+  }
+  if (offset < inner_start) TRY(WriteRange(offset, ByteView(zeros).first(inner_start - offset)));
+  if (inner_end < end) TRY(WriteRange(inner_end, ByteView(zeros).first(end - inner_end)));
+  return backing_->Allocate(mode, BodyOffset(inner_start), inner_end - inner_start);
+}
+
+Status EncryptedFile::Sync(SyncKind kind) {
+  // Not under io_: a flush may take long, and what it covers is what was written before it.
+  bool covers_tail = false;
+  {
+    std::shared_lock lock(io_);
+    covers_tail = tail_needs_sync_;
+  }
+  TRY(backing_->Sync(kind));
+  if (covers_tail) {
+    std::unique_lock lock(io_);
+    TRY(backing_->Sync(kind));  // the tail may have been rewritten in between
+    tail_needs_sync_ = false;
+  }
+  return {};
+}
+
+Result<std::uint64_t> EncryptedFile::SeekData(std::uint64_t offset) {
+  std::shared_lock lock(io_);
+  if (offset >= size_) return Error(ErrorCode::kNotFound, "past the end");
+  const std::uint64_t found = TRY(backing_->SeekData(BodyOffset(offset))) - kHeaderSize;
+  if (found >= size_) return Error(ErrorCode::kNotFound, "only a hole follows");
+  return found;
+}
+
+Result<std::uint64_t> EncryptedFile::SeekHole(std::uint64_t offset) {
+  std::shared_lock lock(io_);
+  if (offset >= size_) return Error(ErrorCode::kNotFound, "past the end");
+  const std::uint64_t found = TRY(backing_->SeekHole(BodyOffset(offset))) - kHeaderSize;
+  return std::min(found, size_);
+}
+
+}  // namespace freehold

@@ -1,0 +1,77 @@
+#include "vfs/encrypted_header.h"
+
+#include "crypto/crypto.h"
+#include "fmt/format.h"
+#include "format/sizes.h"
+
+namespace freehold {
+namespace {
+
+// A slot whose MAC fits, or the reason why not.
+Result<FileHeader> OpenSlot(ByteView slot, int index, const VolumeKeys& keys) {
+  FileHeader header = TRY(DecodeSlotUnverified(slot));
+  if (header.volume_id != keys.volume_id()) {
+    return Error(ErrorCode::kFileCorrupt, fmt::format("the file belongs to another volume, {}",
+                                                      HexEncode(header.volume_id)));
+  }
+  const Dek* dek = TRY(keys.Find(header.dek_id));
+  if (!SlotMacFits(slot, index, DeriveHeaderKey(dek->bytes, header))) {
+    return Error(ErrorCode::kFileCorrupt, "the header was changed: its MAC does not fit");
+  }
+  if (header.cipher != keys.cipher()) {
+    return Error(ErrorCode::kFileCorrupt,
+                 fmt::format("the file's cipher {} is not the volume's", NameOf(header.cipher)));
+  }
+  return header;
+}
+
+}  // namespace
+
+Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys) {
+  if (bytes.size() < kHeaderSize) {
+    return Error(ErrorCode::kFileCorrupt,
+                 fmt::format("the header is cut short: {} of {} bytes", bytes.size(), kHeaderSize));
+  }
+  if (AllZero(bytes.first(kHeaderSize))) {
+    return Error(ErrorCode::kNotFound, "the header is all zeros");
+  }
+  OpenedHeader opened;
+  std::optional<Error> first_failure;
+  const HeaderSlots slots = SplitHeader(bytes);
+  for (int index : {0, 1}) {
+    auto header = OpenSlot(slots.slot[index], index, keys);
+    if (!header.ok()) {
+      if (!first_failure.has_value()) first_failure = header.error();
+      continue;
+    }
+    const bool newer = !opened.slot_valid[0] || header->generation > opened.header.generation;
+    opened.slot_valid[index] = true;
+    if (newer) opened.header = *header;
+  }
+  if (opened.slot_valid[0] || opened.slot_valid[1]) return opened;
+  if (first_failure->code() == ErrorCode::kNotFound) {
+    return Error(ErrorCode::kFileCorrupt, "both header slots are damaged");
+  }
+  return *first_failure;
+}
+
+Result<NewHeader> MakeHeader(const VolumeKeys& keys) {
+  const Dek* dek = TRY(keys.Active());
+  NewHeader made;
+  made.header.cipher = keys.cipher();
+  made.header.volume_id = keys.volume_id();
+  made.header.file_id = RandomId();
+  made.header.dek_id = dek->id;
+  RandomFill(made.header.salt);
+  made.bytes = EncodeHeader(made.header, DeriveHeaderKey(dek->bytes, made.header));
+  return made;
+}
+
+Result<std::unique_ptr<UnitCipher>> NewFileCipher(const FileHeader& header,
+                                                  const VolumeKeys& keys) {
+  if (header.cipher == Cipher::kNull) return NewNullCipher();
+  const Dek* dek = TRY(keys.Find(header.dek_id));
+  return NewXtsCipher(DeriveXtsKey(dek->bytes, header));
+}
+
+}  // namespace freehold

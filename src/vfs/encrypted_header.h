@@ -1,0 +1,32 @@
+// The header of one encrypted file, read with and made for a volume's keys.
+//
+// Errors: kFileCorrupt names what is wrong in one sentence (foreign volume, unknown DEK, MAC), so
+// that `verify` and the log can repeat it. Pure but for randomness. Spec: docs/format/file.md.
+#pragma once
+
+#include <memory>
+
+#include "crypto/unit_cipher.h"
+#include "format/file_header.h"
+#include "keyring/volume_keys.h"
+
+namespace freehold {
+
+struct OpenedHeader {
+  FileHeader header;
+  bool slot_valid[2] = {false, false};  // one is enough; verify reports the other
+};
+
+// `bytes` are the file's first 4096. kNotFound when they are all zeros (never synced before a
+// crash).
+Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys);
+
+struct NewHeader {
+  FileHeader header;
+  Bytes bytes;  // 4096
+};
+Result<NewHeader> MakeHeader(const VolumeKeys& keys);
+
+Result<std::unique_ptr<UnitCipher>> NewFileCipher(const FileHeader& header, const VolumeKeys& keys);
+
+}  // namespace freehold
