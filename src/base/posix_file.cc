@@ -39,7 +39,7 @@ Result<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode) {
 }
 
 bool PathExists(const std::string& path) {
-  struct stat st {};
+  struct stat st = {};
   return lstat(path.c_str(), &st) == 0;
 }
 

@@ -51,7 +51,7 @@ Status PosixFile::WriteAt(std::uint64_t offset, ByteView data) {
 }
 
 Result<std::uint64_t> PosixFile::Size() {
-  struct stat st {};
+  struct stat st = {};
   if (fstat(fd_.get(), &st) != 0) return ErrnoError(errno, "stat");
   return static_cast<std::uint64_t>(st.st_size);
 }

@@ -1,0 +1,163 @@
+// Contents: open, read, write, sync, allocate, seek.
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+#include "adapters/fuse/operations.h"
+#include "base/secret_bytes.h"
+#include "fmt/format.h"
+
+namespace freehold::fuse {
+namespace {
+
+int ErrnoOf(const Error& error) { return InfoOf(error.code()).errno_value; }
+
+// The contents of a node, or an answer with the error and null.
+std::shared_ptr<File> ContentsOrReply(fuse_req_t request, fuse_ino_t id) {
+  NodePtr node = NodeOrReply(request, id);
+  if (node == nullptr) return nullptr;
+  auto file = StateOf(request).nodes.Contents(*node);
+  if (!file) {
+    fuse_reply_err(request, file.error());
+    return nullptr;
+  }
+  return *file;
+}
+
+void Open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
+  if (IsAuditor(request)) {
+    info->keep_cache = 1;
+    fuse_reply_open(request, info);
+    return;
+  }
+  FREEHOLD_ENTER(request);
+  NodePtr node = NodeOrReply(request, id);
+  if (node == nullptr) return;
+  if (auto file = state.nodes.Contents(*node); !file) {
+    return void(fuse_reply_err(request, file.error()));
+  }
+  state.nodes.AddOpening(*node);
+  info->keep_cache = 1;  // we are the only writer of the backing file
+  if (fuse_reply_open(request, info) != 0) state.nodes.DropOpening(node);
+}
+
+void Release(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
+  MountState& own = StateOf(request);
+  if (NodePtr node = own.nodes.Get(id); node != nullptr && !own.gate.closed()) {
+    own.nodes.DropOpening(node);
+  }
+  fuse_reply_err(request, 0);
+}
+
+void Read(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset, fuse_file_info*) {
+  FREEHOLD_ENTER(request);
+  auto file = ContentsOrReply(request, id);
+  if (file == nullptr) return;
+  thread_local WipedBuffer buffer;
+  buffer.GrowTo(size + 16);
+  auto got = file->ReadAt(static_cast<std::uint64_t>(offset), buffer.First(size));
+  if (!got.ok()) return void(fuse_reply_err(request, ErrnoOf(got.error())));
+  fuse_reply_buf(request, reinterpret_cast<const char*>(buffer.data()), *got);
+}
+
+// Writing takes away set-user-id and set-group-id, as the kernel expects of us (KILLPRIV_V2).
+void DropPrivilegeBits(NodeTable& nodes, Node& node) {
+  if (!node.has_privilege_bits.exchange(false)) return;
+  auto fd = nodes.Open(node, O_PATH);
+  struct stat st = {};
+  if (!fd || fstat(fd->get(), &st) != 0 || (st.st_mode & (S_ISUID | S_ISGID)) == 0) return;
+  mode_t mode = st.st_mode & 07777 & ~S_ISUID;
+  if ((mode & S_IXGRP) != 0) mode &= ~S_ISGID;
+  chmod(fmt::format("/proc/self/fd/{}", fd->get()).c_str(), mode);
+}
+
+void Write(fuse_req_t request, fuse_ino_t id, const char* data, std::size_t size, off_t offset,
+           fuse_file_info* info) {
+  FREEHOLD_ENTER(request);
+  NodePtr node = NodeOrReply(request, id);
+  if (node == nullptr) return;
+  auto file = ContentsOrReply(request, id);
+  if (file == nullptr) return;
+  auto written =
+      file->WriteAt(static_cast<std::uint64_t>(offset), AsBytes(std::string_view(data, size)));
+  if (!written.ok()) return void(fuse_reply_err(request, ErrnoOf(written.error())));
+  if (info->writepage == 0) DropPrivilegeBits(state.nodes, *node);
+  fuse_reply_write(request, size);
+}
+
+void Fsync(fuse_req_t request, fuse_ino_t id, int data_only, fuse_file_info*) {
+  FREEHOLD_ENTER(request);
+  auto file = ContentsOrReply(request, id);
+  if (file == nullptr) return;
+#if defined(FREEHOLD_MUTANT_FSYNC_IGNORED)
+  fuse_reply_err(request, 0 * data_only);
+#else
+  auto synced = file->Sync(data_only != 0 ? SyncKind::kData : SyncKind::kDataAndMetadata);
+  fuse_reply_err(request, synced.ok() ? 0 : ErrnoOf(synced.error()));
+#endif
+}
+
+std::optional<AllocateMode> ModeOf(int flags) {
+  switch (flags) {
+    case 0:
+      return AllocateMode::kExtend;
+    case FALLOC_FL_KEEP_SIZE:
+      return AllocateMode::kKeepSize;
+    case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
+      return AllocateMode::kPunchHole;
+    case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
+    case FALLOC_FL_ZERO_RANGE:
+      return AllocateMode::kZeroRange;
+    default:
+      return std::nullopt;
+  }
+}
+
+void Fallocate(fuse_req_t request, fuse_ino_t id, int flags, off_t offset, off_t length,
+               fuse_file_info*) {
+  FREEHOLD_ENTER(request);
+  const auto mode = ModeOf(flags);
+  if (!mode.has_value()) return void(fuse_reply_err(request, EOPNOTSUPP));
+  auto file = ContentsOrReply(request, id);
+  if (file == nullptr) return;
+  const auto start = static_cast<std::uint64_t>(offset);
+  const auto size = static_cast<std::uint64_t>(length);
+  auto done = file->Allocate(*mode, start, size);
+  // ZERO_RANGE without KEEP_SIZE may also grow the file.
+  if (done.ok() && flags == FALLOC_FL_ZERO_RANGE) {
+    auto now = file->Size();
+    if (now.ok() && *now < start + size) done = file->Allocate(AllocateMode::kExtend, start, size);
+  }
+  fuse_reply_err(request, done.ok() ? 0 : ErrnoOf(done.error()));
+}
+
+void Lseek(fuse_req_t request, fuse_ino_t id, off_t offset, int whence, fuse_file_info*) {
+  FREEHOLD_ENTER(request);
+  auto file = ContentsOrReply(request, id);
+  if (file == nullptr) return;
+  const auto from = static_cast<std::uint64_t>(offset);
+  auto found = whence == SEEK_DATA ? file->SeekData(from) : file->SeekHole(from);
+  if (!found.ok()) {
+    const bool past_end = found.error().code() == ErrorCode::kNotFound;
+    return void(fuse_reply_err(request, past_end ? ENXIO : ErrnoOf(found.error())));
+  }
+  fuse_reply_lseek(request, static_cast<off_t>(*found));
+}
+
+}  // namespace
+
+void AddDataOperations(fuse_lowlevel_ops& ops) {
+  ops.open = Open;
+  ops.release = Release;
+  ops.read = Read;
+  ops.write = Write;
+  ops.fsync = Fsync;
+  ops.fallocate = Fallocate;
+  ops.lseek = Lseek;
+}
+
+}  // namespace freehold::fuse

@@ -1,0 +1,72 @@
+// Mount: one FUSE mount over a backing directory and a FileLayer, and the steps that take it away.
+//
+// The steps of a seal are separate calls, so that their order and their deadlines are decided by
+// the caller (node/seal.h): FlushDirty, Fence, DropPageCache, DropContents, Abort. None of them
+// waits for a process of the database.
+// Knows no keys: they are behind the FileLayer. Needs root. Threads: calls from one thread that
+// serves no requests. Errors: kBusy for a mount point in use, kPermissionDenied without root.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/posix_file.h"
+#include "base/result.h"
+#include "vfs/file.h"
+
+namespace freehold::fuse {
+
+struct MountOptions {
+  std::string backing_directory;
+  std::string mount_point;
+  int workers = 2;  // threads that serve requests; at least 2, see DropPageCache
+  bool writeback_cache = true;
+  // Where the highest node id is kept for a guardian in another process; may be null.
+  std::atomic<std::uint64_t>* highest_node_id = nullptr;
+};
+
+class Mount {
+ public:
+  // Mounted and served when it returns. `layer` outlives the mount.
+  static Result<std::unique_ptr<Mount>> Start(const MountOptions& options, FileLayer& layer);
+  virtual ~Mount() = default;
+
+  // The connection to the kernel; a guardian that holds a copy can reach the page cache even when
+  // this process is gone.
+  virtual int device_fd() const = 0;
+  virtual std::uint64_t highest_node_id() const = 0;
+
+  // Asks the kernel to hand over all dirty pages. False when `deadline` passed first.
+  virtual bool FlushDirty(Duration deadline) = 0;
+  // From now on every request is answered EIO; false when some were still inside at `deadline`.
+  virtual bool Fence(Duration deadline) = 0;
+  // Drops the kernel's cached pages of every inode it knows, unmapping them from all processes.
+  // Dirty pages are offered to us once more, refused, and dropped. Only after Fence.
+  virtual void DropPageCache() = 0;
+  // Pages of ours still in the cache, by asking the kernel inode by inode; -1 if it cannot say.
+  virtual std::int64_t CachedPages() = 0;
+  // Lets go of every open File, so that no cipher is left in memory.
+  virtual void DropContents() = 0;
+  // Ends the connection: whoever waits gets ECONNABORTED, whoever comes gets ENOTCONN. Detaches the
+  // mount point.
+  virtual void Abort() = 0;
+
+  // A plain unmount; kBusy while files are open there.
+  virtual Status Unmount() = 0;
+  // True once the connection is gone, whoever ended it.
+  virtual bool ended() const = 0;
+};
+
+// Drops cached pages through a connection's descriptor alone, as the guardian does: node ids from 1
+// to `highest`. Needs no daemon. Unknown ids cost a system call each.
+void DropPageCacheThrough(int device_fd, std::uint64_t highest);
+
+// Aborts and detaches whatever FUSE mount is at this path; nothing happens where none is.
+void AbortMountPoint(const std::string& mount_point);
+
+// True if something is mounted exactly there. `path` is absolute and without symbolic links.
+bool IsMountPoint(const std::string& path);
+
+}  // namespace freehold::fuse

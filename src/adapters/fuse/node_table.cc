@@ -1,0 +1,210 @@
+#include "adapters/fuse/node_table.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.h"
+#include "fmt/format.h"
+#include "vfs/posix_file.h"
+
+namespace freehold::fuse {
+namespace {
+
+constexpr int kMaxKeptDirectories = 4096;
+constexpr std::size_t kMaxIdleFiles = 512;
+
+// A struct file_handle with room for the largest handle.
+union HandleBuffer {
+  struct file_handle handle;
+  char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+};
+
+bool ReadHandle(int path_fd, int* type, Bytes* bytes) {
+  HandleBuffer buffer{};
+  buffer.handle.handle_bytes = MAX_HANDLE_SZ;
+  int mount_id = 0;
+  if (name_to_handle_at(path_fd, "", &buffer.handle, &mount_id, AT_EMPTY_PATH) != 0) return false;
+  *type = buffer.handle.handle_type;
+  bytes->assign(buffer.handle.f_handle, buffer.handle.f_handle + buffer.handle.handle_bytes);
+  return true;
+}
+
+}  // namespace
+
+NodeTable::NodeTable(UniqueFd root, FileLayer& layer) : root_fd_(std::move(root)), layer_(layer) {
+  nodes_.resize(2);
+  generations_.resize(2);
+  auto node = std::make_shared<Node>();
+  node->id = kRootId;
+  node->directory = true;
+  node->lookups = 1;
+  node->kept = UniqueFd(dup(root_fd_.get()));
+  struct stat st = {};
+  fstat(root_fd_.get(), &st);
+  node->device = st.st_dev;
+  node->inode = st.st_ino;
+  by_inode_[{st.st_dev, st.st_ino}] = node;
+  nodes_[kRootId] = node;
+}
+
+NodePtr NodeTable::Get(std::uint64_t id) {
+  std::lock_guard lock(mutex_);
+  return id < nodes_.size() ? nodes_[id] : nullptr;
+}
+
+OrErrno<NodePtr> NodeTable::Learn(UniqueFd path_fd, const struct stat& st) {
+  int type = 0;
+  Bytes handle;
+  const bool has_handle = ReadHandle(path_fd.get(), &type, &handle);
+  std::lock_guard lock(mutex_);
+  // The handle tells a reused inode number from the file that had it before.
+  const auto known = by_inode_.find({st.st_dev, st.st_ino});
+  if (known != by_inode_.end() && known->second->handle == handle) {
+    ++known->second->lookups;
+    return known->second;
+  }
+  if (st.st_dev != nodes_[kRootId]->device) return tl::unexpected(EXDEV);
+  auto node = std::make_shared<Node>();
+  node->id = TakeId();
+  node->generation = generations_[node->id];
+  node->device = st.st_dev;
+  node->inode = st.st_ino;
+  node->regular = S_ISREG(st.st_mode);
+  node->directory = S_ISDIR(st.st_mode);
+  node->has_privilege_bits = (st.st_mode & (S_ISUID | S_ISGID)) != 0;
+  node->handle_type = type;
+  node->handle = std::move(handle);
+  node->lookups = 1;
+  if (!has_handle || (node->directory && kept_directories_ < kMaxKeptDirectories)) {
+    if (node->directory) ++kept_directories_;
+    node->kept = std::move(path_fd);
+  }
+  nodes_[node->id] = node;
+  by_inode_[{st.st_dev, st.st_ino}] = node;
+  return node;
+}
+
+void NodeTable::Forget(std::uint64_t id, std::uint64_t count) {
+  NodePtr gone;  // destroyed after the lock is released: closing a file may take time
+  std::lock_guard lock(mutex_);
+  if (id == kRootId || id >= nodes_.size() || nodes_[id] == nullptr) return;
+  Node& node = *nodes_[id];
+  node.lookups -= std::min(count, node.lookups);
+  if (node.lookups != 0) return;
+  const auto known = by_inode_.find({node.device, node.inode});
+  if (known != by_inode_.end() && known->second == nodes_[id]) by_inode_.erase(known);
+  if (node.directory && node.kept.valid()) --kept_directories_;
+  gone = std::move(nodes_[id]);
+  nodes_[id] = nullptr;
+  ++generations_[id];
+  free_ids_.push_back(id);
+}
+
+OrErrno<UniqueFd> NodeTable::Open(Node& node, int flags) {
+  int fd = -1;
+  if (node.kept.valid()) {
+    fd = (flags & O_PATH) != 0
+             ? fcntl(node.kept.get(), F_DUPFD_CLOEXEC, 0)
+             : open(fmt::format("/proc/self/fd/{}", node.kept.get()).c_str(), flags | O_CLOEXEC);
+  } else {
+    HandleBuffer buffer{};
+    buffer.handle.handle_bytes = static_cast<unsigned>(node.handle.size());
+    buffer.handle.handle_type = node.handle_type;
+    std::memcpy(buffer.handle.f_handle, node.handle.data(), node.handle.size());
+    fd = open_by_handle_at(root_fd_.get(), &buffer.handle, flags | O_CLOEXEC);
+  }
+  if (fd < 0) return tl::unexpected(errno);
+  return UniqueFd(fd);
+}
+
+OrErrno<std::shared_ptr<File>> NodeTable::Contents(Node& node) {
+  std::lock_guard lock(node.mutex);
+  if (node.file != nullptr) return node.file;
+  {
+    std::lock_guard table_lock(mutex_);
+    if (closed_) return tl::unexpected(EIO);
+  }
+  auto fd = Open(node, O_RDWR | O_NOATIME);
+  if (!fd) return tl::unexpected(fd.error());
+  auto file = layer_.Open(std::make_unique<PosixFile>(std::move(*fd)));
+  if (!file.ok()) {
+    LogError("mount", fmt::format("inode {}: {}", node.inode, file.error().message()));
+    return tl::unexpected(InfoOf(file.error().code()).errno_value);
+  }
+  node.file = std::move(*file);
+  return node.file;
+}
+
+void NodeTable::AddOpening(Node& node) {
+  std::lock_guard lock(node.mutex);
+  ++node.opens;
+}
+
+void NodeTable::DropOpening(const NodePtr& node) {
+  {
+    std::lock_guard lock(node->mutex);
+    if (--node->opens > 0) return;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    idle_.push_back(node);
+  }
+  TrimIdle();
+}
+
+void NodeTable::TrimIdle() {
+  for (;;) {
+    NodePtr oldest;
+    {
+      std::lock_guard lock(mutex_);
+      if (idle_.size() <= kMaxIdleFiles) return;
+      oldest = idle_.front().lock();
+      idle_.pop_front();
+    }
+    if (oldest == nullptr) continue;
+    std::shared_ptr<File> closing;  // closed outside the lock
+    std::lock_guard lock(oldest->mutex);
+    if (oldest->opens == 0) closing = std::move(oldest->file);
+  }
+}
+
+std::uint64_t NodeTable::highest_id() const {
+  std::lock_guard lock(mutex_);
+  return nodes_.size() - 1;
+}
+
+std::vector<NodePtr> NodeTable::All() {
+  std::lock_guard lock(mutex_);
+  std::vector<NodePtr> all;
+  for (const NodePtr& node : nodes_) {
+    if (node != nullptr) all.push_back(node);
+  }
+  return all;
+}
+
+void NodeTable::DropAllContents() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  for (const NodePtr& node : All()) {
+    std::lock_guard lock(node->mutex);
+    node->file.reset();
+  }
+}
+
+std::uint64_t NodeTable::TakeId() {
+  if (!free_ids_.empty()) {
+    const std::uint64_t id = free_ids_.back();
+    free_ids_.pop_back();
+    return id;
+  }
+  nodes_.push_back(nullptr);
+  generations_.push_back(0);
+  return nodes_.size() - 1;
+}
+
+}  // namespace freehold::fuse

@@ -1,0 +1,54 @@
+// The requests of FUSE's low-level interface, by kind, over a NodeTable and a Gate.
+//
+// Each request takes a pass of the gate, does its work on the backing tree and answers once.
+// ENOSYS is never answered to FSYNC or FSYNCDIR: the kernel would take it for success for ever.
+// Spec: libfuse 3.14 fuse_lowlevel.h; POSIX; design section 5. Internal to adapters/fuse/.
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include <atomic>
+
+#include "adapters/fuse/gate.h"
+#include "adapters/fuse/node_table.h"
+
+namespace freehold::fuse {
+
+struct MountState {
+  MountState(UniqueFd root, FileLayer& layer) : nodes(std::move(root), layer) {}
+  NodeTable nodes;
+  Gate gate;
+  bool writeback = false;
+  // The thread that counts cached pages behind the closed gate: its OPEN and GETATTR are answered.
+  std::atomic<pid_t> auditor{0};
+  std::atomic<bool> init_answered{false};  // the first reply is the one to INIT
+};
+
+// Adds the requests of one kind to the table of callbacks.
+void AddNamespaceOperations(fuse_lowlevel_ops& ops);
+void AddDataOperations(fuse_lowlevel_ops& ops);
+void AddDirectoryOperations(fuse_lowlevel_ops& ops);
+void AddAttributeOperations(fuse_lowlevel_ops& ops);
+
+// Shared by the four files.
+inline constexpr double kForever = 86400.0;  // we are the only writer: the kernel may cache
+
+MountState& StateOf(fuse_req_t request);
+bool IsAuditor(fuse_req_t request);
+// The node, or an answer of ESTALE and null.
+NodePtr NodeOrReply(fuse_req_t request, fuse_ino_t id);
+// fstat of the node with the plaintext's size.
+OrErrno<struct stat> StatOf(MountState& state, Node& node);
+// Looks a name up, counts the lookup, and fills the entry.
+int FillEntry(MountState& state, int parent_fd, const char* name, fuse_entry_param* entry);
+
+}  // namespace freehold::fuse
+
+// Every callback begins with this: an answer of EIO once the volume is fenced.
+#define FREEHOLD_ENTER(request)                             \
+  ::freehold::fuse::Gate::Pass pass(StateOf(request).gate); \
+  if (!pass) {                                              \
+    fuse_reply_err(request, EIO);                           \
+    return;                                                 \
+  }                                                         \
+  [[maybe_unused]] MountState& state = StateOf(request)
