@@ -1,0 +1,112 @@
+// Custody: decides, from a KMS's answers and the clocks, whether a node may hold its keys.
+//
+// The state machine of the design, section 3, and nothing else: no I/O, no threads, no waiting. A
+// caller asks Next() what to do, does it, and reports back. Only a successful unwrap of the canary
+// (or of the KEK, at opening) renews the lease, and the lease counts from when that request was
+// sent. Errors: none; every input has a meaning in every state. Threads: one at a time.
+//
+//   sealed --open--> opening --unwrapped--> open <--probe ok-- grace
+//                                            | no proof          | lease used up
+//                                            +------> grace      v
+//   open, grace --denied, and not taken back at the second look--> sealing --> sealed
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "kms/key_provider.h"
+
+namespace freehold {
+
+enum class CustodyState { kSealed, kOpening, kOpen, kGrace, kSealing };
+enum class SealReason { kNone, kDenied, kGraceUsedUp, kStopped, kRevoked };
+enum class OnDenied { kSeal, kAlert };
+enum class OnKeyReturn { kAuto, kManual };
+
+std::string_view NameOf(CustodyState state);
+std::string_view NameOf(SealReason reason);
+std::string_view NameOf(OnDenied choice);
+std::string_view NameOf(OnKeyReturn choice);
+Result<OnDenied> OnDeniedFromName(std::string_view name);
+Result<OnKeyReturn> OnKeyReturnFromName(std::string_view name);
+
+struct CustodySettings {
+  Duration check_interval = std::chrono::seconds(60);   // between two probes
+  Duration confirm_after = std::chrono::seconds(5);     // from a first "no" to the second look
+  Duration request_timeout = std::chrono::seconds(10);  // a probe that takes longer is unreachable
+  Duration outage_grace = std::chrono::minutes(30);     // open without proof
+  Duration stop_timeout = std::chrono::seconds(30);     // for the database to stop by itself
+  OnDenied on_denied = OnDenied::kSeal;
+  OnKeyReturn on_key_return = OnKeyReturn::kAuto;
+
+  // From a change at the KMS to sealed, at worst; the KMS's own propagation comes on top.
+  Duration WorstCaseDenied() const;
+  Duration WorstCaseUnreachable() const;
+};
+
+struct CustodyAction {
+  enum class Kind { kWait, kProbe, kOpen, kSeal };
+  Kind kind = Kind::kWait;
+  BootTime until;                         // for kWait
+  SealReason reason = SealReason::kNone;  // for kSeal
+};
+
+// What a status shows; times are wall-clock copies of what the machine decides on.
+struct CustodyStatus {
+  CustodyState state = CustodyState::kSealed;
+  SealReason reason = SealReason::kStopped;
+  std::optional<KmsFailure> last_failure;  // the KMS's own words; cleared by a success
+  WallTime since;                          // of the state
+  std::optional<WallTime> last_verified_at;
+  std::optional<WallTime> lease_expires_at;
+  std::optional<WallTime> next_probe_at;
+};
+
+class Custody {
+ public:
+  Custody(const CustodySettings& settings, const Clock& clock);
+
+  // What is to be done now. kWait ends early when one of the reports below is made.
+  CustodyAction Next();
+
+  // Reports. `sent` is the moment just before the request left.
+  void RequestOpen();
+  void Opened(BootTime sent);
+  void OpenFailed(const KmsFailure& failure);
+  void ProbeSucceeded(BootTime sent);
+  void ProbeFailed(const KmsFailure& failure);
+  void RequestSeal(SealReason reason);  // kStopped or kRevoked
+  void Sealed();
+
+  // Wall time ran on while the boot clock stood still: the machine was paused. The lease loses that
+  // time and a probe is due at once. True while nothing may be served before that probe's answer.
+  bool MustNotServe();
+
+  CustodyState state() const { return state_; }
+  bool LeaseExpired() const;
+  CustodyStatus Snapshot() const;
+  const CustodySettings& settings() const { return settings_; }
+
+ private:
+  void Enter(CustodyState state);
+  void Renew(BootTime sent);
+  void NoticePause();
+  WallTime ToWall(BootTime time) const;
+  Duration RetryInterval() const;
+
+  const CustodySettings settings_;
+  const Clock& clock_;
+  CustodyState state_ = CustodyState::kSealed;
+  SealReason reason_ = SealReason::kStopped;
+  std::optional<KmsFailure> last_failure_;
+  WallTime since_;
+  bool denial_pending_ = false;  // a first "no" that only a success takes back
+  bool probe_before_serving_ = false;
+  std::optional<WallTime> last_verified_;
+  BootTime lease_end_;
+  BootTime next_attempt_;
+  Duration wall_minus_boot_{};
+};
+
+}  // namespace freehold

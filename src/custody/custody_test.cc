@@ -1,0 +1,199 @@
+#include "custody/custody.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace freehold {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = CustodyAction::Kind;
+
+KmsFailure Failure(KmsClass kms_class) {
+  return KmsFailure{kms_class, "SomeException", "the KMS's words", "Decrypt", "r-1"};
+}
+
+class CustodyTest : public ::testing::Test {
+ protected:
+  CustodyTest() { Restart(CustodySettings{}); }
+  void Restart(const CustodySettings& settings) {
+    settings_ = settings;
+    custody_ = std::make_unique<Custody>(settings_, clock_);
+  }
+  void OpenNow() {
+    custody_->RequestOpen();
+    EXPECT_EQ(custody_->Next().kind, Kind::kOpen);
+    custody_->Opened(clock_.Boot());
+  }
+  void ProbeDueAfter(Duration d) {
+    clock_.Advance(d - 1ms);
+    EXPECT_EQ(custody_->Next().kind, Kind::kWait);
+    clock_.Advance(1ms);
+    EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+  }
+
+  FakeClock clock_;
+  CustodySettings settings_;
+  std::unique_ptr<Custody> custody_;
+};
+
+TEST_F(CustodyTest, AnOpenVolumeIsProbedAtTheInterval) {
+  OpenNow();
+  ProbeDueAfter(settings_.check_interval);
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_EQ(custody_->state(), CustodyState::kOpen);
+  ProbeDueAfter(settings_.check_interval);
+}
+
+TEST_F(CustodyTest, ADenialIsLookedAtAgainAndThenSeals) {
+  OpenNow();
+  clock_.Advance(60s);
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  EXPECT_EQ(custody_->state(), CustodyState::kGrace);
+  ProbeDueAfter(settings_.confirm_after);
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  const CustodyAction action = custody_->Next();
+  EXPECT_EQ(action.kind, Kind::kSeal);
+  EXPECT_EQ(action.reason, SealReason::kDenied);
+  custody_->Sealed();
+  EXPECT_EQ(custody_->Snapshot().last_failure->message, "the KMS's words");
+}
+
+TEST_F(CustodyTest, ADenialThatIsTakenBackRenews) {
+  OpenNow();
+  clock_.Advance(60s);
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  clock_.Advance(5s);
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_EQ(custody_->state(), CustodyState::kOpen);
+  EXPECT_FALSE(custody_->Snapshot().last_failure.has_value());
+}
+
+TEST_F(CustodyTest, ADenialFollowedByAnOutageSealsToo) {
+  for (KmsClass second : {KmsClass::kUnreachable, KmsClass::kAmbiguous, KmsClass::kOurs,
+                          KmsClass::kData, KmsClass::kDenied}) {
+    Restart(CustodySettings{});
+    OpenNow();
+    custody_->ProbeFailed(Failure(KmsClass::kDenied));
+    custody_->ProbeFailed(Failure(second));
+    EXPECT_EQ(custody_->Next().reason, SealReason::kDenied);
+  }
+}
+
+TEST_F(CustodyTest, EveryClassButDeniedHasTheGraceAndThenSeals) {
+  for (KmsClass kms_class :
+       {KmsClass::kUnreachable, KmsClass::kAmbiguous, KmsClass::kOurs, KmsClass::kData}) {
+    Restart(CustodySettings{});
+    OpenNow();
+    const BootTime opened = clock_.Boot();
+    while (clock_.Boot() - opened < settings_.check_interval + settings_.outage_grace) {
+      const CustodyAction action = custody_->Next();
+      ASSERT_NE(action.kind, Kind::kSeal) << NameOf(kms_class);
+      if (action.kind == Kind::kProbe) {
+        custody_->ProbeFailed(Failure(kms_class));
+      } else {
+        clock_.Advance(action.until - clock_.Boot());
+      }
+    }
+    const CustodyAction action = custody_->Next();
+    EXPECT_EQ(action.kind, Kind::kSeal);
+    EXPECT_EQ(action.reason, SealReason::kGraceUsedUp);
+  }
+}
+
+TEST_F(CustodyTest, AnOutageShorterThanTheGraceEndsOpen) {
+  OpenNow();
+  clock_.Advance(60s);
+  custody_->ProbeFailed(Failure(KmsClass::kUnreachable));
+  clock_.Advance(20min);
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_EQ(custody_->state(), CustodyState::kOpen);
+  clock_.Advance(30min);
+  EXPECT_NE(custody_->Next().kind, Kind::kSeal);
+}
+
+TEST_F(CustodyTest, TheLeaseCountsFromWhenTheRequestWasSent) {
+  OpenNow();
+  clock_.Advance(60s);
+  const BootTime sent = clock_.Boot();
+  clock_.Advance(9s);  // a slow answer
+  custody_->ProbeSucceeded(sent);
+  clock_.Advance(settings_.check_interval + settings_.outage_grace - 9s);
+  EXPECT_TRUE(custody_->LeaseExpired());
+}
+
+TEST_F(CustodyTest, AfterADenialTheReturnOfTheKeyOpensByItself) {
+  OpenNow();
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->Sealed();
+  clock_.Advance(10s);
+  EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  EXPECT_EQ(custody_->state(), CustodyState::kSealed);
+  clock_.Advance(10s);
+  EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_EQ(custody_->Next().kind, Kind::kOpen);
+}
+
+TEST_F(CustodyTest, WithManualReturnItWaitsForTheOrder) {
+  CustodySettings settings;
+  settings.on_key_return = OnKeyReturn::kManual;
+  Restart(settings);
+  OpenNow();
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->Sealed();
+  clock_.Advance(1h);
+  EXPECT_EQ(custody_->Next().kind, Kind::kWait);
+  custody_->RequestOpen();
+  EXPECT_EQ(custody_->Next().kind, Kind::kOpen);
+}
+
+TEST_F(CustodyTest, AStoppedVolumeStaysSealed) {
+  OpenNow();
+  custody_->RequestSeal(SealReason::kStopped);
+  EXPECT_EQ(custody_->Next().kind, Kind::kSeal);
+  custody_->Sealed();
+  clock_.Advance(2h);
+  EXPECT_EQ(custody_->Next().kind, Kind::kWait);
+}
+
+TEST_F(CustodyTest, WithAlertOnlyADenialNeverSeals) {
+  CustodySettings settings;
+  settings.on_denied = OnDenied::kAlert;
+  Restart(settings);
+  OpenNow();
+  for (int i = 0; i < 1000; ++i) {
+    clock_.Advance(10s);
+    ASSERT_NE(custody_->Next().kind, Kind::kSeal);
+    custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  }
+  EXPECT_EQ(custody_->state(), CustodyState::kGrace);
+}
+
+TEST_F(CustodyTest, APausedMachineProbesBeforeItServesAndLosesThatTimeOfItsLease) {
+  OpenNow();
+  clock_.AdvanceWallOnly(10min);
+  EXPECT_TRUE(custody_->MustNotServe());
+  EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_FALSE(custody_->MustNotServe());
+
+  clock_.AdvanceWallOnly(3h);
+  EXPECT_TRUE(custody_->MustNotServe());
+  EXPECT_EQ(custody_->Next().kind, Kind::kSeal);
+}
+
+TEST_F(CustodyTest, AnOpeningThatFailsLeavesItSealedWithTheKmssWords) {
+  custody_->RequestOpen();
+  custody_->OpenFailed(Failure(KmsClass::kUnreachable));
+  const CustodyStatus status = custody_->Snapshot();
+  EXPECT_EQ(status.state, CustodyState::kSealed);
+  EXPECT_EQ(status.last_failure->code, "SomeException");
+  EXPECT_TRUE(status.next_probe_at.has_value());
+}
+
+}  // namespace
+}  // namespace freehold
