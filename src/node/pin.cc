@@ -1,0 +1,123 @@
+#include "node/pin.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cstdlib>
+
+#include "base/posix_file.h"
+#include "fmt/format.h"
+
+namespace freehold {
+namespace {
+
+namespace json = boost::json;
+
+json::object ToJson(const Pin& pin) {
+  json::array keys;
+  for (const KeyAccess& access : pin.allowed) {
+    keys.push_back({{"key", access.uri.text()},
+                    {"principal", access.principal},
+                    {"external_id", access.external_id}});
+  }
+  json::object object = {
+      {"volume_id", HexEncode(pin.volume_id)}, {"generation", pin.generation}, {"allowed", keys}};
+  if (pin.kek_id.has_value()) object["kek_id"] = HexEncode(*pin.kek_id);
+  return object;
+}
+
+Result<Id> IdFromHex(std::string_view hex) {
+  const Bytes bytes = TRY(HexDecode(hex));
+  if (bytes.size() != 16) return Error(ErrorCode::kInvalidArgument, "an id is not 16 bytes");
+  Id id;
+  std::copy(bytes.begin(), bytes.end(), id.begin());
+  return id;
+}
+
+// boost::json throws on a wrong shape; the exceptions end here.
+Result<Pin> FromJson(std::string_view text) try {
+  const json::object object = json::parse(text).as_object();
+  Pin pin;
+  pin.volume_id = TRY(IdFromHex(object.at("volume_id").as_string()));
+  pin.generation = object.at("generation").to_number<std::uint64_t>();
+  if (object.contains("kek_id")) pin.kek_id = TRY(IdFromHex(object.at("kek_id").as_string()));
+  for (const json::value& key : object.at("allowed").as_array()) {
+    KeyUri uri = TRY(KeyUri::Parse(key.at("key").as_string()));
+    pin.allowed.push_back({std::move(uri), std::string(key.at("principal").as_string()),
+                           std::string(key.at("external_id").as_string())});
+  }
+  return pin;
+} catch (const std::exception& failure) {
+  return Error(ErrorCode::kIo, fmt::format("not a pin: {}", failure.what()));
+}
+
+}  // namespace
+
+std::string PinStore::DefaultDirectory() {
+  if (geteuid() == 0) return "/var/lib/freehold";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0') {
+    return std::string(state) + "/freehold";
+  }
+  const char* home = std::getenv("HOME");
+  return std::string(home != nullptr ? home : "/tmp") + "/.local/state/freehold";
+}
+
+std::string PinStore::PathOf(const Id& volume_id) const {
+  return fmt::format("{}/pins/{}.json", directory_, HexEncode(volume_id));
+}
+
+Result<std::optional<Pin>> PinStore::Load(const Id& volume_id) const {
+  auto bytes = ReadFile(PathOf(volume_id));
+  if (!bytes.ok()) {
+    if (bytes.error().code() == ErrorCode::kNotFound) return std::optional<Pin>();
+    return bytes.error();
+  }
+  auto pin = FromJson(AsText(*bytes));
+  if (!pin.ok()) return pin.error().Because(PathOf(volume_id));
+  if (pin->volume_id != volume_id) {
+    return Error(ErrorCode::kKeyringRefused, PathOf(volume_id) + " is about another volume");
+  }
+  return std::optional<Pin>(std::move(*pin));
+}
+
+Status PinStore::Save(const Pin& pin) const {
+  TRY(MakeDirectories(directory_ + "/pins", 0700));
+  const std::string text = json::serialize(ToJson(pin)) + "\n";
+  return ReplaceFile(PathOf(pin.volume_id), AsBytes(text), 0600);
+}
+
+Result<KeyAccess> AllowedAccess(const Pin& pin, const WrappedKek& wrapped) {
+  for (const KeyAccess& access : pin.allowed) {
+    if (access.uri.text() == wrapped.key_uri && access.principal == wrapped.principal) {
+      return access;
+    }
+  }
+  return Error(
+      ErrorCode::kKeyringRefused,
+      fmt::format("the keyring names the key {}{}, which is not allowed for this volume "
+                  "here; if that is right, name it with --key{}",
+                  wrapped.key_uri, wrapped.principal.empty() ? "" : " through " + wrapped.principal,
+                  wrapped.principal.empty() ? "" : " and --principal"));
+}
+
+Status CheckAgainstPin(const Pin& pin, const Keyring& keyring, std::string_view fingerprint,
+                       std::string_view accepted) {
+  if (accepted == fingerprint) return {};
+  const auto refuse = [&](std::string_view why) {
+    return Error(ErrorCode::kKeyringRefused,
+                 fmt::format("the keyring is {}; if you put it there yourself, accept it by name "
+                             "with --accept-keyring {}",
+                             why, fingerprint));
+  };
+  if (pin.kek_id.has_value() && keyring.kek_id != *pin.kek_id) {
+    return refuse("not this volume's: it holds another KEK");
+  }
+  if (keyring.generation < pin.generation) {
+    return refuse(fmt::format("older than the one last used here (generation {} after {})",
+                              keyring.generation, pin.generation));
+  }
+  return {};
+}
+
+}  // namespace freehold

@@ -1,0 +1,50 @@
+// Pin: what this machine remembers of a volume outside the volume, so that whoever can write the
+// disk cannot make us use another key or an older keyring.
+//
+// One small JSON file per volume id in the state directory (0600). It holds the KEK's id, the
+// newest keyring generation seen, and the keys that may be used for it (no secrets).
+// Errors: kKeyringRefused with the way to accept; kIo. Threads: values. Spec: design section 4.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "keyring/keyring.h"
+
+namespace freehold {
+
+struct Pin {
+  Id volume_id{};
+  std::optional<Id> kek_id;  // unset until the first opening here
+  std::uint64_t generation = 0;
+  std::vector<KeyAccess> allowed;  // two while a rotation is under way
+};
+
+class PinStore {
+ public:
+  // `directory` is made when the first pin is written.
+  explicit PinStore(std::string directory) : directory_(std::move(directory)) {}
+
+  // /var/lib/freehold for root, $XDG_STATE_HOME/freehold or ~/.local/state/freehold for others.
+  static std::string DefaultDirectory();
+
+  Result<std::optional<Pin>> Load(const Id& volume_id) const;
+  Status Save(const Pin& pin) const;
+  const std::string& directory() const { return directory_; }
+
+ private:
+  std::string PathOf(const Id& volume_id) const;
+  std::string directory_;
+};
+
+// The access that the pin allows for the key that a keyring names, with our own external id;
+// kKeyringRefused otherwise. Called before any request is made.
+Result<KeyAccess> AllowedAccess(const Pin& pin, const WrappedKek& wrapped);
+
+// kKeyringRefused for a keyring that is older than one seen before, or of another KEK; unless its
+// fingerprint is `accepted`.
+Status CheckAgainstPin(const Pin& pin, const Keyring& keyring, std::string_view fingerprint,
+                       std::string_view accepted);
+
+}  // namespace freehold

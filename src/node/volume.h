@@ -1,0 +1,74 @@
+// Volume: a directory of encrypted files with one keyring; how it is made, opened and rewrapped.
+//
+// Whoever holds a Volume holds its exclusive lock. Keys are not kept here: Open() hands them out.
+// Every change of the keyring is write, fsync, rename, fsync; the pin goes before it, so that a
+// crash at any step leaves a volume that opens under the old key or the new one.
+// Errors: as in base/error.h, one sentence. Threads: one at a time. Spec: docs/format/keyring.md.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/posix_file.h"
+#include "keyring/kek_wrapping.h"
+#include "keyring/volume_keys.h"
+#include "node/pin.h"
+#include "node/volume_paths.h"
+
+namespace freehold {
+
+struct CreateOptions {
+  std::string directory;
+  KeyAccess access;
+  EncryptionContext context;  // what the customer's KMS log and policies see
+  Cipher cipher = Cipher::kAes256Xts;
+};
+
+// Makes the volume, or nothing: the directory must be absent or empty, the key is checked first,
+// and the keyring appears last. Any failure takes back what was made.
+Status CreateVolume(const CreateOptions& options, KeyProviderFactory& factory, const PinStore& pins,
+                    const Clock& clock);
+
+struct OpenOptions {
+  std::optional<KeyAccess> access;  // given by name: allowed from now on
+  std::string accept_keyring;       // fingerprint of a keyring that the pin would refuse
+};
+
+// What a keyring says without any key: for status, inspect, and an open volume's owner.
+Result<Keyring> ReadKeyring(const VolumePaths& paths);
+
+class Volume {
+ public:
+  // Takes the lock (kBusy if another process has it), reads the keyring and holds it against the
+  // pin. Makes no request.
+  static Result<std::unique_ptr<Volume>> Lock(const std::string& directory,
+                                              const OpenOptions& options, const PinStore& pins);
+
+  const VolumePaths& paths() const { return paths_; }
+  const Keyring& keyring() const { return keyring_; }
+  const WrappedKek& wrapped_kek() const { return keyring_.keks.front(); }
+  const KeyAccess& access() const { return access_; }
+
+  // Unwraps the KEK at the KMS (one unwrap), verifies the keyring under it, unwraps the DEKs, and
+  // forgets the KEK again. A keyring that does not verify is class data.
+  KmsResult<VolumeKeys> Open(KeyProvider& provider);
+
+  // Rewrap: new CMEK, same KEK. Checks the old key and the new one first; then two unwraps and one
+  // wrap of the KEK, whatever the size of the volume; then no wrapping by the old key is left.
+  Status Rewrap(const KeyAccess& new_access, KeyProviderFactory& factory, const Clock& clock);
+
+ private:
+  Volume(VolumePaths paths, const PinStore& pins) : paths_(std::move(paths)), pins_(pins) {}
+  Status CommitKeyring(const Bytes& bytes);
+
+  VolumePaths paths_;
+  const PinStore pins_;
+  UniqueFd lock_;
+  Bytes keyring_bytes_;
+  Keyring keyring_;
+  KeyAccess access_;
+  Pin pin_;
+};
+
+}  // namespace freehold

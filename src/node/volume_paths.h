@@ -1,0 +1,24 @@
+// Where the parts of a volume lie in its directory. Spec: docs/format/keyring.md, "Places".
+#pragma once
+
+#include <string>
+
+namespace freehold {
+
+struct VolumePaths {
+  explicit VolumePaths(std::string volume_directory) : directory(std::move(volume_directory)) {}
+
+  std::string directory;
+  std::string meta() const { return directory + "/freehold"; }
+  std::string data() const { return directory + "/data"; }  // the encrypted tree
+  std::string keyring() const { return meta() + "/keyring"; }
+  std::string keyring_old() const { return meta() + "/keyring.old"; }  // being erased
+  std::string lock() const { return meta() + "/lock"; }
+  std::string control_socket() const { return meta() + "/control"; }
+  // Exists while the volume is mounted; found at the next mount it means an unclean stop.
+  std::string open_marker() const { return meta() + "/open"; }
+  // What the recovery after unclean stops adopted, one line per file.
+  std::string recovered() const { return meta() + "/recovered"; }
+};
+
+}  // namespace freehold
