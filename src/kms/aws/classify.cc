@@ -2,6 +2,7 @@
 
 #include <tinyxml2.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 
@@ -99,6 +100,18 @@ std::string ChildText(const tinyxml2::XMLElement* parent, const char* name) {
   return text == nullptr ? "" : text;
 }
 
+// The service's words go into logs and onto terminals: their first line, printable and bounded.
+// What follows a first line is the request that was signed, session token and all.
+std::string FirstLine(std::string_view message) {
+  constexpr std::size_t kLongest = 500;
+  std::string line(message.substr(0, std::min(message.find_first_of("\r\n"), kLongest)));
+  for (char& c : line) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (octet < 0x20 || octet == 0x7f) c = '?';
+  }
+  return line;
+}
+
 }  // namespace
 
 std::string BareErrorCode(std::string_view type) {
@@ -159,10 +172,11 @@ KmsClass ClassifyStsError(const ServiceError& error) { return Classify(kStsRows,
 KmsFailure FailureOf(std::string_view operation, const ServiceError& error, KmsClass kms_class) {
   KmsFailure failure;
   failure.kms_class = kms_class;
-  failure.code = error.code.empty() ? fmt::format("HTTP {}", error.http_status) : error.code;
-  failure.message = error.message;
+  failure.code =
+      error.code.empty() ? fmt::format("HTTP {}", error.http_status) : FirstLine(error.code);
+  failure.message = FirstLine(error.message);
   failure.operation = operation;
-  failure.request_id = error.request_id;
+  failure.request_id = FirstLine(error.request_id);
   return failure;
 }
 

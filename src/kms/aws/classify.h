@@ -34,6 +34,7 @@ KmsClass ClassifyKmsError(const ServiceError& error);
 KmsClass ClassifyKeyState(std::string_view key_state);
 KmsClass ClassifyStsError(const ServiceError& error);
 
+// Only the first line of the service's words: later ones may quote our request.
 KmsFailure FailureOf(std::string_view operation, const ServiceError& error, KmsClass kms_class);
 // No answer at all. A URL that we refuse to use is ours to mend; the rest is unreachable.
 KmsFailure FailureOf(std::string_view operation, const HttpFailure& failure);

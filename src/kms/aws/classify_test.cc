@@ -125,6 +125,14 @@ TEST(Classify, ReadsAnXmlError) {
   EXPECT_EQ(error.request_id, "r2");
 }
 
+TEST(Classify, QuotesOnlyTheFirstLineOfTheServicesWords) {
+  ServiceError error = Named("InvalidSignatureException");
+  error.message = "It does not\x1b[1m match.\n\nThe canonical string was x-amz-security-token:T";
+  EXPECT_EQ(FailureOf("Decrypt", error, KmsClass::kOurs).message, "It does not?[1m match.");
+  error.message = std::string(10'000, 'x');
+  EXPECT_EQ(FailureOf("Decrypt", error, KmsClass::kOurs).message.size(), 500u);
+}
+
 TEST(Classify, NoAnswerIsUnreachableAndARefusedUrlIsOurs) {
   for (const auto kind :
        {HttpFailureKind::kResolve, HttpFailureKind::kConnect, HttpFailureKind::kTls,
