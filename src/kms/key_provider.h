@@ -40,6 +40,7 @@ struct KmsFailure {
   std::string message;    // the KMS's own words, without secrets
   std::string operation;  // ours: "Decrypt", "AssumeRole"
   std::string request_id;
+  std::string remedy;  // what would help, where the provider knows: "allow kms:Decrypt to ..."
 
   // "Decrypt: DisabledException: arn:... is disabled."
   std::string Sentence() const;
@@ -71,7 +72,8 @@ struct WrappedKey {
 struct KeyFacts {
   std::string state;  // the KMS's word: "Enabled", "Disabled", "PendingDeletion"
   std::string key_version;
-  std::optional<bool> rotation_enabled;  // unset: not permitted to ask
+  std::optional<bool> rotation_enabled;  // unset: the KMS did not say
+  std::string rotation_detail;           // why it did not: its words and what would help
 };
 
 class KeyProvider {
@@ -85,6 +87,8 @@ class KeyProvider {
                                         const EncryptionContext& context) = 0;
   // What the KMS says of the key. Proves nothing about use: it succeeds on a disabled key.
   virtual KmsResult<KeyFacts> Describe() = 0;
+  // Who we are to the KMS, once trust has been asked for: an ARN. "" where a KMS has no such step.
+  virtual KmsResult<std::string> Identify() { return std::string(); }
 };
 
 // One line of `freehold key check`.
@@ -98,12 +102,15 @@ struct KeyCheckItem {
 
 struct KeyCheckReport {
   std::vector<KeyCheckItem> items;
-  bool valid() const;
+  bool valid() const;                 // nothing failed; warnings are allowed
+  const KmsFailure* failure() const;  // of the first item that failed; null when valid
 };
 
 // Drives a key through everything a volume needs: trust, wrap, unwrap, the right refusal of a
-// wrong context, state, rotation. Never changes anything at the KMS.
-KeyCheckReport CheckKey(KeyProvider& provider, const KeyAccess& access);
+// wrong context, state, rotation. Never changes anything at the KMS. `context` is for keys whose
+// policy demands certain values; empty = one that says "key-check".
+KeyCheckReport CheckKey(KeyProvider& provider, const KeyAccess& access,
+                        EncryptionContext context = {});
 
 // How long and how often a request is tried before it counts as unreachable.
 struct KmsTimeouts {

@@ -1,0 +1,91 @@
+#include "cli/key_commands.h"
+
+#include <boost/json.hpp>
+
+#include "cli/output.h"
+#include "fmt/format.h"
+#include "kms/aws/aws_key_provider.h"
+#include "kms/key_provider.h"
+
+namespace freehold::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string_view NameOf(KeyCheckItem::Outcome outcome) {
+  switch (outcome) {
+    case KeyCheckItem::Outcome::kOk:
+      return "ok";
+    case KeyCheckItem::Outcome::kWarning:
+      return "warning";
+    case KeyCheckItem::Outcome::kFailed:
+      return "failed";
+  }
+  return "failed";
+}
+
+void PrintJson(const KeyAccess& access, const KeyCheckReport& report) {
+  json::array items;
+  for (const KeyCheckItem& item : report.items) {
+    json::object object = {
+        {"outcome", NameOf(item.outcome)}, {"what", item.what}, {"detail", item.detail}};
+    if (item.failure.has_value()) {
+      object["class"] = freehold::NameOf(item.failure->kms_class);
+      object["kms_code"] = item.failure->code;
+      object["remedy"] = item.failure->remedy;
+    }
+    items.push_back(std::move(object));
+  }
+  json::object body = {
+      {"valid", report.valid()}, {"key", access.uri.text()}, {"items", std::move(items)}};
+  if (const KmsFailure* failure = report.failure()) {
+    const ErrorCodeInfo& info = InfoOf(CodeOf(failure->kms_class));
+    body["error"] = {{"code", info.name},
+                     {"exit_code", info.exit_code},
+                     {"retryable", info.retryable},
+                     {"message", failure->Sentence()}};
+  }
+  Print(json::serialize(body));
+}
+
+void PrintText(const KeyCheckReport& report) {
+  Print(report.valid() ? "Valid" : "Not valid");
+  for (const KeyCheckItem& item : report.items) {
+    Print(fmt::format("  {:<8} {}{}{}", NameOf(item.outcome), item.what,
+                      item.detail.empty() ? "" : ": ", item.detail));
+  }
+}
+
+Result<KeyAccess> AccessOf(const KeyCheckOptions& options) {
+  KeyAccess access;
+  access.uri = TRY(KeyUri::Parse(options.uri));
+  if (!options.principal.empty() && !options.principal.starts_with("arn:")) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("--principal '{}' is not an ARN", options.principal));
+  }
+  if (options.principal.empty() && !options.external_id.empty()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "--external-id is sent when a role is assumed: give --principal too");
+  }
+  access.principal = options.principal;
+  access.external_id = options.external_id;
+  return access;
+}
+
+}  // namespace
+
+int RunKeyCheck(const KeyCheckOptions& options) {
+  const auto access = AccessOf(options);
+  if (!access.ok()) return Fail(access.error(), options.json);
+  aws::AwsKeyProvider provider(*access);
+  const KeyCheckReport report = CheckKey(provider, *access);
+  if (options.json) {
+    PrintJson(*access, report);
+  } else {
+    PrintText(report);
+  }
+  const KmsFailure* failure = report.failure();
+  return failure == nullptr ? 0 : Fail(failure->ToError());
+}
+
+}  // namespace freehold::cli

@@ -1,0 +1,21 @@
+// `freehold key ...`: looks at a customer's key from this machine, without a volume.
+//
+// Option structs are filled by main.cc; each Run function returns the process's exit code.
+#pragma once
+
+#include <string>
+
+namespace freehold::cli {
+
+struct KeyCheckOptions {
+  std::string uri;
+  std::string principal;    // a role's ARN; "" = our own identity
+  std::string external_id;  // "" = none
+  bool json = false;
+};
+
+// Prints "Valid" and what was tried, or what is missing; 0, or the exit code of the failure's
+// class.
+int RunKeyCheck(const KeyCheckOptions& options);
+
+}  // namespace freehold::cli

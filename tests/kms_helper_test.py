@@ -1,0 +1,222 @@
+"""Drives `freehold internal kms-helper` and `freehold key check` against a small AWS lookalike.
+
+The frames are written here a second time, from the comment in src/kms/helper_protocol.h, and the
+signatures are made a second time by botocore, so that no mistake can agree with itself.
+
+FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/kms_helper_test.py
+"""
+
+import base64
+import http.server
+import json
+import os
+import socket
+import struct
+import subprocess
+import threading
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+BINARY = os.environ.get("FREEHOLD_BIN", "build/test/freehold")
+ARN = "arn:aws:kms:eu-west-1:111122223333:key/k1"
+SECRET = "secret/of+the=test"
+KEY = bytes(range(32))
+WRAP, UNWRAP, DESCRIBE, IDENTIFY = 1, 2, 3, 4
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        operation = self.headers.get("x-amz-target", "sts.GetCallerIdentity").split(".")[1]
+        self.server.seen.append((operation, dict(self.headers.items()), body))
+        status, answer = self.server.answer(operation, body)
+        self.send_response(status)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+def enveloped(body):
+    """A KMS whose ciphertext is its request's context and plaintext, in the clear."""
+    request = json.loads(body)
+    return json.dumps([request.get("EncryptionContext"), request["Plaintext"]]).encode()
+
+
+def lookalike(operation, body):
+    if operation == "GetCallerIdentity":
+        return 200, (
+            b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/u</Arn>"
+            b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+        )
+    if operation == "DescribeKey":
+        answer = {"KeyMetadata": {"Arn": ARN, "KeyState": "Enabled", "CurrentKeyMaterialId": "m1"}}
+    elif operation == "GetKeyRotationStatus":
+        answer = {"KeyRotationEnabled": True}
+    elif operation == "Encrypt":
+        answer = {"KeyId": ARN, "CiphertextBlob": base64.b64encode(enveloped(body)).decode()}
+    else:
+        request = json.loads(body)
+        context, plaintext = json.loads(base64.b64decode(request["CiphertextBlob"]))
+        if context != request["EncryptionContext"]:
+            return 400, b'{"__type":"InvalidCiphertextException"}'
+        answer = {"KeyId": ARN, "Plaintext": plaintext}
+    return 200, json.dumps(answer).encode()
+
+
+@pytest.fixture
+def kms():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.seen, server.answer = [], lookalike
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def environment(url):
+    return {
+        "AWS_ACCESS_KEY_ID": "AKIDTEST",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ENDPOINT_URL": url,
+    }
+
+
+def text(value):
+    value = value if isinstance(value, bytes) else value.encode()
+    return struct.pack("<I", len(value)) + value
+
+
+def request_frame(operation, context, ciphertext=b"", plaintext=b""):
+    body = bytes([1, operation]) + text("aws-kms://" + ARN) + text("") + text("")
+    body += struct.pack("<I", len(context))
+    body += b"".join(text(k) + text(v) for k, v in sorted(context.items()))
+    body += text(ciphertext) + text("") + text("")
+    return b"FHK1" + struct.pack("<II", len(body), len(plaintext)) + body + plaintext
+
+
+class Answer:
+    def __init__(self, wire):
+        assert wire[:4] == b"FHK1"
+        body_size, secret_size = struct.unpack("<II", wire[4:12])
+        assert len(wire) == 12 + body_size + secret_size
+        self.body, self.secret = wire[12 : 12 + body_size], wire[12 + body_size :]
+        assert self.body[0] == 2
+        self.failed, self.rest = self.body[1] == 1, self.body[2:]
+
+    def next(self):
+        (size,) = struct.unpack("<I", self.rest[:4])
+        value, self.rest = self.rest[4 : 4 + size], self.rest[4 + size :]
+        return value
+
+
+def ask(url, frame):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        helper = subprocess.Popen(
+            [BINARY, "internal", "kms-helper"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            env=environment(url),
+        )
+        theirs.close()
+        ours.settimeout(60)
+        ours.sendall(frame)
+        wire = b""
+        while part := ours.recv(65536):
+            wire += part
+        _, words = helper.communicate(timeout=60)
+        return helper.returncode, wire, words.decode()
+
+
+def test_the_helper_wraps_and_unwraps(kms):
+    context = {"freehold:cluster": "c1", "freehold:region": "eu-west-1"}
+    code, wire, _ = ask(kms.url, request_frame(WRAP, context, plaintext=KEY))
+    wrapped = Answer(wire)
+    assert code == 0 and not wrapped.failed and wrapped.secret == b""
+    ciphertext = wrapped.next()
+    assert wrapped.next() == b"m1"
+    _, wire, _ = ask(kms.url, request_frame(UNWRAP, context, ciphertext))
+    unwrapped = Answer(wire)
+    assert unwrapped.secret == KEY and KEY not in unwrapped.body
+
+
+def test_the_helper_passes_on_the_class_and_the_words(kms):
+    kms.answer = lambda *_: (400, b'{"__type":"x#DisabledException","message":"is disabled"}')
+    code, wire, words = ask(kms.url, request_frame(UNWRAP, {}, b"x"))
+    answer = Answer(wire)
+    assert code == 0 and answer.failed and words == ""
+    assert [answer.next() for _ in range(3)] == [b"denied", b"DisabledException", b"is disabled"]
+
+
+def test_the_helper_refuses_garbage_without_an_answer(kms):
+    code, wire, words = ask(kms.url, b"x" * 12)
+    assert (code, wire) == (2, b"") and "garbage" in words
+    assert kms.seen == []
+
+
+def test_signatures_are_those_of_botocore(kms):
+    ask(kms.url, request_frame(DESCRIBE, {}))
+    operation, headers, body = kms.seen[0]
+    assert operation == "DescribeKey"
+    headers = {name.lower(): value for name, value in headers.items()}
+    signed = headers["authorization"].split("SignedHeaders=")[1].split(",")[0].split(";")
+    assert {"host", "x-amz-date", "x-amz-target"} <= set(signed)
+    request = AWSRequest(
+        "POST", kms.url + "/", {name: headers[name] for name in signed}, body
+    )
+    request.context["timestamp"] = headers["x-amz-date"]
+    auth = SigV4Auth(Credentials("AKIDTEST", SECRET), "kms", "eu-west-1")
+    signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+    assert headers["authorization"].endswith("Signature=" + signature)
+
+
+def check(url, *options):
+    return subprocess.run(
+        [BINARY, "key", "check", ARN, *options],
+        env=environment(url),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_key_check_says_valid(kms):
+    result = check(kms.url)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith("Valid\n") and result.stderr == ""
+
+
+def test_key_check_names_the_missing_permission(kms):
+    def without_decrypt(operation, body):
+        if operation == "Decrypt":
+            return 400, b'{"__type":"AccessDeniedException","Message":"not authorized"}'
+        return lookalike(operation, body)
+
+    kms.answer = without_decrypt
+    result = check(kms.url, "--json")
+    report = json.loads(result.stdout)
+    assert result.returncode == report["error"]["exit_code"] == 10
+    assert not report["valid"]
+    assert report["items"][-1]["class"] == "denied"
+    assert "kms:Decrypt" in report["items"][-1]["remedy"]
+
+
+def test_key_check_without_a_kms_is_unreachable(kms):
+    kms.answer = lambda *_: (503, b"")
+    assert check(kms.url).returncode == 12
+
+
+def test_no_secret_is_ever_said(kms):
+    for answer in (lookalike, lambda *_: (500, b"{"), lambda *_: (200, b"[]")):
+        kms.answer = answer
+        for options in ([], ["--json"]):
+            result = check(kms.url, *options)
+            assert SECRET not in result.stdout + result.stderr
