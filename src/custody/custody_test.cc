@@ -10,7 +10,9 @@ using namespace std::chrono_literals;
 using Kind = CustodyAction::Kind;
 
 KmsFailure Failure(KmsClass kms_class) {
-  return KmsFailure{kms_class, "SomeException", "the KMS's words", "Decrypt", "r-1"};
+  KmsFailure failure = OwnFailure(kms_class, "Decrypt", "the KMS's words");
+  failure.code = "SomeException";
+  return failure;
 }
 
 class CustodyTest : public ::testing::Test {

@@ -6,7 +6,7 @@ namespace freehold {
 namespace {
 
 tl::unexpected<KmsFailure> Mismatch(std::string what) {
-  return tl::unexpected(KmsFailure{KmsClass::kData, "", std::move(what), "Unwrap", ""});
+  return tl::unexpected(OwnFailure(KmsClass::kData, "Unwrap", std::move(what)));
 }
 
 }  // namespace

@@ -41,6 +41,14 @@ Result<KmsClass> KmsClassFromName(std::string_view name) {
   return Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no class of KMS answer", name));
 }
 
+KmsFailure OwnFailure(KmsClass kms_class, std::string operation, std::string message) {
+  KmsFailure failure;
+  failure.kms_class = kms_class;
+  failure.operation = std::move(operation);
+  failure.message = std::move(message);
+  return failure;
+}
+
 std::string KmsFailure::Sentence() const {
   std::string text = operation;
   for (const std::string& part : {code, message}) {

@@ -47,6 +47,9 @@ struct KmsFailure {
   Error ToError() const { return Error(CodeOf(kms_class), Sentence()); }
 };
 
+// A failure that we found ourselves, with our own words.
+KmsFailure OwnFailure(KmsClass kms_class, std::string operation, std::string message);
+
 // A value or a KmsFailure.
 template <typename T>
 using KmsResult = tl::expected<T, KmsFailure>;

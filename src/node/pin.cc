@@ -8,6 +8,7 @@
 
 #include "base/posix_file.h"
 #include "fmt/format.h"
+#include "node/status_json.h"
 
 namespace freehold {
 namespace {
@@ -17,9 +18,7 @@ namespace json = boost::json;
 json::object ToJson(const Pin& pin) {
   json::array keys;
   for (const KeyAccess& access : pin.allowed) {
-    keys.push_back({{"key", access.uri.text()},
-                    {"principal", access.principal},
-                    {"external_id", access.external_id}});
+    keys.push_back(KeyAccessJson(access));
   }
   json::object object = {
       {"volume_id", HexEncode(pin.volume_id)}, {"generation", pin.generation}, {"allowed", keys}};
@@ -43,9 +42,7 @@ Result<Pin> FromJson(std::string_view text) try {
   pin.generation = object.at("generation").to_number<std::uint64_t>();
   if (object.contains("kek_id")) pin.kek_id = TRY(IdFromHex(object.at("kek_id").as_string()));
   for (const json::value& key : object.at("allowed").as_array()) {
-    KeyUri uri = TRY(KeyUri::Parse(key.at("key").as_string()));
-    pin.allowed.push_back({std::move(uri), std::string(key.at("principal").as_string()),
-                           std::string(key.at("external_id").as_string())});
+    pin.allowed.push_back(TRY(KeyAccessFromJson(key.as_object())));
   }
   return pin;
 } catch (const std::exception& failure) {

@@ -175,7 +175,7 @@ KmsResult<VolumeKeys> Volume::Open(KeyProvider& provider) {
   auto kek = UnwrapKek(provider, wrapped_kek());
   if (!kek) return tl::unexpected(kek.error());
   const auto data_failure = [](const Error& error) {
-    return tl::unexpected(KmsFailure{KmsClass::kData, "", error.message(), "Open", ""});
+    return tl::unexpected(OwnFailure(KmsClass::kData, "Open", error.message()));
   };
   if (auto fits = VerifyKeyring(keyring_bytes_, keyring_, *kek); !fits.ok()) {
     return data_failure(fits.error());

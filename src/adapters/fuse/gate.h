@@ -31,7 +31,17 @@ class Gate {
   };
 
   bool closed() const { return closed_.load(); }
-  void Close() { closed_ = true; }
+  void Close() {
+    closed_ = true;
+    SetHeld(false);
+  }
+
+  // While held, requests wait before they enter, instead of failing.
+  void SetHeld(bool held) {
+    if (held_.exchange(held) == held) return;
+    std::lock_guard lock(mutex_);
+    released_.notify_all();
+  }
 
   // True when no request is inside any more; false after `deadline`.
   bool Drained(Duration deadline) {
@@ -42,6 +52,10 @@ class Gate {
  private:
   // Counts first and looks second, so that Close() then Drained() misses nobody.
   bool Enter() {
+    if (held_.load()) {
+      std::unique_lock lock(mutex_);
+      released_.wait(lock, [this] { return !held_.load(); });
+    }
     inside_.fetch_add(1);
     if (!closed_.load()) return true;
     Leave();
@@ -55,9 +69,11 @@ class Gate {
   }
 
   std::atomic<bool> closed_{false};
+  std::atomic<bool> held_{false};
   std::atomic<int> inside_{0};
   std::mutex mutex_;
   std::condition_variable empty_;
+  std::condition_variable released_;
 };
 
 }  // namespace freehold::fuse

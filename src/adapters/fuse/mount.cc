@@ -133,6 +133,7 @@ class FuseMount : public Mount {
 
   int device_fd() const override { return device_.get(); }
   std::uint64_t highest_node_id() const override { return state_.nodes.highest_id(); }
+  void SetHeld(bool held) override { state_.gate.SetHeld(held); }
   bool FlushDirty(Duration deadline) override;
   bool Fence(Duration deadline) override;
   void DropPageCache() override;
@@ -212,9 +213,6 @@ void FuseMount::Serve() {
     if (n == -EINTR || n == -EAGAIN) continue;
     if (n <= 0) break;
     fuse_session_process_buf(session_, &request);
-    if (options_.highest_node_id != nullptr) {
-      options_.highest_node_id->store(state_.nodes.highest_id(), std::memory_order_relaxed);
-    }
   }
   fuse_session_exit(session_);
   WipeMemory(memory, kRequestBufferSize);  // what was written through the mount

@@ -23,8 +23,6 @@ struct MountOptions {
   std::string mount_point;
   int workers = 2;  // threads that serve requests; at least 2, see DropPageCache
   bool writeback_cache = true;
-  // Where the highest node id is kept for a guardian in another process; may be null.
-  std::atomic<std::uint64_t>* highest_node_id = nullptr;
 };
 
 class Mount {
@@ -37,6 +35,9 @@ class Mount {
   // this process is gone.
   virtual int device_fd() const = 0;
   virtual std::uint64_t highest_node_id() const = 0;
+
+  // While held, requests wait for the answer to a probe instead of being served.
+  virtual void SetHeld(bool held) = 0;
 
   // Asks the kernel to hand over all dirty pages. False when `deadline` passed first.
   virtual bool FlushDirty(Duration deadline) = 0;

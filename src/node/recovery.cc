@@ -1,0 +1,77 @@
+#include "node/recovery.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/log.h"
+#include "base/posix_file.h"
+#include "fmt/format.h"
+#include "format/sizes.h"
+#include "node/tree_walk.h"
+#include "vfs/encrypted_file.h"
+#include "vfs/posix_file.h"
+
+namespace freehold {
+namespace {
+
+Result<bool> HasNeverSyncedHeader(File& file, std::uint64_t size) {
+  if (size == 0) return false;
+  Bytes header(std::min(size, kHeaderSize));
+  TRY(file.ReadAt(0, header));
+  return AllZero(header);
+}
+
+Status Adopt(const std::string& path, std::uint64_t backing_size, const VolumeKeys& keys) {
+  UniqueFd fd = TRY(OpenFile(path, O_RDWR | O_NOFOLLOW));
+  auto backing = std::make_unique<PosixFile>(std::move(fd));
+  TRY(backing->Truncate(0));  // the body goes before a new salt comes
+  auto file = TRY(EncryptedFile::Open(std::move(backing), keys));
+  TRY(file->Truncate(LogicalSizeOf({backing_size}).bytes));
+  return file->Sync(SyncKind::kDataAndMetadata);
+}
+
+Status Remember(const VolumePaths& paths, const std::string& relative) {
+  UniqueFd fd = TRY(OpenFile(paths.recovered(), O_WRONLY | O_CREAT | O_APPEND, 0600));
+  TRY(WriteAll(fd.get(), AsBytes(relative + "\n")));
+  if (fsync(fd.get()) != 0) return ErrnoError(errno, paths.recovered());
+  return {};
+}
+
+}  // namespace
+
+bool WasStoppedUncleanly(const VolumePaths& paths) { return PathExists(paths.open_marker()); }
+
+Status MarkOpen(const VolumePaths& paths) {
+  if (PathExists(paths.open_marker())) return {};
+  return ReplaceFile(paths.open_marker(), AsBytes("open\n"), 0600);
+}
+
+Status MarkClosed(const VolumePaths& paths) {
+  if (unlink(paths.open_marker().c_str()) != 0 && errno != ENOENT) {
+    return ErrnoError(errno, paths.open_marker());
+  }
+  return SyncDirectory(paths.meta());
+}
+
+Status RecoverAfterUncleanStop(const VolumePaths& paths, const VolumeKeys& keys) {
+  if (keys.cipher() == Cipher::kNull) return {};
+  return WalkRegularFiles(paths.data(), [&](const std::string& relative) -> Status {
+    const std::string path = paths.data() + "/" + relative;
+    std::uint64_t size = 0;
+    {
+      UniqueFd fd = TRY(OpenFile(path, O_RDONLY | O_NOFOLLOW));
+      PosixFile file(std::move(fd));
+      size = TRY(file.Size());
+      if (!TRY(HasNeverSyncedHeader(file, size))) return {};
+    }
+    LogWarning("recovery", fmt::format("{}: never synced before the last stop; its {} bytes read "
+                                       "as zeros",
+                                       relative, LogicalSizeOf({size}).bytes));
+    TRY(Remember(paths, relative));
+    return Adopt(path, size, keys);
+  });
+}
+
+}  // namespace freehold

@@ -1,0 +1,118 @@
+#include "node/status_json.h"
+
+#include <boost/json.hpp>
+
+namespace freehold {
+namespace {
+
+namespace json = boost::json;
+
+std::int64_t Milliseconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+std::string TextOf(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : "";
+}
+
+json::value TimeOrNull(const std::optional<WallTime>& time) {
+  if (!time.has_value()) return nullptr;
+  return json::value(FormatTime(*time));
+}
+
+}  // namespace
+
+json::object KeyringJson(const Keyring& keyring) {
+  json::array deks;
+  for (const WrappedDek& dek : keyring.deks) {
+    deks.push_back({{"id", HexEncode(dek.id)},
+                    {"generation", dek.generation},
+                    {"retired", dek.retired},
+                    {"created", FormatTime(dek.created)}});
+  }
+  json::array keks;
+  for (const WrappedKek& kek : keyring.keks) {
+    json::object context;
+    for (const auto& [name, value] : kek.context) context[name] = value;
+    keks.push_back({{"kms_type", NameOf(kek.kms_type)},
+                    {"key", kek.key_uri},
+                    {"key_version", kek.kek.key_version},
+                    {"principal", kek.principal},
+                    {"context", context},
+                    {"algorithm", kek.kek.algorithm},
+                    {"wrapped_kek", Base64Encode(kek.kek.ciphertext)},
+                    {"wrapped_at", FormatTime(kek.created)}});
+  }
+  return {{"volume_id", HexEncode(keyring.volume_id)},
+          {"kek_id", HexEncode(keyring.kek_id)},
+          {"generation", keyring.generation},
+          {"cipher", NameOf(keyring.cipher)},
+          {"created", FormatTime(keyring.created)},
+          {"keks", keks},
+          {"deks", deks}};
+}
+
+json::object CustodyJson(const CustodyStatus& status, const CustodySettings& settings) {
+  json::object object = {
+      {"state", NameOf(status.state)},
+      {"reason", NameOf(status.reason)},
+      {"since", FormatTime(status.since)},
+      {"last_verified_at", TimeOrNull(status.last_verified_at)},
+      {"lease_expires_at", TimeOrNull(status.lease_expires_at)},
+      {"next_probe_at", TimeOrNull(status.next_probe_at)},
+      {"last_failure", nullptr},
+      {"settings",
+       {{"check_interval_ms", Milliseconds(settings.check_interval)},
+        {"confirm_after_ms", Milliseconds(settings.confirm_after)},
+        {"request_timeout_ms", Milliseconds(settings.request_timeout)},
+        {"outage_grace_ms", Milliseconds(settings.outage_grace)},
+        {"stop_timeout_ms", Milliseconds(settings.stop_timeout)},
+        {"on_denied", NameOf(settings.on_denied)},
+        {"on_key_return", NameOf(settings.on_key_return)},
+        {"worst_case_denied_ms", Milliseconds(settings.WorstCaseDenied())},
+        {"worst_case_unreachable_ms", Milliseconds(settings.WorstCaseUnreachable())}}}};
+  if (const auto& failure = status.last_failure; failure.has_value()) {
+    object["last_failure"] = {{"class", NameOf(failure->kms_class)},
+                              {"code", failure->code},
+                              {"message", failure->message},
+                              {"operation", failure->operation},
+                              {"request_id", failure->request_id}};
+  }
+  return object;
+}
+
+json::object SealReportJson(const SealReport& report) {
+  return {{"flushed", report.flushed},
+          {"drained", report.drained},
+          {"dropped", report.dropped},
+          {"cached_pages", report.cached_pages},
+          {"fenced_ms", Milliseconds(report.until_fenced)},
+          {"sealed_ms", Milliseconds(report.until_sealed)}};
+}
+
+json::object VerifyReportJson(const VerifyReport& report) {
+  json::array faults;
+  bool sound = true;
+  for (const VerifyFault& fault : report.faults) {
+    sound = sound && fault.readable;
+    faults.push_back({{"path", fault.path}, {"what", fault.what}, {"readable", fault.readable}});
+  }
+  return {{"files", report.files},
+          {"plaintext_bytes", report.plaintext_bytes},
+          {"sound", sound},
+          {"faults", faults}};
+}
+
+json::object KeyAccessJson(const KeyAccess& access) {
+  return {{"key", access.uri.text()},
+          {"principal", access.principal},
+          {"external_id", access.external_id}};
+}
+
+Result<KeyAccess> KeyAccessFromJson(const json::object& object) {
+  KeyUri uri = TRY(KeyUri::Parse(TextOf(object, "key")));
+  return KeyAccess{std::move(uri), TextOf(object, "principal"), TextOf(object, "external_id")};
+}
+
+}  // namespace freehold

@@ -1,0 +1,402 @@
+#include "node/volume_daemon.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <future>
+
+#include "base/locked_arena.h"
+#include "base/log.h"
+#include "fmt/format.h"
+#include "node/recovery.h"
+#include "node/status_json.h"
+#include "node/verify.h"
+#include "vfs/encrypted_file.h"
+
+namespace freehold {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration kTick = milliseconds(250);
+constexpr Duration kKillGrace = seconds(5);
+
+// syncfs of the backing file system on a thread that may be left behind when a disk hangs.
+bool SyncBacking(const std::string& directory, Duration deadline) {
+  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return false;
+  std::packaged_task<bool()> sync([fd] {
+    const bool ok = syncfs(fd) == 0;
+    close(fd);
+    return ok;
+  });
+  auto done = sync.get_future();
+  std::thread(std::move(sync)).detach();
+  return done.wait_for(deadline) == std::future_status::ready && done.get();
+}
+
+bool KillAndWait(pid_t pid, Duration deadline) {
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd.valid()) return true;
+  syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  pollfd waiting{pidfd.get(), POLLIN, 0};
+  return poll(&waiting, 1,
+              static_cast<int>(std::chrono::duration_cast<milliseconds>(deadline).count())) == 1;
+}
+
+}  // namespace
+
+// Keys, layer, mount and guardian come and go together; destroyed bottom up.
+struct VolumeDaemon::OpenVolume {
+  explicit OpenVolume(VolumeKeys unwrapped) : keys(std::move(unwrapped)), layer(keys) {}
+  VolumeKeys keys;
+  EncryptedLayer layer;
+  std::unique_ptr<fuse::Mount> mount;
+  std::unique_ptr<GuardianLink> guardian;
+};
+
+VolumeDaemon::VolumeDaemon(std::unique_ptr<Volume> volume, KeyProviderFactory& factory,
+                           DaemonOptions options, const Clock& clock)
+    : volume_(std::move(volume)),
+      factory_(factory),
+      options_(std::move(options)),
+      clock_(clock),
+      custody_(options_.custody, clock) {}
+
+VolumeDaemon::~VolumeDaemon() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  if (ticker_.joinable()) ticker_.join();
+  control_.reset();
+}
+
+Status VolumeDaemon::Start() {
+  if (volume_->keyring().cipher == Cipher::kNull && !options_.null_cipher_allowed) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "this volume is not encrypted (null cipher, for benchmarks); mount it with "
+                 "--allow-null-cipher if that is meant");
+  }
+  custody_.RequestOpen();
+  auto opened = Open();
+  if (!opened) {
+    custody_.OpenFailed(opened.error());
+    if (!options_.wait_for_key) return opened.error().ToError();
+    LogWarning("custody", "sealed: " + opened.error().Sentence());
+  }
+  control_ =
+      TRY(ControlServer::Start(volume_->paths().control_socket(),
+                               [this](const json::object& request, ControlConnection& connection) {
+                                 return Handle(request, connection);
+                               }));
+  ticker_ = std::thread([this] { Tick(); });
+  return {};
+}
+
+Status VolumeDaemon::Run() {
+  for (;;) {
+    CustodyAction action;
+    {
+      std::unique_lock lock(mutex_);
+      action = custody_.Next();
+      if (stopping_ && custody_.state() == CustodyState::kSealed) return {};
+      if (action.kind == CustodyAction::Kind::kWait) {
+        const std::uint64_t seen = revision_;
+        const Duration left = std::max<Duration>(action.until - clock_.Boot(), Duration(0));
+        changed_.wait_for(lock, std::min<Duration>(left, seconds(1)),
+                          [&] { return revision_ != seen; });
+        continue;
+      }
+    }
+    switch (action.kind) {
+      case CustodyAction::Kind::kProbe:
+        Probe();
+        break;
+      case CustodyAction::Kind::kOpen: {
+        auto opened = Open();
+        if (opened) break;
+        LogWarning("custody", "opening failed: " + opened.error().Sentence());
+        std::lock_guard lock(mutex_);
+        custody_.OpenFailed(opened.error());
+        Changed();
+        break;
+      }
+      case CustodyAction::Kind::kSeal:
+        Seal(action.reason);
+        break;
+      case CustodyAction::Kind::kWait:
+        break;
+    }
+  }
+}
+
+void VolumeDaemon::RequestStop() {
+  std::lock_guard lock(mutex_);
+  stopping_ = true;
+  custody_.RequestSeal(SealReason::kStopped);
+  Changed();
+}
+
+// Under mutex_.
+void VolumeDaemon::Changed() {
+  ++revision_;
+  changed_.notify_all();
+}
+
+void VolumeDaemon::Probe() {
+  KmsResult<void> probed;
+  BootTime sent;
+  {
+    std::lock_guard lock(volume_mutex_);
+    auto provider = factory_.NewProvider(volume_->access());
+    sent = clock_.Boot();
+    probed = ProbeCanary(*provider, volume_->wrapped_kek());
+  }
+  std::lock_guard lock(mutex_);
+  const CustodyState before = custody_.state();
+  if (probed) {
+    custody_.ProbeSucceeded(sent);
+  } else {
+    LogWarning("custody", fmt::format("probe: {}: {}", NameOf(probed.error().kms_class),
+                                      probed.error().Sentence()));
+    custody_.ProbeFailed(probed.error());
+  }
+  if (custody_.state() != before) {
+    LogInfo("custody", fmt::format("{} -> {}", NameOf(before), NameOf(custody_.state())));
+  }
+  Changed();
+}
+
+KmsResult<void> VolumeDaemon::Open() {
+  BootTime sent;
+  KmsResult<VolumeKeys> keys;
+  {
+    std::lock_guard lock(volume_mutex_);
+    auto provider = factory_.NewProvider(volume_->access());
+    sent = clock_.Boot();
+    keys = volume_->Open(*provider);
+  }
+  if (!keys) return tl::unexpected(keys.error());
+  auto mounted = MountWith(std::move(*keys));
+  if (!mounted.ok()) {
+    return tl::unexpected(OwnFailure(KmsClass::kAmbiguous, "mount", mounted.error().message()));
+  }
+  std::lock_guard open_lock(open_mutex_);
+  open_ = std::move(*mounted);
+  std::lock_guard lock(mutex_);
+  custody_.Opened(sent);
+  LogInfo("custody", fmt::format("open at {}", options_.mount_point));
+  Changed();
+  return {};
+}
+
+Result<std::unique_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(VolumeKeys keys) {
+  auto opening = std::make_unique<OpenVolume>(std::move(keys));
+  if (WasStoppedUncleanly(volume_->paths())) {
+    TRY(RecoverAfterUncleanStop(volume_->paths(), opening->keys));
+  }
+  TRY(MarkOpen(volume_->paths()));
+  fuse::MountOptions mount_options;
+  mount_options.backing_directory = volume_->paths().data();
+  mount_options.mount_point = options_.mount_point;
+  mount_options.workers = options_.workers;
+  opening->mount = TRY(fuse::Mount::Start(mount_options, opening->layer));
+  opening->guardian = TRY(GuardianLink::Start({options_.mount_point}, opening->mount->device_fd()));
+  return opening;
+}
+
+void VolumeDaemon::Seal(SealReason reason) {
+  LogWarning("custody", fmt::format("sealing: {}", NameOf(reason)));
+  StopDatabase(reason);
+  std::unique_ptr<OpenVolume> closing;
+  {
+    std::lock_guard lock(open_mutex_);
+    closing = std::move(open_);
+  }
+  std::optional<SealReport> report;
+  bool synced = true;
+  if (closing != nullptr) {
+    report = SealMount(
+        *closing->mount, SealDeadlines{}, [&] { closing->keys.Wipe(); }, clock_);
+    if (closing->guardian != nullptr) closing->guardian->Dismiss();
+    closing.reset();
+    synced = SyncBacking(volume_->paths().data(), seconds(10)) && report->flushed;
+    Close(synced);
+    LogWarning("custody",
+               fmt::format("fenced after {}, sealed after {}; pages left in the cache: {}",
+                           FormatDuration(report->until_fenced),
+                           FormatDuration(report->until_sealed), report->cached_pages));
+  }
+  std::lock_guard lock(mutex_);
+  if (report.has_value()) last_seal_ = report;
+  custody_.Sealed();
+  Changed();
+}
+
+void VolumeDaemon::Close(bool everything_synced) {
+  if (!everything_synced) {
+    LogWarning("custody",
+               "not everything could be synced: the next opening will look for files "
+               "that were lost half way");
+    return;
+  }
+  if (auto closed = MarkClosed(volume_->paths()); !closed.ok()) {
+    LogWarning("custody", closed.error().message());
+  }
+}
+
+// A supervisor is asked and given its time; a database that will not stop is killed.
+void VolumeDaemon::StopDatabase(SealReason) {
+  std::unique_lock lock(mutex_);
+  database_stopped_ = false;
+  Changed();
+  if (supervised_) {
+    changed_.wait_for(lock, options_.custody.stop_timeout,
+                      [this] { return database_stopped_ || !supervised_; });
+  }
+  const pid_t pid = std::exchange(protected_pid_, 0);
+  if (pid == 0) return;
+  lock.unlock();
+  if (!KillAndWait(pid, kKillGrace)) {
+    LogError("custody", fmt::format("the database (process {}) could not be reaped", pid));
+  }
+}
+
+// Heartbeats for the guardian, pauses of the machine, and mounts that others took away.
+void VolumeDaemon::Tick() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, kTick, [this] { return stopping_; });
+      if (stopping_ && custody_.state() == CustodyState::kSealed) return;
+    }
+    std::lock_guard open_lock(open_mutex_);
+    std::lock_guard lock(mutex_);
+    if (custody_.MustNotServe()) Changed();  // wakes the loop for the probe that is due
+    // A loop that hangs past its lease gets no more heartbeats: the guardian seals from outside.
+    const bool overdue = custody_.LeaseExpired() && custody_.state() != CustodyState::kSealing;
+    if (open_ == nullptr || overdue) continue;
+    open_->mount->SetHeld(custody_.MustNotServe());
+    open_->guardian->highest_node_id() = open_->mount->highest_node_id();
+    if (!open_->guardian->Heartbeat() || open_->mount->ended()) {
+      LogError("custody",
+               open_->mount->ended() ? "the mount was taken away" : "the guardian is gone");
+      stopping_ = true;
+      custody_.RequestSeal(SealReason::kStopped);
+      Changed();
+    }
+  }
+}
+
+Result<json::object> VolumeDaemon::Handle(const json::object& request,
+                                          ControlConnection& connection) {
+  const json::value* name = request.if_contains("command");
+  const std::string command =
+      name != nullptr && name->is_string() ? std::string(name->as_string()) : "";
+  if (command == "status") return StatusJson();
+  if (command == "rotate-key") return HandleRotateKey(request);
+  if (command == "unmount") return HandleUnmount(request);
+  if (command == "verify") return HandleVerify();
+  if (command == "watch") return HandleWatch(connection);
+  std::lock_guard lock(mutex_);
+  if (command == "open") {
+    custody_.RequestOpen();
+  } else if (command == "seal") {
+    custody_.RequestSeal(SealReason::kRevoked);
+  } else if (command == "database-started") {
+    const json::value* pid = request.if_contains("pid");
+    protected_pid_ = pid != nullptr && pid->is_int64() ? static_cast<pid_t>(pid->as_int64()) : 0;
+    if (open_ != nullptr) open_->guardian->Protect(protected_pid_);
+  } else if (command == "database-stopped") {
+    database_stopped_ = true;
+    protected_pid_ = 0;
+  } else {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("unknown command '{}'", command));
+  }
+  Changed();
+  return json::object{{"ok", true}};
+}
+
+Result<json::object> VolumeDaemon::HandleRotateKey(const json::object& request) {
+  KeyAccess access = TRY(KeyAccessFromJson(request));
+  std::lock_guard lock(volume_mutex_);
+  TRY(volume_->Rewrap(access, factory_, clock_));
+  LogInfo("volume", fmt::format("rewrapped to {}", access.uri.text()));
+  return KeyringJson(volume_->keyring());
+}
+
+Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
+  const json::value* force = request.if_contains("force");
+  const bool forced = force != nullptr && force->is_bool() && force->as_bool();
+  if (!forced) {
+    std::lock_guard lock(open_mutex_);
+    if (open_ != nullptr) {
+      TRY(open_->mount->Unmount());
+      open_->guardian->Dismiss();
+    }
+  }
+  RequestStop();
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, options_.custody.stop_timeout + seconds(30),
+                    [this] { return custody_.state() == CustodyState::kSealed; });
+  return json::object{{"unmounted", custody_.state() == CustodyState::kSealed}};
+}
+
+Result<json::object> VolumeDaemon::HandleVerify() {
+  std::lock_guard lock(open_mutex_);
+  if (open_ == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed: it cannot be read");
+  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open_->keys)));
+}
+
+// Sends the status now and after every change, until the other end goes or the daemon stops.
+Result<json::object> VolumeDaemon::HandleWatch(ControlConnection& connection) {
+  {
+    std::lock_guard lock(mutex_);
+    supervised_ = true;
+  }
+  std::uint64_t seen = 0;
+  for (bool first = true;; first = false) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, seconds(1), [&] { return first || revision_ != seen || stopping_; });
+      if (!first && revision_ == seen && !stopping_) {
+        lock.unlock();
+        pollfd closed{connection.fd(), POLLRDHUP, 0};
+        if (poll(&closed, 1, 0) == 1) break;
+        continue;
+      }
+      seen = revision_;
+      if (stopping_ && custody_.state() == CustodyState::kSealed) break;
+    }
+    if (!connection.Send(StatusJson()).ok()) break;
+  }
+  std::lock_guard lock(mutex_);
+  supervised_ = false;
+  Changed();
+  return json::object{{"ended", true}};
+}
+
+json::object VolumeDaemon::StatusJson() {
+  json::object status;
+  {
+    std::lock_guard lock(volume_mutex_);
+    status = KeyringJson(volume_->keyring());
+  }
+  std::lock_guard lock(mutex_);
+  status["volume"] = volume_->paths().directory;
+  status["mount_point"] = options_.mount_point;
+  status["pid"] = getpid();
+  status["custody"] = CustodyJson(custody_.Snapshot(), options_.custody);
+  if (last_seal_.has_value()) status["last_seal"] = SealReportJson(*last_seal_);
+  return status;
+}
+
+}  // namespace freehold

@@ -1,0 +1,95 @@
+// VolumeDaemon: one volume, its custody and its mount, in the process that holds the keys.
+//
+// Runs the custody loop: asks the state machine what to do, probes, opens, seals; answers the
+// control socket; keeps a guardian fed. Keys exist here only between opening and sealing.
+// Errors: Run() ends with the first that no retry can mend. Threads: Run() is the custody loop;
+// the control socket and a ticker call in from their own threads.
+// Spec: design section 3; requests in docs/control-socket.md.
+#pragma once
+
+#include <sys/types.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "custody/custody.h"
+#include "node/control_socket.h"
+#include "node/guardian.h"
+#include "node/seal.h"
+#include "node/volume.h"
+#include "vfs/file.h"
+
+namespace freehold {
+
+struct DaemonOptions {
+  std::string mount_point;  // absolute, without symbolic links
+  CustodySettings custody;
+  int workers = 2;
+  bool wait_for_key = false;  // start sealed and go on trying, instead of failing
+  bool null_cipher_allowed = false;
+};
+
+class VolumeDaemon {
+ public:
+  VolumeDaemon(std::unique_ptr<Volume> volume, KeyProviderFactory& factory, DaemonOptions options,
+               const Clock& clock);
+  ~VolumeDaemon();
+
+  // The first opening: mounted and open, or (with wait_for_key) sealed and trying.
+  Status Start();
+  // Until unmounted, or asked to stop.
+  Status Run();
+  // From a signal thread: seal and end.
+  void RequestStop();
+
+ private:
+  struct OpenVolume;  // what exists only while the keys do
+
+  // The custody loop's steps.
+  void Probe();
+  KmsResult<void> Open();
+  void Seal(SealReason reason);
+  void StopDatabase(SealReason reason);
+  Result<std::unique_ptr<OpenVolume>> MountWith(VolumeKeys keys);
+  void Close(bool everything_synced);
+
+  // The control socket.
+  Result<boost::json::object> Handle(const boost::json::object& request,
+                                     ControlConnection& connection);
+  Result<boost::json::object> HandleRotateKey(const boost::json::object& request);
+  Result<boost::json::object> HandleUnmount(const boost::json::object& request);
+  Result<boost::json::object> HandleVerify();
+  Result<boost::json::object> HandleWatch(ControlConnection& connection);
+  boost::json::object StatusJson();
+
+  void Tick();
+  void Changed();
+
+  const std::unique_ptr<Volume> volume_;
+  KeyProviderFactory& factory_;
+  const DaemonOptions options_;
+  const Clock& clock_;
+
+  std::mutex volume_mutex_;  // volume_ and its keyring; held during KMS calls and rewraps
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  Custody custody_;
+  std::uint64_t revision_ = 0;  // raised at every change of state
+  std::optional<SealReport> last_seal_;
+  bool stopping_ = false;
+  bool supervised_ = false;        // a supervisor watches and confirms that the database stopped
+  bool database_stopped_ = false;  // its confirmation
+  pid_t protected_pid_ = 0;
+
+  std::mutex open_mutex_;  // guards open_: unmounting, ticking and the loop
+  std::unique_ptr<OpenVolume> open_;
+
+  std::unique_ptr<ControlServer> control_;
+  std::thread ticker_;
+};
+
+}  // namespace freehold
