@@ -1,9 +1,10 @@
 // StopSignal: SIGTERM and SIGINT as something to wait for, instead of something that interrupts.
 //
 // Make one before any thread starts: the signals are blocked in every thread made after it.
-// Threads: Wait() in one thread only.
+// Threads: WaitFor() in one thread only.
 #pragma once
 
+#include <chrono>
 #include <csignal>
 
 namespace freehold {
@@ -17,12 +18,10 @@ class StopSignal {
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
 
-  // Returns the signal that asked the process to stop.
-  int Wait() {
-    int received = 0;
-    while (sigwait(&signals_, &received) != 0) {
-    }
-    return received;
+  // True when the process has been asked to stop; false when the time is over.
+  bool WaitFor(std::chrono::seconds time) {
+    const timespec limit{time.count(), 0};
+    return sigtimedwait(&signals_, nullptr, &limit) > 0;
   }
 
  private:

@@ -41,8 +41,7 @@ AwsResult<const Key*> FindTarget(const State& state, KmsOperation& op, std::stri
   return key;
 }
 
-// The caller's own account owns its aliases: only identity policies speak about them. A caller
-// that the key's policy names directly needs no more.
+// Aliases have no policy of their own: the caller's identity policies speak about them.
 AwsStatus AuthorizeAlias(const State& state, const Call& call, std::string_view action,
                          const Alias& alias) {
   return AuthorizeIdentity(state, call, fmt::format("kms:{}", action), alias.Arn());

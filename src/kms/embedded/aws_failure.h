@@ -47,10 +47,14 @@ inline void TakeAwsValue(AwsStatus&&) {}
 
 }  // namespace freehold::embedded
 
-// The value of an AwsResult, or a return of its AwsFailure from the enclosing function.
-#define AWS_TRY(expression)                                                            \
-  ({                                                                                   \
-    auto aws_result = (expression);                                                    \
-    if (!aws_result.ok()) return ::freehold::embedded::AwsFailure(aws_result.error()); \
-    ::freehold::embedded::internal::TakeAwsValue(std::move(aws_result));               \
+// The value of an AwsResult, or a return of its AwsFailure from the enclosing function. The counter
+// keeps a TRY within the lambda of another from shadowing it.
+#define AWS_TRY(expression) AWS_TRY_NAMED(expression, __COUNTER__)
+#define AWS_TRY_NAMED(expression, number) AWS_TRY_JOINED(expression, number)
+#define AWS_TRY_JOINED(expression, number) AWS_TRY_AS(expression, aws_result_##number)
+#define AWS_TRY_AS(expression, result)                                         \
+  ({                                                                           \
+    auto result = (expression);                                                \
+    if (!result.ok()) return ::freehold::embedded::AwsFailure(result.error()); \
+    ::freehold::embedded::internal::TakeAwsValue(std::move(result));           \
   })

@@ -91,6 +91,7 @@ Status KeyStore::Load() {
 
 Status KeyStore::Save(const State& state) const {
   const std::string body = EncodeState(state);
+  TRY(DecodeState(body));  // what could not be read back must not replace what can
   const Digest256 tag = HmacSha256(checking_key_.ExposeSecret(), AsBytes(body));
   const std::string file = fmt::format("{}{}\n{}", kStoreTag, HexEncode(tag), body);
   return ReplaceFile(StorePath(), AsBytes(file), 0600);

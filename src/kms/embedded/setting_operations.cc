@@ -40,19 +40,20 @@ KmsAnswer ListKeyPolicies(KmsOperation& op) {
 }
 
 KmsAnswer TagResource(KmsOperation& op) {
-  const Names tags = AWS_TRY(op.params.Tags("Tags"));
   if (!op.params.Has("Tags")) return ValidationFailure("'tags' must not be null");
+  const AwsResult<Names> tags = op.params.Tags("Tags");
+  if (!tags.ok()) return tags.error();
   return ChangeKey(op, "TagResource", [&](State&, Key& key) -> KmsAnswer {
     AWS_TRY(RequireNotPending(key));
-    for (const auto& [name, value] : tags) key.tags[name] = value;
+    for (const auto& [name, value] : *tags) key.tags[name] = value;
     if (key.tags.size() > 50) return AwsFailure{"TagException", "A key has at most 50 tags."};
     return json::object{};
   });
 }
 
 KmsAnswer UntagResource(KmsOperation& op) {
-  const auto names = AWS_TRY(op.params.StringList("TagKeys"));
   if (!op.params.Has("TagKeys")) return ValidationFailure("'tagKeys' must not be null");
+  const auto names = AWS_TRY(op.params.StringList("TagKeys"));
   return ChangeKey(op, "UntagResource", [&](State&, Key& key) -> KmsAnswer {
     AWS_TRY(RequireNotPending(key));
     for (const std::string& name : names) key.tags.erase(name);
