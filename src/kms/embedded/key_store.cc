@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kStoreTag = "freehold-kms-store 1 ";
 constexpr std::size_t kStoreLimit = 256 << 20;
+constexpr std::string_view kSalt = "freehold embedded kms";
 
 Error Refused(const std::string& path, std::string_view why) {
   return Error(ErrorCode::kFileCorrupt,
@@ -59,8 +60,8 @@ Status KeyStore::LoadMasterKey() {
     master = SecretBytes(kKeySize);
     TRY(ReadExactly(fd.get(), master.ExposeSecretForWriting()));
   }
-  sealing_key_ = DeriveKey(master, {}, "freehold embedded kms: seal", kKeySize);
-  checking_key_ = DeriveKey(master, {}, "freehold embedded kms: check", kKeySize);
+  sealing_key_ = DeriveKey(master, AsBytes(kSalt), "seal", kKeySize);
+  checking_key_ = DeriveKey(master, AsBytes(kSalt), "check", kKeySize);
   return {};
 }
 
