@@ -21,6 +21,7 @@ struct HttpRequest {
   std::string target = "/";  // path and query, percent-encoded as on the wire
   HttpHeaders headers;
   std::string body;
+  std::string peer = {};  // set by the server: the client's IP address
 };
 
 struct HttpResponse {

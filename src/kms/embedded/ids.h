@@ -1,0 +1,19 @@
+// Ids in the shapes that AWS gives them, all random. Threads: safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/secret_bytes.h"
+
+namespace freehold::embedded {
+
+std::string NewUuid();        // version 4
+std::string NewMaterialId();  // 64 hex digits
+// A prefix ("AKIA", "ASIA", "AIDA", "AROA") and 16 characters of A-Z2-7.
+std::string NewUniqueId(std::string_view prefix);
+SecretBytes NewSecretAccessKey();  // 40 characters
+bool IsUuid(std::string_view text);
+bool IsAccountId(std::string_view text);  // 12 digits
+
+}  // namespace freehold::embedded

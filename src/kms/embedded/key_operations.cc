@@ -1,0 +1,170 @@
+// A key's life: create, look, enable, disable, schedule and cancel deletion.
+#include "kms/embedded/ids.h"
+#include "kms/embedded/kms_operation.h"
+
+namespace freehold::embedded {
+namespace {
+
+namespace json = boost::json;
+
+std::string_view NameOf(KeyState state) {
+  switch (state) {
+    case KeyState::kEnabled:
+      return "Enabled";
+    case KeyState::kDisabled:
+      return "Disabled";
+    case KeyState::kPendingDeletion:
+      return "PendingDeletion";
+  }
+  return "Unavailable";
+}
+
+json::object Metadata(const Key& key) {
+  json::object metadata = {{"AWSAccountId", key.account},
+                           {"KeyId", key.id},
+                           {"Arn", key.Arn()},
+                           {"CreationDate", EpochSeconds(key.created)},
+                           {"Enabled", key.state == KeyState::kEnabled},
+                           {"Description", key.description},
+                           {"KeyUsage", "ENCRYPT_DECRYPT"},
+                           {"KeyState", NameOf(key.state)},
+                           {"Origin", "AWS_KMS"},
+                           {"KeyManager", "CUSTOMER"},
+                           {"CustomerMasterKeySpec", "SYMMETRIC_DEFAULT"},
+                           {"KeySpec", "SYMMETRIC_DEFAULT"},
+                           {"EncryptionAlgorithms", {"SYMMETRIC_DEFAULT"}},
+                           {"MultiRegion", false},
+                           {"CurrentKeyMaterialId", key.materials.back().id}};
+  if (key.deletion) metadata["DeletionDate"] = EpochSeconds(*key.deletion);
+  return metadata;
+}
+
+std::string DefaultPolicy(const std::string& account) {
+  return json::serialize(
+      json::object{{"Version", "2012-10-17"},
+                   {"Id", "key-default-1"},
+                   {"Statement", json::array{{{"Sid", "Enable IAM User Permissions"},
+                                              {"Effect", "Allow"},
+                                              {"Principal", {{"AWS", Principal::RootArn(account)}}},
+                                              {"Action", "kms:*"},
+                                              {"Resource", "*"}}}}});
+}
+
+AwsStatus RequireOffered(const Params& params, std::string_view name, std::string_view offered) {
+  const std::string value = AWS_TRY(params.StringOr(name, std::string(offered)));
+  if (value == offered) return {};
+  return AwsFailure{"UnsupportedOperationException",
+                    fmt::format("{} {} is not offered here, only {}.", name, value, offered)};
+}
+
+AwsResult<std::string> ReadDescription(const Params& params) {
+  std::string description = AWS_TRY(params.StringOr("Description", ""));
+  if (description.size() > 8192) {
+    return ValidationFailure(
+        "1 validation error detected: Value at 'description' failed to "
+        "satisfy constraint: Member must have length less than or equal to "
+        "8192");
+  }
+  return description;
+}
+
+KmsAnswer SetEnabled(KmsOperation& op, std::string_view action, KeyState state) {
+  return ChangeKey(op, action, [&](State&, Key& key) -> KmsAnswer {
+    AWS_TRY(RequireNotPending(key));
+    key.state = state;
+    return json::object{};
+  });
+}
+
+}  // namespace
+
+KmsAnswer CreateKey(KmsOperation& op) {
+  AWS_TRY(RequireOffered(op.params, "Origin", "AWS_KMS"));
+  AWS_TRY(RequireOffered(op.params, "KeySpec", "SYMMETRIC_DEFAULT"));
+  AWS_TRY(RequireOffered(op.params, "CustomerMasterKeySpec", "SYMMETRIC_DEFAULT"));
+  AWS_TRY(RequireOffered(op.params, "KeyUsage", "ENCRYPT_DECRYPT"));
+  const bool multi_region = AWS_TRY(op.params.BoolOr("MultiRegion", false));
+  if (multi_region || op.params.Has("CustomKeyStoreId") || op.params.Has("XksKeyId")) {
+    return AwsFailure{"UnsupportedOperationException",
+                      "Multi-Region keys and custom key stores are not offered here."};
+  }
+  Key key;
+  key.id = NewUuid();
+  key.account = op.call.caller.account;
+  key.region = op.call.region;
+  key.created = op.call.now;
+  key.description = AWS_TRY(ReadDescription(op.params));
+  key.tags = AWS_TRY(op.params.Tags("Tags"));
+  if (key.tags.size() > 50) return AwsFailure{"TagException", "A key has at most 50 tags."};
+  key.policy = AWS_TRY(op.params.StringOr("Policy", DefaultPolicy(key.account)));
+  const bool bypass = AWS_TRY(op.params.BoolOr("BypassPolicyLockoutSafetyCheck", false));
+  AWS_TRY(AuthorizeIdentity(*op.state, op.call, "kms:CreateKey", "*"));
+  auto material = NewMaterial(op.store, "", op.call.now);
+  if (!material.ok()) return InternalFailure();
+  key.materials.push_back(*std::move(material));
+  const bool given = op.params.Has("Policy");
+  AWS_TRY(op.store.Update([&](State& state) -> AwsStatus {
+    if (given) AWS_TRY(CheckKeyPolicy(state, op.call, key, key.policy, bypass));
+    state.keys.emplace(key.id, key);
+    return {};
+  }));
+  op.call.key_arn = key.Arn();
+  op.call.key_account = key.account;
+  return json::object{{"KeyMetadata", Metadata(key)}};
+}
+
+KmsAnswer DescribeKey(KmsOperation& op) {
+  const Key* key = AWS_TRY(AuthorizedKey(op, "DescribeKey", Aliases::kAllowed));
+  return json::object{{"KeyMetadata", Metadata(*key)}};
+}
+
+KmsAnswer ListKeys(KmsOperation& op) {
+  const Page page = AWS_TRY(ReadPage(op.params, 100, 1000));
+  AWS_TRY(AuthorizeIdentity(*op.state, op.call, "kms:ListKeys", "*"));
+  std::map<std::string, json::object> items;
+  for (const auto& [id, key] : op.state->keys) {
+    if (key.account != op.call.caller.account || key.region != op.call.region) continue;
+    items[id] = {{"KeyId", id}, {"KeyArn", key.Arn()}};
+  }
+  return PageOf(page, "Keys", items);
+}
+
+KmsAnswer EnableKey(KmsOperation& op) { return SetEnabled(op, "EnableKey", KeyState::kEnabled); }
+
+KmsAnswer DisableKey(KmsOperation& op) { return SetEnabled(op, "DisableKey", KeyState::kDisabled); }
+
+KmsAnswer ScheduleKeyDeletion(KmsOperation& op) {
+  const auto days = AWS_TRY(op.params.IntOr("PendingWindowInDays", 30, 7, 30));
+  return ChangeKey(op, "ScheduleKeyDeletion", [&](State&, Key& key) -> KmsAnswer {
+    AWS_TRY(RequireNotPending(key));
+    key.state = KeyState::kPendingDeletion;
+    key.deletion = op.call.now + std::chrono::hours(24 * days);
+    return json::object{{"KeyId", key.Arn()},
+                        {"DeletionDate", EpochSeconds(*key.deletion)},
+                        {"KeyState", NameOf(key.state)},
+                        {"PendingWindowInDays", days}};
+  });
+}
+
+KmsAnswer CancelKeyDeletion(KmsOperation& op) {
+  return ChangeKey(op, "CancelKeyDeletion", [&](State&, Key& key) -> KmsAnswer {
+    if (key.state != KeyState::kPendingDeletion) {
+      return AwsFailure{"KMSInvalidStateException",
+                        fmt::format("{} is not pending deletion.", key.Arn())};
+    }
+    key.state = KeyState::kDisabled;  // whoever wants it back enables it knowingly
+    key.deletion.reset();
+    return json::object{{"KeyId", key.Arn()}};
+  });
+}
+
+KmsAnswer UpdateKeyDescription(KmsOperation& op) {
+  const std::string description = AWS_TRY(ReadDescription(op.params));
+  return ChangeKey(op, "UpdateKeyDescription", [&](State&, Key& key) -> KmsAnswer {
+    AWS_TRY(RequireNotPending(key));
+    key.description = description;
+    return json::object{};
+  });
+}
+
+}  // namespace freehold::embedded

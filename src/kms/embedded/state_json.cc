@@ -1,0 +1,194 @@
+#include <boost/json.hpp>
+
+#include "kms/embedded/state.h"
+
+namespace freehold::embedded {
+namespace {
+
+namespace json = boost::json;
+
+std::int64_t ToMs(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.since_epoch).count();
+}
+WallTime FromMs(const json::value& ms) {
+  return {std::chrono::milliseconds(ms.to_number<std::int64_t>())};
+}
+std::string Text(const json::value& value) { return std::string(value.as_string()); }
+
+json::object FromNames(const Names& names) {
+  json::object object;
+  for (const auto& [name, value] : names) object[name] = value;
+  return object;
+}
+Names ToNames(const json::value& value) {
+  Names names;
+  for (const auto& [name, text] : value.as_object()) names.emplace(name, Text(text));
+  return names;
+}
+// Throws, as Boost.JSON does, into the one catch of DecodeState.
+Bytes Octets(const json::value& value) {
+  auto bytes = Base64Decode(value.as_string());
+  if (!bytes.ok()) throw std::invalid_argument("base64");
+  return *std::move(bytes);
+}
+
+json::object FromKey(const Key& key) {
+  json::array materials;
+  for (const KeyMaterial& material : key.materials) {
+    materials.push_back({{"id", material.id},
+                         {"sealed", Base64Encode(material.sealed)},
+                         {"created", ToMs(material.created)},
+                         {"rotation", material.rotation}});
+  }
+  return {{"id", key.id},
+          {"account", key.account},
+          {"region", key.region},
+          {"description", key.description},
+          {"policy", key.policy},
+          {"state", static_cast<int>(key.state)},
+          {"created", ToMs(key.created)},
+          {"deletion", key.deletion ? json::value(ToMs(*key.deletion)) : json::value()},
+          {"rotates", key.rotates},
+          {"rotation_days", key.rotation_days},
+          {"next_rotation", ToMs(key.next_rotation)},
+          {"materials", materials},
+          {"tags", FromNames(key.tags)}};
+}
+
+Key ToKey(const json::object& o) {
+  Key key;
+  key.id = Text(o.at("id"));
+  key.account = Text(o.at("account"));
+  key.region = Text(o.at("region"));
+  key.description = Text(o.at("description"));
+  key.policy = Text(o.at("policy"));
+  const auto state = o.at("state").as_int64();
+  if (state < 0 || state > static_cast<int>(KeyState::kPendingDeletion)) {
+    throw std::invalid_argument("key state");
+  }
+  key.state = static_cast<KeyState>(state);
+  key.created = FromMs(o.at("created"));
+  if (!o.at("deletion").is_null()) key.deletion = FromMs(o.at("deletion"));
+  key.rotates = o.at("rotates").as_bool();
+  key.rotation_days = static_cast<int>(o.at("rotation_days").as_int64());
+  key.next_rotation = FromMs(o.at("next_rotation"));
+  for (const json::value& m : o.at("materials").as_array()) {
+    const json::object& material = m.as_object();
+    key.materials.push_back({Text(material.at("id")), Octets(material.at("sealed")),
+                             FromMs(material.at("created")), Text(material.at("rotation"))});
+  }
+  if (key.materials.empty()) throw std::invalid_argument("key without material");
+  key.tags = ToNames(o.at("tags"));
+  return key;
+}
+
+json::object FromAlias(const Alias& alias) {
+  return {{"account", alias.account},
+          {"region", alias.region},
+          {"name", alias.name},
+          {"key_id", alias.key_id},
+          {"created", ToMs(alias.created)},
+          {"updated", ToMs(alias.updated)}};
+}
+Alias ToAlias(const json::object& o) {
+  return {Text(o.at("account")), Text(o.at("region")),    Text(o.at("name")),
+          Text(o.at("key_id")),  FromMs(o.at("created")), FromMs(o.at("updated"))};
+}
+
+json::object FromUser(const User& user) {
+  return {{"account", user.account},
+          {"name", user.name},
+          {"id", user.id},
+          {"created", ToMs(user.created)},
+          {"policies", FromNames(user.policies)}};
+}
+User ToUser(const json::object& o) {
+  return {Text(o.at("account")), Text(o.at("name")), Text(o.at("id")), FromMs(o.at("created")),
+          ToNames(o.at("policies"))};
+}
+
+json::object FromRole(const Role& role) {
+  return {{"account", role.account},
+          {"name", role.name},
+          {"id", role.id},
+          {"description", role.description},
+          {"trust_policy", role.trust_policy},
+          {"max_session_seconds", role.max_session_seconds},
+          {"created", ToMs(role.created)},
+          {"policies", FromNames(role.policies)}};
+}
+Role ToRole(const json::object& o) {
+  return {Text(o.at("account")),      Text(o.at("name")),
+          Text(o.at("id")),           Text(o.at("description")),
+          Text(o.at("trust_policy")), static_cast<int>(o.at("max_session_seconds").as_int64()),
+          FromMs(o.at("created")),    ToNames(o.at("policies"))};
+}
+
+json::object FromAccess(const AccessKey& access) {
+  return {{"id", access.id},
+          {"account", access.account},
+          {"user", access.user},
+          {"sealed_secret", Base64Encode(access.sealed_secret)},
+          {"created", ToMs(access.created)}};
+}
+AccessKey ToAccess(const json::object& o) {
+  return {Text(o.at("id")), Text(o.at("account")), Text(o.at("user")),
+          Octets(o.at("sealed_secret")), FromMs(o.at("created"))};
+}
+
+template <typename Map, typename Function>
+json::array List(const Map& map, Function from) {
+  json::array list;
+  for (const auto& [id, value] : map) list.push_back(from(value));
+  return list;
+}
+
+}  // namespace
+
+std::string EncodeState(const State& state) {
+  return json::serialize(json::object{{"format", 1},
+                                      {"accounts", FromNames(state.accounts)},
+                                      {"keys", List(state.keys, FromKey)},
+                                      {"aliases", List(state.aliases, FromAlias)},
+                                      {"users", List(state.users, FromUser)},
+                                      {"roles", List(state.roles, FromRole)},
+                                      {"access", List(state.access, FromAccess)},
+                                      {"sessions_valid_from", ToMs(state.sessions_valid_from)}});
+}
+
+Result<State> DecodeState(std::string_view text) {
+  try {
+    const json::object root = json::parse({text.data(), text.size()}).as_object();
+    if (root.at("format").as_int64() != 1) {
+      return Error(ErrorCode::kUnsupportedVersion, "written by a newer release of Freehold");
+    }
+    State state;
+    state.accounts = ToNames(root.at("accounts"));
+    for (const auto& item : root.at("keys").as_array()) {
+      Key key = ToKey(item.as_object());
+      state.keys.emplace(key.id, std::move(key));
+    }
+    for (const auto& item : root.at("aliases").as_array()) {
+      Alias alias = ToAlias(item.as_object());
+      state.aliases.emplace(alias.Arn(), std::move(alias));
+    }
+    for (const auto& item : root.at("users").as_array()) {
+      User user = ToUser(item.as_object());
+      state.users.emplace(AccountAndName(user.account, user.name), std::move(user));
+    }
+    for (const auto& item : root.at("roles").as_array()) {
+      Role role = ToRole(item.as_object());
+      state.roles.emplace(AccountAndName(role.account, role.name), std::move(role));
+    }
+    for (const auto& item : root.at("access").as_array()) {
+      AccessKey access = ToAccess(item.as_object());
+      state.access.emplace(access.id, std::move(access));
+    }
+    state.sessions_valid_from = FromMs(root.at("sessions_valid_from"));
+    return state;
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::kFileCorrupt, fmt::format("not a KMS store: {}", error.what()));
+  }
+}
+
+}  // namespace freehold::embedded

@@ -1,0 +1,238 @@
+#include "net/http_server.h"
+
+// The only executor is io_context's own: the type-erased any_io_executor doubles the compile time.
+#define BOOST_ASIO_NO_TS_EXECUTORS
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <cctype>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "fmt/format.h"
+
+namespace freehold {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using Executor = asio::strand<asio::io_context::executor_type>;
+using Tcp = asio::ip::tcp;
+using Stream = beast::basic_stream<Tcp, Executor>;
+using Acceptor = asio::basic_socket_acceptor<Tcp, asio::io_context::executor_type>;
+using boost::system::error_code;
+
+std::string Lower(beast::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
+
+// What all connections of one server share.
+struct Shared {
+  HttpServerOptions options;
+  HttpHandler handler;
+  std::atomic<bool> stopping{false};
+  std::atomic<std::size_t> connections{0};
+  std::atomic<int> in_flight{0};  // requests that are read and not yet answered
+};
+
+// Counts one request while it lives, so that a stop can wait for its answer.
+class InFlight {
+ public:
+  explicit InFlight(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {
+    ++shared_->in_flight;
+  }
+  InFlight(const InFlight& other) : InFlight(other.shared_) {}
+  InFlight& operator=(const InFlight&) = delete;
+  ~InFlight() { --shared_->in_flight; }
+
+ private:
+  std::shared_ptr<Shared> shared_;
+};
+
+// One connection: read a request, answer it, again. Kept alive by its pending operation.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Stream stream, std::string peer, std::shared_ptr<Shared> shared)
+      : stream_(std::move(stream)), peer_(std::move(peer)), shared_(std::move(shared)) {
+    ++shared_->connections;
+  }
+  ~Connection() { --shared_->connections; }
+
+  void Read() {
+    parser_.emplace();
+    parser_->body_limit(shared_->options.body_limit);
+    parser_->header_limit(32 * 1024);
+    stream_.expires_after(shared_->options.idle_timeout);
+    http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->OnRead(error); });
+  }
+
+ private:
+  void OnRead(error_code error) {
+    if (error == http::error::body_limit || error == http::error::header_limit) {
+      return Write({413, {{"content-type", "text/plain"}}, "the request is too large\n"}, false);
+    }
+    if (error && error.category() == make_error_code(http::error::bad_method).category() &&
+        error != http::error::end_of_stream && error != http::error::partial_message) {
+      return Write({400, {{"content-type", "text/plain"}}, "this is not HTTP\n"}, false);
+    }
+    if (error || shared_->stopping) return;
+    const InFlight in_flight(shared_);
+    const bool keep_alive = parser_->keep_alive() && !shared_->stopping;
+    auto message = parser_->release();
+    HttpRequest request{std::string(message.method_string()),
+                        std::string(message.target()),
+                        {},
+                        std::move(message.body()),
+                        peer_};
+    for (const auto& field : message) {
+      request.headers.emplace_back(Lower(field.name_string()), std::string(field.value()));
+    }
+    HttpResponse response = Answer(request);
+    if (response.status == kCloseWithoutAnswer) return;
+    Write(std::move(response), keep_alive);
+  }
+
+  // A handler that throws (bad_alloc, a library's surprise) costs one answer, not the process.
+  HttpResponse Answer(const HttpRequest& request) {
+    try {
+      return shared_->handler(request);
+    } catch (const std::exception& surprise) {
+      LogError("http", fmt::format("a request failed: {}", surprise.what()));
+      return {500, {{"content-type", "text/plain"}}, "internal error\n"};
+    }
+  }
+
+  void Write(HttpResponse response, bool keep_alive) {
+    message_.emplace(static_cast<http::status>(response.status), 11);
+    for (const auto& [name, value] : response.headers) message_->insert(name, value);
+    message_->body() = std::move(response.body);
+    message_->keep_alive(keep_alive);
+    message_->prepare_payload();
+    stream_.expires_after(shared_->options.idle_timeout);
+    http::async_write(stream_, *message_,
+                      [self = shared_from_this(), keep_alive, in_flight = InFlight(shared_)](
+                          error_code error, std::size_t) {
+                        if (!error && keep_alive) return self->Read();
+                        error_code ignored;
+                        self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+                      });
+  }
+
+  Stream stream_;
+  std::string peer_;
+  std::shared_ptr<Shared> shared_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  std::optional<http::response<http::string_body>> message_;
+};
+
+class BeastHttpServer : public HttpServer {
+ public:
+  BeastHttpServer(const HttpServerOptions& options, HttpHandler handler)
+      : context_(options.threads),
+        acceptor_(context_.get_executor()),
+        shared_(std::make_shared<Shared>()) {
+    shared_->options = options;
+    shared_->handler = std::move(handler);
+  }
+
+  ~BeastHttpServer() override {
+    shared_->stopping = true;
+    const BootTime deadline = SystemClock().Boot() + std::chrono::seconds(5);
+    while (shared_->in_flight > 0 && SystemClock().Boot() < deadline) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    context_.stop();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  Status Listen() {
+    const HttpServerOptions& options = shared_->options;
+    error_code error;
+    const auto address = asio::ip::make_address(options.address, error);
+    if (error) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("'{}' is not a numeric IP address", options.address));
+    }
+    if (!address.is_loopback() && !options.allow_remote) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("{} is not a loopback address, and this server speaks no TLS: "
+                               "requests and plaintext keys would cross the network in the clear. "
+                               "Listen on 127.0.0.1, or give --allow-remote if that is meant",
+                               options.address));
+    }
+    const Tcp::endpoint endpoint(address, options.port);
+    if (!error) acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) port_ = acceptor_.local_endpoint(error).port();
+    if (error) {
+      return ErrnoError(error.value(),
+                        fmt::format("listening on {}:{}", options.address, options.port));
+    }
+    Accept();
+    for (int i = 0; i < options.threads; ++i) {
+      threads_.emplace_back([this] { context_.run(); });
+    }
+    return {};
+  }
+
+  std::uint16_t port() const override { return port_; }
+  std::string Url() const override {
+    const std::string& address = shared_->options.address;
+    const bool is_v6 = address.find(':') != std::string::npos;
+    return fmt::format("http://{}:{}", is_v6 ? fmt::format("[{}]", address) : address, port_);
+  }
+
+ private:
+  void Accept() {
+    acceptor_.async_accept(
+        asio::make_strand(context_.get_executor()),
+        [this](error_code error, asio::basic_stream_socket<Tcp, Executor> socket) {
+          if (error == asio::error::operation_aborted) return;
+          if (!error && shared_->connections < shared_->options.connection_limit) {
+            error_code ignored;
+            const auto peer = socket.remote_endpoint(ignored);
+            socket.set_option(Tcp::no_delay(true), ignored);
+            std::make_shared<Connection>(Stream(std::move(socket)), peer.address().to_string(),
+                                         shared_)
+                ->Read();
+          } else if (error) {
+            // Out of descriptors, most likely: give the others time to finish.
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          }
+          Accept();
+        });
+  }
+
+  asio::io_context context_;
+  Acceptor acceptor_;
+  std::shared_ptr<Shared> shared_;
+  std::uint16_t port_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> StartHttpServer(const HttpServerOptions& options,
+                                                    HttpHandler handler) {
+  auto server = std::make_unique<BeastHttpServer>(options, std::move(handler));
+  TRY(server->Listen());
+  return std::unique_ptr<HttpServer>(std::move(server));
+}
+
+}  // namespace freehold
