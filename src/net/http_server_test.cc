@@ -1,0 +1,89 @@
+#include "net/http_server.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include "base/posix_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace freehold {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class HttpServerTest : public testing::Test {
+ protected:
+  void Start(HttpServerOptions options = {}) {
+    auto server = StartHttpServer(options, [](const HttpRequest& request) -> HttpResponse {
+      if (request.target == "/close") return {kCloseWithoutAnswer, {}, ""};
+      if (request.target == "/throw") throw std::runtime_error("surprise");
+      return {200, {{"x-test", "yes"}}, request.method + " " + request.body};
+    });
+    ASSERT_TRUE(server.ok()) << server.error().message();
+    server_ = *std::move(server);
+  }
+
+  // Sends raw bytes, closes the sending side and returns all that comes back.
+  std::string Talk(std::string_view text) {
+    const UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(server_->port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_TRUE(WriteAll(fd.get(), AsBytes(text)).ok());
+    shutdown(fd.get(), SHUT_WR);
+    const auto answer = ReadUntilEnd(fd.get(), 1 << 20);
+    return answer.ok() ? std::string(AsText(*answer)) : "";
+  }
+
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(HttpServerTest, AnswersSeveralRequestsOnOneConnection) {
+  Start();
+  const std::string request = "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
+  const std::string answer = Talk(request + request);
+  const auto first = answer.find("POST hi");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_NE(answer.find("POST hi", first + 1), std::string::npos);
+  EXPECT_THAT(answer, HasSubstr("x-test: yes"));
+}
+
+TEST_F(HttpServerTest, ClosesWithoutAnAnswerWhenTheHandlerSaysSo) {
+  Start();
+  EXPECT_EQ(Talk("GET /close HTTP/1.1\r\nHost: h\r\n\r\n"), "");
+}
+
+TEST_F(HttpServerTest, SurvivesAHandlerThatThrows) {
+  Start();
+  EXPECT_THAT(Talk("GET /throw HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 500"));
+  EXPECT_THAT(Talk("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, RefusesWhatIsTooLargeOrNotHttp) {
+  HttpServerOptions options;
+  options.body_limit = 10;
+  Start(options);
+  EXPECT_THAT(Talk("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n01234567890"),
+              StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(Talk("\x16\x03\x01 nonsense\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_EQ(Talk(""), "");
+  EXPECT_EQ(Talk("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab"), "");
+}
+
+TEST(StartHttpServer, RefusesToListenBeyondLoopbackUnlessTold) {
+  HttpServerOptions options;
+  options.address = "0.0.0.0";
+  const auto handler = [](const HttpRequest&) { return HttpResponse(); };
+  EXPECT_THAT(StartHttpServer(options, handler).error().message(), HasSubstr("--allow-remote"));
+  options.allow_remote = true;
+  EXPECT_TRUE(StartHttpServer(options, handler).ok());
+  options.address = "localhost";
+  EXPECT_THAT(StartHttpServer(options, handler).error().message(), HasSubstr("numeric"));
+}
+
+}  // namespace
+}  // namespace freehold
