@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <charconv>
 #include <ctime>
 
 #include "fmt/format.h"
@@ -43,6 +44,33 @@ std::string FormatDuration(Duration duration) {
   if (seconds < 60) return fmt::format("{}s", seconds);
   if (seconds % 60 == 0) return fmt::format("{}m", seconds / 60);
   return fmt::format("{}m{}s", seconds / 60, seconds % 60);
+}
+
+Result<Duration> ParseDuration(std::string_view text) {
+  const auto refused = [&] {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("'{}' is not a time span such as 250ms, 2s, 30m or 1h", text));
+  };
+  constexpr Duration kLongest = std::chrono::hours(24 * 30);
+  Duration total{};
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    std::int64_t number = 0;
+    const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    if (parsed.ec != std::errc() || number < 0 || number > 3'000'000'000) return refused();
+    rest.remove_prefix(static_cast<std::size_t>(parsed.ptr - rest.data()));
+    const std::string_view unit = rest.substr(0, rest.find_first_of("0123456789"));
+    Duration one{};
+    if (unit == "ms") one = std::chrono::milliseconds(1);
+    if (unit == "s") one = std::chrono::seconds(1);
+    if (unit == "m") one = std::chrono::minutes(1);
+    if (unit == "h") one = std::chrono::hours(1);
+    if (one == Duration(0) || number > kLongest / one) return refused();
+    total += number * one;
+    rest.remove_prefix(unit.size());
+  }
+  if (text.empty() || total > kLongest) return refused();
+  return total;
 }
 
 }  // namespace freehold

@@ -6,6 +6,9 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
+
+#include "base/result.h"
 
 namespace freehold {
 
@@ -58,5 +61,7 @@ class FakeClock : public Clock {
 std::string FormatTime(WallTime time);
 // "250ms", "2s", "1m30s".
 std::string FormatDuration(Duration duration);
+// "250ms", "2s", "30m", "1h", "1m30s"; zero up to 30 days. kInvalidArgument says what is expected.
+Result<Duration> ParseDuration(std::string_view text);
 
 }  // namespace freehold
