@@ -666,6 +666,10 @@ def test_faults_come_and_go(kms):
         slow.encrypt(KeyId=key, Plaintext=b"x")
     kms.fault("--clear")
     client.encrypt(KeyId=key, Plaintext=b"x")
+    kms.fault("--latency", "600000")
+    with pytest.raises(botocore.exceptions.ReadTimeoutError):
+        slow.list_keys()
+    kms.restart()  # does not wait for ten minutes
     assert kms.command("fault").returncode == 2
     kms.stop(signal.SIGKILL)
     assert kms.command("fault", "--clear").returncode == 3
