@@ -629,12 +629,12 @@ def test_garbage_gets_an_answer_and_the_server_lives(kms):
                  b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n",
                  b"POST / HTTP/1.1\r\nX-Amz-Target: \xff\xff\r\nUser-Agent: \xff\r\nContent-Length: 0\r\n\r\n"):
         with socket.create_connection(address, timeout=10) as connection:
-            connection.sendall(text)
-            connection.shutdown(socket.SHUT_WR)
             try:
+                connection.sendall(text)
+                connection.shutdown(socket.SHUT_WR)
                 while connection.recv(65536):
                     pass
-            except ConnectionResetError:
+            except OSError:  # it may hang up at any of these
                 pass
     kms.client("kms").list_keys()
     assert kms.events()[-1]["eventName"] == "ListKeys"
@@ -718,6 +718,9 @@ def test_the_log_tells_who_used_which_key_and_no_secret(kms):
     assert kms.events()[-2]["requestParameters"] == {"keyId": key, "encryptionContext": {"cluster": "c1"}}
     line = kms.command("log", "--last", "2").stdout.splitlines()[0]
     assert "Encrypt" in line and " ok " in line and key in line and '{"cluster":"c1"}' in line
+    with refused("NotFoundException"):
+        client.describe_key(KeyId="\x1b[2Jboo")
+    assert "\x1b" not in kms.command("log").stdout
     text = (kms.directory / "events.jsonl").read_text() + (kms.directory / "store").read_text()
     for hidden in (secret, base64.b64encode(secret), base64.b64encode(blob), kms.secrets("customer")[1].encode()):
         assert hidden.decode() not in text
