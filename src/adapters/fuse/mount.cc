@@ -147,7 +147,7 @@ UniqueFd OpenByNodeId(int mount_fd, const Node& node) {
   return UniqueFd(open_by_handle_at(mount_fd, &buffer.handle, O_RDONLY | O_CLOEXEC));
 }
 
-class FuseMount : public Mount {
+class FuseMount final : public Mount {
  public:
   FuseMount(const MountOptions& options, UniqueFd root, FileLayer& layer)
       : options_(options), state_(std::move(root), layer) {
