@@ -82,10 +82,13 @@ class KmsServer:
 
 
 class Volume:
-    """A volume in a directory of its own, with its own state directory and mount point."""
+    """A volume in a directory of its own, with its own state directory and mount point.
 
-    def __init__(self, kms, directory, key):
-        self.kms, self.key = kms, key
+    `profile` is whom the commands run as at the KMS.
+    """
+
+    def __init__(self, kms, directory, key, profile="customer"):
+        self.kms, self.key, self.profile = kms, key, profile
         self.directory = directory / "volume"
         self.state = directory / "state"
         self.mount_point = directory / "mnt"
@@ -98,7 +101,7 @@ class Volume:
         done = subprocess.run(
             [BINARY, "volume", command, str(self.directory), *map(str, words)]
             + ["--state", str(self.state), "--json"],
-            env=self.kms.environment(),
+            env=self.kms.environment(self.profile),
             capture_output=True,
             text=True,
             timeout=timeout,
