@@ -10,9 +10,8 @@ import json
 import os
 import subprocess
 
-import boto3
 import pytest
-from freehold_testing import BINARY, start_kms, stop_kms
+from freehold_testing import BINARY, EmbeddedKms
 
 ROLE = "arn:aws:iam::111122223333:role/freehold"
 EXTERNAL_ID = "org-1"
@@ -45,23 +44,6 @@ def key_policy(actions):
         },
         {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": actions, "Resource": "*"},
     )
-
-
-class EmbeddedKms:
-    def __init__(self, directory):
-        self.directory = str(directory)
-        self.process, self.url = start_kms(directory)
-
-    def client(self, service):
-        session = boto3.Session(profile_name="customer", region_name="us-east-1")
-        return session.client(service, endpoint_url=self.url)
-
-    def fault(self, *options):
-        command = [BINARY, "kms", "fault", "--data", self.directory, *options]
-        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
-
-    def stop(self):
-        stop_kms(self.process)
 
 
 @pytest.fixture(scope="module")

@@ -1,30 +1,31 @@
-"""Fixtures for tests that drive the binary; what they are made of is in freehold_testing.py."""
-
-import os
+"""Fixtures of the tests; pytest's `slow` marks what the sanitizer runs leave out."""
 
 import pytest
-from freehold_testing import KmsServer, Volume
+
+from freehold_testing import EmbeddedKms, Volume
 
 
-@pytest.fixture(scope="session")
-def kms_server(tmp_path_factory):
-    server = KmsServer(tmp_path_factory.mktemp("kms-server"))
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: long campaigns, left out under sanitizers")
+
+
+@pytest.fixture
+def new_kms(tmp_path):
+    server = EmbeddedKms(tmp_path / "kms")
     yield server
-    assert server.stop() == 0
+    server.stop()
 
 
 @pytest.fixture
-def key(kms_server):
-    """The ARN of a fresh key of the customer's."""
-    return kms_server.new_key()
-
-
-@pytest.fixture
-def volume(kms_server, key, tmp_path):
-    """A created volume, not mounted; `with volume as root:` mounts it."""
-    if os.geteuid() != 0:
-        pytest.fail("mounting needs root")
-    made = Volume(kms_server, tmp_path, key)
-    made.create()
+def volume(new_kms, tmp_path):
+    """A created volume, not mounted."""
+    made = Volume(new_kms, tmp_path).create()
     yield made
-    made.end()
+    made.clean_up()
+
+
+@pytest.fixture
+def mounted(volume):
+    return volume.mount()
+
+

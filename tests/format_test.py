@@ -16,11 +16,10 @@ import subprocess
 import sys
 
 import pytest
-from freehold_testing import ROOT
+from freehold_testing import ROOT, VERIFY_FAILED  # also finds tests/interop
 
-sys.path.insert(0, str(ROOT / "tests/interop"))
-import freehold_reader as reader  # noqa: E402
-import make_examples as examples  # noqa: E402
+import freehold_reader as reader
+import make_examples as examples
 
 READER = ROOT / "tests/interop/freehold_reader.py"
 PAGES = {name: (ROOT / "docs/format" / name).read_text() for name in ("file.md", "keyring.md")}
@@ -276,7 +275,7 @@ def write_files(root):
 
 
 def test_what_the_binary_wrote_the_reader_reads(volume):
-    with volume as root:
+    with volume.opened() as root:
         contents = write_files(root)
     kek = volume.unwrapped_kek()
     keyring, deks = reader.open_keyring(volume.keyring.read_bytes(), kek)
@@ -290,7 +289,7 @@ def test_what_the_binary_wrote_the_reader_reads(volume):
 
 
 def test_worked_sizes_are_what_ls_shows(volume):
-    with volume as root:
+    with volume.opened() as root:
         for length, _ in worked_sizes()[1:]:
             (root / str(length)).write_bytes(b"x" * max(1, length))
         (root / "0").write_bytes(b"")
@@ -301,7 +300,7 @@ def test_worked_sizes_are_what_ls_shows(volume):
 
 
 def test_truncating_to_zero_keeps_the_salt(volume):
-    with volume as root:
+    with volume.opened() as root:
         with open(root / "file", "wb") as file:
             file.write(b"first")
             os.fsync(file.fileno())
@@ -314,7 +313,7 @@ def test_truncating_to_zero_keeps_the_salt(volume):
 
 
 def test_the_command_and_a_kms_are_all_a_customer_needs(volume, tmp_path):
-    with volume as root:
+    with volume.opened() as root:
         (root / "file").write_bytes(b"mine")
     wrapped = json.loads(run_reader("--show-wrapped", volume.keyring).stdout)
     assert wrapped["key"] == "aws-kms://" + volume.key
@@ -342,14 +341,14 @@ def test_the_binary_reads_what_the_independent_writer_wrote(volume):
         patch.setattr(examples, "DEK_ID", keyring.deks[0].id)
         patch.setattr(examples, "DEK", deks[keyring.deks[0].id])
         (volume.data / "foreign").write_bytes(examples.make_file(examples.PLAINTEXT))
-    with volume as root:
+    with volume.opened() as root:
         assert (root / "foreign").read_bytes() == examples.PLAINTEXT
-        report = volume.run("verify")
+        report = volume.volume("verify", "--json").json
     assert report["sound"] and report["faults"] == []
 
 
 def test_the_binary_refuses_the_files_that_the_reader_refuses(volume):
-    with volume as root:
+    with volume.opened() as root:
         (root / "good").write_bytes(b"x" * 100)
     good = (volume.data / "good").read_bytes()
     damaged = {
@@ -361,11 +360,11 @@ def test_the_binary_refuses_the_files_that_the_reader_refuses(volume):
     damaged["swapped"] = good[2048:4096] + good[:2048] + good[4096:]
     for name, data in damaged.items():
         (volume.data / name).write_bytes(data)
-    with volume as root:
+    with volume.opened() as root:
         for name in damaged:
             with pytest.raises(OSError):
                 (root / name).read_bytes()
-        done = volume.run("verify", check=False)
-    assert done.returncode == 30
-    faults = json.loads(done.stdout)["faults"]
+        verified = volume.volume("verify", "--json")
+    assert verified.code == VERIFY_FAILED
+    faults = verified.json["faults"]
     assert {fault["path"] for fault in faults if not fault["readable"]} == set(damaged)

@@ -8,6 +8,7 @@ import configparser
 import http.client
 import json
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -20,9 +21,9 @@ import botocore.config
 import botocore.credentials
 import botocore.exceptions
 import pytest
-from freehold_testing import BINARY as FREEHOLD
-from freehold_testing import start_kms, stop_kms
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FREEHOLD = os.environ.get("FREEHOLD_BIN", str(ROOT / "build/test/freehold"))
 AWS = os.environ.get("AWS_BIN", "/usr/bin/aws")
 CUSTOMER, OPERATOR = "111122223333", "444455556666"
 ONE_TRY = botocore.config.Config(retries={"max_attempts": 1, "mode": "standard"},
@@ -39,10 +40,21 @@ class Kms:
         self.start()
 
     def start(self):
-        self.process, self.url = start_kms(self.directory)
+        reading, writing = os.pipe()
+        self.process = subprocess.Popen(
+            [FREEHOLD, "kms", "serve", "--listen", "127.0.0.1:0", "--data", str(self.directory),
+             "--ready-fd", str(writing)], stdout=subprocess.PIPE, text=True, pass_fds=[writing])
+        os.close(writing)
+        with os.fdopen(reading) as ready:
+            assert ready.readline() == "READY\n"
+        self.url = self.process.stdout.readline().strip().removeprefix("listening on ")
+        assert (self.directory / "endpoint").read_text().strip() == self.url
 
     def stop(self, how=signal.SIGTERM):
-        return stop_kms(self.process, how)
+        self.process.send_signal(how)
+        code = self.process.wait(timeout=20)
+        self.process.stdout.close()
+        return code
 
     def restart(self, how=signal.SIGTERM):
         self.stop(how)

@@ -5,10 +5,9 @@ FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/provider_pages
 
 import json
 import re
-import subprocess
 
 import pytest
-from freehold_testing import BINARY, ROOT, Volume
+from freehold_testing import OK, ROOT, Volume
 
 PAGE = (ROOT / "docs/providers/aws.md").read_text()
 ROLE = "arn:aws:iam::111122223333:role/freehold"
@@ -20,29 +19,27 @@ def block(name):
 
 
 @pytest.fixture
-def customer(kms_server, key):
-    kms, iam = kms_server.client(), kms_server.client("iam")
+def key(new_kms):
+    return new_kms.new_key()
+
+
+@pytest.fixture
+def customer(new_kms, key):
+    kms, iam = new_kms.client("kms"), new_kms.client("iam")
     iam.create_role(RoleName="freehold", AssumeRolePolicyDocument=block("trust-policy"))
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=block("key-policy"))
     kms.enable_key_rotation(KeyId=key)
-    yield kms
-    iam.delete_role(RoleName="freehold")
+    return kms
 
 
-def check(kms_server, key):
-    done = subprocess.run(
-        [BINARY, "key", "check", key, *ACCESS, "--json"],
-        env=kms_server.environment("operator"),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.returncode, json.loads(done.stdout)
+def outcomes(kms, directory, key):
+    operator = Volume(kms, directory, key, profile="operator")
+    report = operator.run("key", "check", key, *ACCESS, "--json").json
+    return {item["outcome"] for item in report["items"]}
 
 
-def test_the_policies_on_the_page_are_valid_without_a_warning(customer, kms_server, key):
-    code, report = check(kms_server, key)
-    assert code == 0 and {item["outcome"] for item in report["items"]} == {"ok"}
+def test_the_policies_on_the_page_are_valid_without_a_warning(customer, new_kms, key, tmp_path):
+    assert outcomes(new_kms, tmp_path, key) == {"ok"}
 
 
 @pytest.mark.parametrize(
@@ -54,28 +51,26 @@ def test_the_policies_on_the_page_are_valid_without_a_warning(customer, kms_serv
         ("kms:GetKeyRotationStatus", "warning"),
     ],
 )
-def test_each_permission_on_the_page_is_needed(customer, kms_server, key, action, outcome):
+def test_each_permission_on_the_page_is_needed(customer, new_kms, key, tmp_path, action, outcome):
     policy = json.loads(block("key-policy"))
     for statement in policy["Statement"][1:]:
         statement["Action"] = [name for name in statement["Action"] if name != action]
     policy["Statement"] = [each for each in policy["Statement"] if each["Action"]]
     customer.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
-    _, report = check(kms_server, key)
-    assert outcome in {item["outcome"] for item in report["items"]}
+    assert outcome in outcomes(new_kms, tmp_path, key)
 
 
-def test_the_policies_on_the_page_are_enough_for_a_volume(customer, kms_server, key, tmp_path):
-    volume = Volume(kms_server, tmp_path, key, profile="operator")
-    volume.run("create", "--key", key, *ACCESS)
+def test_the_policies_on_the_page_are_enough_for_a_volume(customer, new_kms, key, tmp_path):
+    volume = Volume(new_kms, tmp_path, key, profile="operator").create(*ACCESS)
     try:
-        with volume as root:
+        with volume.opened() as root:
             (root / "file").write_bytes(b"data")
-            assert volume.run("status")["custody"]["state"] == "open"
-        other = kms_server.new_key()
+            assert volume.custody()["state"] == "open"
+        other = new_kms.new_key()
         customer.put_key_policy(KeyId=other, PolicyName="default", Policy=block("key-policy"))
-        keyring = volume.run("rotate-key", "--key", other, *ACCESS)
-        assert keyring["keks"][0]["key"] == "aws-kms://" + other
-        with volume as root:
+        assert volume.volume("rotate-key", "--key", other, *ACCESS).code == OK
+        assert volume.status()["keks"][0]["key"] == "aws-kms://" + other
+        with volume.opened() as root:
             assert (root / "file").read_bytes() == b"data"
     finally:
-        volume.end()
+        volume.clean_up()

@@ -158,7 +158,9 @@ class FuseMount final : public Mount {
   Status Connect();
 
   int device_fd() const override { return device_.get(); }
-  std::uint64_t highest_node_id() const override { return state_.nodes.highest_id(); }
+  void ShareHighestNodeId(std::atomic<std::uint64_t>& shared) override {
+    state_.nodes.ShareHighestId(shared);
+  }
   void SetHeld(bool held) override { state_.gate.SetHeld(held); }
   bool FlushDirty(Duration deadline) override;
   bool Fence(Duration deadline) override;
