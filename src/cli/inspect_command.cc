@@ -73,7 +73,7 @@ void AddLines(std::string& out, const std::string& prefix, const json::value& va
   } else {
     const std::string text =
         value.is_string() ? std::string(value.as_string()) : json::serialize(value);
-    out += fmt::format("{:<24}{}\n", prefix, text);
+    out += fmt::format("{:<32} {}\n", prefix, text);
   }
 }
 

@@ -176,7 +176,17 @@ int RunVolumeSeal(const VolumeFlags& options) {
               [](const json::object&) { return std::string("sealing"); });
 }
 
+// Without a daemon it takes back a seal by order, so that the next mount opens.
 int RunVolumeOpen(const VolumeFlags& options) {
+  auto daemon = FindDaemon(options.directory);
+  if (daemon.ok() && *daemon == nullptr) {
+    auto volume = LockHere(options);
+    const freehold::Status restored =
+        volume.ok() ? (*volume)->SetRevoked(false) : freehold::Status(volume.error());
+    if (!restored.ok()) return Fail(restored.error(), options.json);
+    Print(options.json ? R"({"ok":true})" : "may be mounted again");
+    return 0;
+  }
   return Show(TellDaemon(options, {{"command", "open"}}), options.json,
               [](const json::object&) { return std::string("opening"); });
 }

@@ -227,6 +227,10 @@ bool Custody::LeaseExpired() const {
   return leased && clock_.Boot() >= lease_end_;
 }
 
+Duration Custody::LeaseExpiredFor() const {
+  return LeaseExpired() ? clock_.Boot() - lease_end_ : Duration(0);
+}
+
 WallTime Custody::ToWall(BootTime time) const { return {time.since_boot + wall_minus_boot_}; }
 
 CustodyStatus Custody::Snapshot() const {

@@ -85,6 +85,7 @@ class Custody {
 
   CustodyState state() const { return state_; }
   bool LeaseExpired() const;
+  Duration LeaseExpiredFor() const;  // zero while it has not
   CustodyStatus Snapshot() const;
   const CustodySettings& settings() const { return settings_; }
 

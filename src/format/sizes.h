@@ -26,8 +26,8 @@ struct BackingSize {
 // A file that was never written has no header and no body: 0 for 0 is allowed on disk too.
 BackingSize BackingSizeOf(LogicalSize size);
 
-// Lengths that no writer makes (a header cut short, a body of 1 to 16 bytes that is no multiple of
-// 16, a file cut inside its slack) decode to the largest whole length that is there.
+// Lengths that no writer makes (a header cut short, a body of 1 to 15 bytes) decode to the largest
+// whole length that is there.
 LogicalSize LogicalSizeOf(BackingSize size);
 
 // False for lengths that BackingSizeOf never returns, 0 excepted: the file was shortened.

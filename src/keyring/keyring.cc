@@ -53,7 +53,9 @@ void EncodeKek(Writer& writer, const WrappedKek& kek) {
 
 Result<WrappedKek> DecodeKek(Reader& reader) {
   WrappedKek kek;
-  kek.kms_type = TRY(KmsTypeFromName(TRY(reader.String())));
+  auto type = KmsTypeFromName(TRY(reader.String()));
+  if (!type.ok()) return Error(ErrorCode::kUnsupportedVersion, type.error().message());
+  kek.kms_type = *type;
   kek.key_uri = TRY(reader.String());
   kek.principal = TRY(reader.String());
   const std::uint16_t pairs = TRY(reader.U16());

@@ -3,7 +3,7 @@
 // Readable without any key (which KMS, which key, which context), trusted only after Verify: its
 // MAC is keyed from the KEK. Each change raises the generation. Errors: kKeyringCorrupt for bytes
 // that are no keyring, kUnsupportedVersion for a newer one. Pure bytes; files are in
-// keyring/keyring_file.h. Threads: a value. Spec: docs/format/keyring.md.
+// node/volume.h. Threads: a value. Spec: docs/format/keyring.md.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxLine = 64 * 1024;
+constexpr std::size_t kLongestRequest = 64 * 1024;
+constexpr std::size_t kLongestAnswer = 64 * 1024 * 1024;  // a verification may list many files
 constexpr std::size_t kMaxConnections = 32;
 
 // A socket's path has 108 bytes at most; through a descriptor of its directory it always fits.
@@ -97,7 +98,7 @@ class Server : public ControlServer {
 
   void Serve(UniqueFd fd) {
     const int number = fd.get();
-    ControlConnection connection(std::move(fd));
+    ControlConnection connection(std::move(fd), kLongestRequest);
     for (;;) {
       auto request = connection.Receive();
       if (!request.ok() && request.error().code() != ErrorCode::kInvalidArgument) break;
@@ -139,9 +140,15 @@ Result<json::object> ControlConnection::Receive(int deadline_ms) {
     if (const auto end = pending_.find('\n'); end != std::string::npos) {
       const std::string line = pending_.substr(0, end);
       pending_.erase(0, end + 1);
-      return ParseLine(line);
+      if (!std::exchange(skipping_, false)) return ParseLine(line);
+      continue;
     }
-    if (pending_.size() > kMaxLine) return Error(ErrorCode::kIo, "a line on it is too long");
+    if (skipping_ || pending_.size() > longest_line_) {
+      pending_.clear();
+      if (!std::exchange(skipping_, true)) {
+        return Error(ErrorCode::kInvalidArgument, "the line is too long");
+      }
+    }
     pollfd waiting{fd_.get(), POLLIN, 0};
     const int ready = poll(&waiting, 1, deadline_ms);
     if (ready < 0 && errno == EINTR) continue;
@@ -175,7 +182,7 @@ Result<std::unique_ptr<ControlConnection>> ConnectControl(const std::string& pat
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&at.address), sizeof at.address) != 0) {
     return ErrnoError(errno == ECONNREFUSED ? ENOENT : errno, path);
   }
-  return std::make_unique<ControlConnection>(std::move(fd));
+  return std::make_unique<ControlConnection>(std::move(fd), kLongestAnswer);
 }
 
 Result<json::object> CallControl(ControlConnection& connection, const json::object& request,

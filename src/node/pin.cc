@@ -20,8 +20,10 @@ json::object ToJson(const Pin& pin) {
   for (const KeyAccess& access : pin.allowed) {
     keys.push_back(KeyAccessJson(access));
   }
-  json::object object = {
-      {"volume_id", HexEncode(pin.volume_id)}, {"generation", pin.generation}, {"allowed", keys}};
+  json::object object = {{"volume_id", HexEncode(pin.volume_id)},
+                         {"generation", pin.generation},
+                         {"revoked", pin.revoked},
+                         {"allowed", keys}};
   if (pin.kek_id.has_value()) object["kek_id"] = HexEncode(*pin.kek_id);
   return object;
 }
@@ -40,6 +42,7 @@ Result<Pin> FromJson(std::string_view text) try {
   Pin pin;
   pin.volume_id = TRY(IdFromHex(object.at("volume_id").as_string()));
   pin.generation = object.at("generation").to_number<std::uint64_t>();
+  pin.revoked = object.contains("revoked") && object.at("revoked").as_bool();
   if (object.contains("kek_id")) pin.kek_id = TRY(IdFromHex(object.at("kek_id").as_string()));
   for (const json::value& key : object.at("allowed").as_array()) {
     pin.allowed.push_back(TRY(KeyAccessFromJson(key.as_object())));

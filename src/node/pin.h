@@ -19,6 +19,7 @@ struct Pin {
   std::optional<Id> kek_id;  // unset until the first opening here
   std::uint64_t generation = 0;
   std::vector<KeyAccess> allowed;  // two while a rotation is under way
+  bool revoked = false;            // sealed by order, until 'volume open'
 };
 
 class PinStore {

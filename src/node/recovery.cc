@@ -10,7 +10,7 @@
 #include "fmt/format.h"
 #include "format/sizes.h"
 #include "node/tree_walk.h"
-#include "vfs/encrypted_file.h"
+#include "vfs/encrypted_header.h"
 #include "vfs/posix_file.h"
 
 namespace freehold {
@@ -23,13 +23,15 @@ Result<bool> HasNeverSyncedHeader(File& file, std::uint64_t size) {
   return AllZero(header);
 }
 
-Status Adopt(const std::string& path, std::uint64_t backing_size, const VolumeKeys& keys) {
-  UniqueFd fd = TRY(OpenFile(path, O_RDWR | O_NOFOLLOW));
-  auto backing = std::make_unique<PosixFile>(std::move(fd));
-  TRY(backing->Truncate(0));  // the body goes before a new salt comes
-  auto file = TRY(EncryptedFile::Open(std::move(backing), keys));
-  TRY(file->Truncate(LogicalSizeOf({backing_size}).bytes));
-  return file->Sync(SyncKind::kDataAndMetadata);
+// The length stays as it is throughout, so that a second crash cannot lose it.
+Status Adopt(const std::string& path, std::uint64_t size, const VolumeKeys& keys) {
+  PosixFile file(TRY(OpenFile(path, O_RDWR | O_NOFOLLOW)));
+  // The body is emptied, durably, before a new salt comes.
+  TRY(file.Allocate(AllocateMode::kPunchHole, 0, size));
+  TRY(file.Sync(SyncKind::kDataAndMetadata));
+  if (size < kHeaderSize) TRY(file.Truncate(0));
+  if (size >= kHeaderSize) TRY(file.WriteAt(0, TRY(MakeHeader(keys)).bytes));
+  return file.Sync(SyncKind::kDataAndMetadata);
 }
 
 Status Remember(const VolumePaths& paths, const std::string& relative) {

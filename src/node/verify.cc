@@ -61,10 +61,14 @@ std::vector<VerifyFault> RecoveredFiles(const VolumePaths& paths) {
 
 }  // namespace
 
-Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const VolumeKeys& keys) {
+Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const VolumeKeys& keys,
+                                  const std::atomic<bool>* cancelled) {
   VerifyReport report;
   report.faults = RecoveredFiles(paths);
   TRY(WalkRegularFiles(paths.data(), [&](const std::string& relative) -> Status {
+    if (cancelled != nullptr && cancelled->load()) {
+      return Error(ErrorCode::kSealed, "the volume was sealed during the verification");
+    }
     PosixFile file(TRY(OpenFile(paths.data() + "/" + relative, O_RDONLY | O_NOFOLLOW)));
     const std::uint64_t size = TRY(file.Size());
     ++report.files;

@@ -5,6 +5,7 @@
 // Errors: only for a tree that cannot be walked; faults are in the report.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ struct VerifyReport {
   std::vector<VerifyFault> faults;
 };
 
-Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const VolumeKeys& keys);
+// `cancelled` may be null; once true, the walk ends with kSealed.
+Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const VolumeKeys& keys,
+                                  const std::atomic<bool>* cancelled = nullptr);
 
 }  // namespace freehold

@@ -95,7 +95,7 @@ Result<Bytes> NewKeyring(const CreateOptions& options, KeyProviderFactory& facto
   keyring.created = clock.Wall();
   keyring.keks.push_back(std::move(*wrapped));
   keyring.deks.push_back(TRY(WrapDek(kek, volume_id, RandomDek(1), clock.Wall())));
-  *pin = Pin{volume_id, kek.id(), keyring.generation, {options.access}};
+  *pin = Pin{volume_id, kek.id(), keyring.generation, {options.access}, false};
   return EncodeKeyring(keyring, kek);
 }
 
@@ -175,9 +175,10 @@ Result<std::unique_ptr<Volume>> Volume::Lock(const std::string& directory,
                                "key that it may use with --key",
                                HexEncode(volume->keyring_.volume_id), fingerprint));
     }
-    pin = Pin{volume->keyring_.volume_id, std::nullopt, 0, {}};
+    pin = Pin{volume->keyring_.volume_id, std::nullopt, 0, {}, false};
   }
-  if (options.access.has_value()) pin->allowed.push_back(*options.access);
+  // What is named now comes first: its external id counts, not one remembered for the same key.
+  if (options.access.has_value()) pin->allowed.insert(pin->allowed.begin(), *options.access);
   TRY(CheckAgainstPin(*pin, volume->keyring_, fingerprint, options.accept_keyring));
   TRY(CheckAllowed(options.allow_keys, volume->keyring_.keks.front().key_uri));
   volume->allow_keys_ = options.allow_keys;
@@ -198,7 +199,7 @@ KmsResult<VolumeKeys> Volume::Open(KeyProvider& provider) {
   auto keys = VolumeKeys::Unwrap(keyring_, *kek);
   if (!keys.ok()) return data_failure(keys.error());
   // Proven by its MAC: this is now the newest keyring seen, and its key the only one allowed.
-  pin_ = Pin{keyring_.volume_id, keyring_.kek_id, keyring_.generation, {access_}};
+  pin_ = Pin{keyring_.volume_id, keyring_.kek_id, keyring_.generation, {access_}, pin_.revoked};
   if (auto saved = pins_.Save(pin_); !saved.ok()) return data_failure(saved.error());
   if (auto erased = EraseOldKeyring(paths_); !erased.ok()) return data_failure(erased.error());
   return std::move(*keys);
@@ -229,17 +230,28 @@ Status Volume::Rewrap(const KeyAccess& new_access, KeyProviderFactory& factory,
   next.keks = {std::move(*wrapped)};
   Bytes bytes = EncodeKeyring(next, *kek);
   // Both keys are allowed until the new keyring is on the disk.
-  Pin both{keyring_.volume_id, keyring_.kek_id, keyring_.generation, {access_, new_access}};
+  Pin both = pin_;
+  both.allowed = {access_, new_access};
   TRY(pins_.Save(both));
   CrashPoint("rewrap.pinned");
   TRY(CommitKeyring(bytes));
   keyring_bytes_ = std::move(bytes);
   keyring_ = std::move(next);
   access_ = new_access;
-  pin_ = Pin{keyring_.volume_id, keyring_.kek_id, keyring_.generation, {new_access}};
+  pin_.generation = keyring_.generation;
+  pin_.allowed = {new_access};
   TRY(pins_.Save(pin_));
   CrashPoint("rewrap.promoted");
   return EraseOldKeyring(paths_);
+}
+
+Status Volume::SetRevoked(bool revoked) {
+  if (pin_.revoked == revoked) return {};
+  Pin next = pin_;
+  next.revoked = revoked;
+  TRY(pins_.Save(next));
+  pin_ = std::move(next);
+  return {};
 }
 
 Status Volume::CommitKeyring(const Bytes& bytes) {

@@ -59,6 +59,10 @@ class Volume {
   // forgets the KEK again. A keyring that does not verify is class data.
   KmsResult<VolumeKeys> Open(KeyProvider& provider);
 
+  // Sealed by order. Kept in the pin, so that it outlives this process; durable when it returns.
+  bool revoked() const { return pin_.revoked; }
+  Status SetRevoked(bool revoked);
+
   // Rewrap: new CMEK, same KEK. Checks the old key and the new one first; then two unwraps and one
   // wrap of the KEK, whatever the size of the volume; then no wrapping by the old key is left.
   Status Rewrap(const KeyAccess& new_access, KeyProviderFactory& factory, const Clock& clock);

@@ -26,6 +26,9 @@ using std::chrono::seconds;
 
 constexpr Duration kTick = milliseconds(250);
 constexpr Duration kKillGrace = seconds(5);
+// Longer than all deadlines of a seal together: a seal that is not done by then hangs.
+constexpr Duration kSealOverdue = seconds(40);
+constexpr Duration kProbeOverdue = seconds(5);
 
 // syncfs of the backing file system on a thread that may be left behind when a disk hangs.
 bool SyncBacking(const std::string& directory, Duration deadline) {
@@ -59,6 +62,8 @@ struct VolumeDaemon::OpenVolume {
   EncryptedLayer layer;
   std::unique_ptr<GuardianLink> guardian;  // outlives the mount, which writes into its memory
   std::unique_ptr<fuse::Mount> mount;
+  std::mutex verifying;              // held while a verification uses the keys
+  std::atomic<bool> leaving{false};  // being unmounted or sealed
 };
 
 VolumeDaemon::VolumeDaemon(std::unique_ptr<Volume> volume, KeyProviderFactory& factory,
@@ -67,7 +72,8 @@ VolumeDaemon::VolumeDaemon(std::unique_ptr<Volume> volume, KeyProviderFactory& f
       factory_(factory),
       options_(std::move(options)),
       clock_(clock),
-      custody_(options_.custody, clock) {}
+      custody_(options_.custody, clock),
+      keyring_(volume_->keyring()) {}
 
 VolumeDaemon::~VolumeDaemon() {
   {
@@ -85,12 +91,21 @@ Status VolumeDaemon::Start() {
                  "this volume is not encrypted (null cipher, for benchmarks); mount it with "
                  "--allow-null-cipher if that is meant");
   }
-  custody_.RequestOpen();
-  auto opened = Open();
-  if (!opened) {
-    custody_.OpenFailed(opened.error());
-    if (!options_.wait_for_key) return opened.error().ToError();
-    LogWarning("custody", "sealed: " + opened.error().Sentence());
+  if (volume_->revoked()) {
+    if (!options_.wait_for_key) {
+      return Error(ErrorCode::kSealed,
+                   "the volume was sealed by order; 'freehold volume open' takes that back");
+    }
+    custody_.RequestSeal(SealReason::kRevoked);
+    LogWarning("custody", "sealed by order: waiting for 'freehold volume open'");
+  } else {
+    custody_.RequestOpen();
+    if (auto opened = Open(); !opened) {
+      if (mount_failure_.has_value()) return *mount_failure_;
+      custody_.OpenFailed(opened.error());
+      if (!options_.wait_for_key) return opened.error().ToError();
+      LogWarning("custody", "sealed: " + opened.error().Sentence());
+    }
   }
   control_ =
       TRY(ControlServer::Start(volume_->paths().control_socket(),
@@ -187,6 +202,7 @@ KmsResult<void> VolumeDaemon::Open() {
   if (!keys) return tl::unexpected(keys.error());
   auto mounted = MountWith(std::move(*keys));
   if (!mounted.ok()) {
+    mount_failure_ = mounted.error();
     return tl::unexpected(OwnFailure(KmsClass::kAmbiguous, "mount", mounted.error().message()));
   }
   std::lock_guard open_lock(open_mutex_);
@@ -198,18 +214,27 @@ KmsResult<void> VolumeDaemon::Open() {
   return {};
 }
 
-Result<std::unique_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(VolumeKeys keys) {
-  auto opening = std::make_unique<OpenVolume>(std::move(keys));
-  if (WasStoppedUncleanly(volume_->paths())) {
-    TRY(RecoverAfterUncleanStop(volume_->paths(), opening->keys));
-  }
+std::shared_ptr<VolumeDaemon::OpenVolume> VolumeDaemon::CurrentlyOpen() {
+  std::lock_guard lock(open_mutex_);
+  return open_;
+}
+
+Result<std::shared_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(VolumeKeys keys) {
+  auto opening = std::make_shared<OpenVolume>(std::move(keys));
+  const bool unclean = WasStoppedUncleanly(volume_->paths());
+  if (unclean) TRY(RecoverAfterUncleanStop(volume_->paths(), opening->keys));
   TRY(MarkOpen(volume_->paths()));
   fuse::MountOptions mount_options;
   mount_options.backing_directory = volume_->paths().data();
   mount_options.mount_point = options_.mount_point;
   mount_options.source = volume_->paths().directory;
   mount_options.workers = options_.workers;
-  opening->mount = TRY(fuse::Mount::Start(mount_options, opening->layer));
+  auto mounted = fuse::Mount::Start(mount_options, opening->layer);
+  if (!mounted.ok()) {
+    if (!unclean) Close(true);  // nothing was served
+    return mounted.error();
+  }
+  opening->mount = std::move(*mounted);
   opening->guardian = TRY(GuardianLink::Start({options_.mount_point}, opening->mount->device_fd()));
   opening->mount->ShareHighestNodeId(opening->guardian->highest_node_id());
   return opening;
@@ -217,18 +242,26 @@ Result<std::unique_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(Volume
 
 void VolumeDaemon::Seal(SealReason reason) {
   LogWarning("custody", fmt::format("sealing: {}", NameOf(reason)));
-  StopDatabase(reason);
-  std::unique_ptr<OpenVolume> closing;
-  {
-    std::lock_guard lock(open_mutex_);
-    closing = std::move(open_);
-  }
+  StopDatabase();
+  std::shared_ptr<OpenVolume> closing = CurrentlyOpen();
   std::optional<SealReport> report;
   bool synced = true;
   if (closing != nullptr) {
-    report = SealMount(
-        *closing->mount, SealDeadlines{}, [&] { closing->keys.Wipe(); }, clock_);
-    if (closing->guardian != nullptr) closing->guardian->Dismiss();
+    closing->leaving = true;  // ends a verification at its next file
+    {
+      std::lock_guard lock(mutex_);
+      sealing_since_ = clock_.Boot();
+    }
+    const auto wipe = [&] {
+      std::lock_guard verifying(closing->verifying);
+      closing->keys.Wipe();
+    };
+    report = SealMount(*closing->mount, SealDeadlines{}, wipe, clock_);
+    {
+      std::lock_guard lock(open_mutex_);
+      open_.reset();  // no more heartbeats
+    }
+    closing->guardian->Dismiss();
     closing.reset();
     synced = SyncBacking(volume_->paths().data(), seconds(10)) && report->flushed;
     Close(synced);
@@ -239,6 +272,7 @@ void VolumeDaemon::Seal(SealReason reason) {
   }
   std::lock_guard lock(mutex_);
   if (report.has_value()) last_seal_ = report;
+  sealing_since_.reset();
   custody_.Sealed();
   Changed();
 }
@@ -256,7 +290,7 @@ void VolumeDaemon::Close(bool everything_synced) {
 }
 
 // A supervisor is asked and given its time; a database that will not stop is killed.
-void VolumeDaemon::StopDatabase(SealReason) {
+void VolumeDaemon::StopDatabase() {
   std::unique_lock lock(mutex_);
   database_stopped_ = false;
   Changed();
@@ -280,21 +314,26 @@ void VolumeDaemon::Tick() {
       changed_.wait_for(lock, kTick, [this] { return stopping_; });
       if (stopping_ && custody_.state() == CustodyState::kSealed) return;
     }
-    std::lock_guard open_lock(open_mutex_);
+    const auto open = CurrentlyOpen();
     std::lock_guard lock(mutex_);
     if (custody_.MustNotServe()) Changed();  // wakes the loop for the probe that is due
-    // A loop that hangs past its lease gets no more heartbeats: the guardian seals from outside.
-    const bool overdue = custody_.LeaseExpired() && custody_.state() != CustodyState::kSealing;
-    if (open_ == nullptr || overdue) continue;
-    open_->mount->SetHeld(custody_.MustNotServe());
-    if (!open_->guardian->Heartbeat() || open_->mount->ended()) {
-      LogError("custody",
-               open_->mount->ended() ? "the mount was taken away" : "the guardian is gone");
-      stopping_ = true;
-      custody_.RequestSeal(SealReason::kStopped);
-      Changed();
-    }
+    if (open == nullptr || Hangs()) continue;
+    open->mount->SetHeld(custody_.MustNotServe());
+    const bool guarded = open->guardian->Heartbeat();
+    if (open->leaving || (guarded && !open->mount->ended())) continue;
+    LogError("custody", guarded ? "the mount was taken away" : "the guardian is gone");
+    stopping_ = true;
+    custody_.RequestSeal(SealReason::kStopped);
+    Changed();
   }
+}
+
+// A loop that hangs past its lease, or in a seal, gets no more heartbeats: the guardian acts.
+// Under mutex_.
+bool VolumeDaemon::Hangs() const {
+  const Duration probe = options_.custody.request_timeout + kProbeOverdue;
+  if (custody_.LeaseExpiredFor() > probe) return true;
+  return sealing_since_.has_value() && clock_.Boot() - *sealing_since_ > kSealOverdue;
 }
 
 Result<json::object> VolumeDaemon::Handle(const json::object& request,
@@ -307,22 +346,52 @@ Result<json::object> VolumeDaemon::Handle(const json::object& request,
   if (command == "unmount") return HandleUnmount(request);
   if (command == "verify") return HandleVerify();
   if (command == "watch") return HandleWatch(connection);
-  std::lock_guard lock(mutex_);
-  if (command == "open") {
-    custody_.RequestOpen();
-  } else if (command == "seal") {
-    custody_.RequestSeal(SealReason::kRevoked);
-  } else if (command == "database-started") {
-    const json::value* pid = request.if_contains("pid");
-    protected_pid_ = pid != nullptr && pid->is_int64() ? static_cast<pid_t>(pid->as_int64()) : 0;
-    if (open_ != nullptr) open_->guardian->Protect(protected_pid_);
-  } else if (command == "database-stopped") {
-    database_stopped_ = true;
-    protected_pid_ = 0;
-  } else {
+  if (command == "seal") return HandleSeal();
+  if (command == "open") return HandleOpen();
+  if (command == "database-started") return HandleDatabaseStarted(request);
+  if (command != "database-stopped") {
     return Error(ErrorCode::kInvalidArgument, fmt::format("unknown command '{}'", command));
   }
+  std::lock_guard lock(mutex_);
+  database_stopped_ = true;
+  protected_pid_ = 0;
   Changed();
+  return json::object{{"ok", true}};
+}
+
+// Sealed by order stays so across restarts: it is on the disk before it is acknowledged.
+Result<json::object> VolumeDaemon::HandleSeal() {
+  {
+    std::lock_guard lock(volume_mutex_);
+    TRY(volume_->SetRevoked(true));
+  }
+  std::lock_guard lock(mutex_);
+  custody_.RequestSeal(SealReason::kRevoked);
+  Changed();
+  return json::object{{"ok", true}};
+}
+
+Result<json::object> VolumeDaemon::HandleOpen() {
+  {
+    std::lock_guard lock(volume_mutex_);
+    TRY(volume_->SetRevoked(false));
+  }
+  std::lock_guard lock(mutex_);
+  custody_.RequestOpen();
+  Changed();
+  return json::object{{"ok", true}};
+}
+
+Result<json::object> VolumeDaemon::HandleDatabaseStarted(const json::object& request) {
+  const json::value* pid = request.if_contains("pid");
+  if (pid == nullptr || !pid->is_int64() || pid->as_int64() <= 1) {
+    return Error(ErrorCode::kInvalidArgument, "database-started needs the pid of a process");
+  }
+  const auto open = CurrentlyOpen();
+  if (open == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed");
+  open->guardian->Protect(static_cast<pid_t>(pid->as_int64()));
+  std::lock_guard lock(mutex_);
+  protected_pid_ = static_cast<pid_t>(pid->as_int64());
   return json::object{{"ok", true}};
 }
 
@@ -331,17 +400,20 @@ Result<json::object> VolumeDaemon::HandleRotateKey(const json::object& request) 
   std::lock_guard lock(volume_mutex_);
   TRY(volume_->Rewrap(access, factory_, clock_));
   LogInfo("volume", fmt::format("rewrapped to {}", access.uri.text()));
-  return KeyringJson(volume_->keyring());
+  std::lock_guard status_lock(mutex_);
+  keyring_ = volume_->keyring();
+  Changed();
+  return KeyringJson(keyring_);
 }
 
 Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
   const json::value* force = request.if_contains("force");
   const bool forced = force != nullptr && force->is_bool() && force->as_bool();
-  if (!forced) {
-    std::lock_guard lock(open_mutex_);
-    if (open_ != nullptr) {
-      TRY(open_->mount->Unmount());
-      open_->guardian->Dismiss();
+  if (const auto open = CurrentlyOpen(); open != nullptr && !forced) {
+    open->leaving = true;
+    if (auto unmounted = open->mount->Unmount(); !unmounted.ok()) {
+      open->leaving = false;
+      return unmounted.error();
     }
   }
   RequestStop();
@@ -352,9 +424,10 @@ Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
 }
 
 Result<json::object> VolumeDaemon::HandleVerify() {
-  std::lock_guard lock(open_mutex_);
-  if (open_ == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed: it cannot be read");
-  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open_->keys)));
+  const auto open = CurrentlyOpen();
+  if (open == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed: it cannot be read");
+  std::lock_guard verifying(open->verifying);
+  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open->keys, &open->leaving)));
 }
 
 // Sends the status now and after every change, until the other end goes or the daemon stops.
@@ -386,12 +459,8 @@ Result<json::object> VolumeDaemon::HandleWatch(ControlConnection& connection) {
 }
 
 json::object VolumeDaemon::StatusJson() {
-  json::object status;
-  {
-    std::lock_guard lock(volume_mutex_);
-    status = KeyringJson(volume_->keyring());
-  }
   std::lock_guard lock(mutex_);
+  json::object status = KeyringJson(keyring_);
   status["volume"] = volume_->paths().directory;
   status["mount_point"] = options_.mount_point;
   status["pid"] = getpid();

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -52,8 +53,9 @@ class VolumeDaemon {
   void Probe();
   KmsResult<void> Open();
   void Seal(SealReason reason);
-  void StopDatabase(SealReason reason);
-  Result<std::unique_ptr<OpenVolume>> MountWith(VolumeKeys keys);
+  void StopDatabase();
+  Result<std::shared_ptr<OpenVolume>> MountWith(VolumeKeys keys);
+  std::shared_ptr<OpenVolume> CurrentlyOpen();
   void Close(bool everything_synced);
 
   // The control socket.
@@ -62,10 +64,14 @@ class VolumeDaemon {
   Result<boost::json::object> HandleRotateKey(const boost::json::object& request);
   Result<boost::json::object> HandleUnmount(const boost::json::object& request);
   Result<boost::json::object> HandleVerify();
+  Result<boost::json::object> HandleSeal();
+  Result<boost::json::object> HandleOpen();
+  Result<boost::json::object> HandleDatabaseStarted(const boost::json::object& request);
   Result<boost::json::object> HandleWatch(ControlConnection& connection);
   boost::json::object StatusJson();
 
   void Tick();
+  bool Hangs() const;
   void Changed();
 
   const std::unique_ptr<Volume> volume_;
@@ -73,20 +79,24 @@ class VolumeDaemon {
   const DaemonOptions options_;
   const Clock& clock_;
 
-  std::mutex volume_mutex_;  // volume_ and its keyring; held during KMS calls and rewraps
+  std::mutex volume_mutex_;  // volume_; held during KMS calls and rewraps
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   Custody custody_;
+  Keyring keyring_;             // a copy for status, which waits for no KMS
   std::uint64_t revision_ = 0;  // raised at every change of state
   std::optional<SealReport> last_seal_;
+  std::optional<Error>
+      mount_failure_;  // why the last opening could not mount, although the key works
+  std::optional<BootTime> sealing_since_;
   bool stopping_ = false;
   bool supervised_ = false;        // a supervisor watches and confirms that the database stopped
   bool database_stopped_ = false;  // its confirmation
   pid_t protected_pid_ = 0;
 
-  std::mutex open_mutex_;  // guards open_: unmounting, ticking and the loop
-  std::unique_ptr<OpenVolume> open_;
+  std::mutex open_mutex_;  // guards the pointer only; never held over a call that may wait
+  std::shared_ptr<OpenVolume> open_;
 
   std::unique_ptr<ControlServer> control_;
   std::thread ticker_;

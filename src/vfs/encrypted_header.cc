@@ -36,12 +36,16 @@ Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys) {
     return Error(ErrorCode::kNotFound, "the header is all zeros");
   }
   OpenedHeader opened;
-  std::optional<Error> first_failure;
+  std::optional<Error> failure;
   const HeaderSlots slots = SplitHeader(bytes);
   for (int index : {0, 1}) {
     auto header = OpenSlot(slots.slot[index], index, keys);
     if (!header.ok()) {
-      if (!first_failure.has_value()) first_failure = header.error();
+      // An empty slot says less than a damaged one.
+      const bool empty = header.error().code() == ErrorCode::kNotFound;
+      if (!failure.has_value() || (failure->code() == ErrorCode::kNotFound && !empty)) {
+        failure = header.error();
+      }
       continue;
     }
     const bool newer = !opened.slot_valid[0] || header->generation > opened.header.generation;
@@ -49,10 +53,10 @@ Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys) {
     if (newer) opened.header = *header;
   }
   if (opened.slot_valid[0] || opened.slot_valid[1]) return opened;
-  if (first_failure->code() == ErrorCode::kNotFound) {
-    return Error(ErrorCode::kFileCorrupt, "both header slots are damaged");
+  if (failure->code() == ErrorCode::kNotFound) {
+    return Error(ErrorCode::kFileCorrupt, "both header slots are empty, but not what lies between");
   }
-  return *first_failure;
+  return *failure;
 }
 
 Result<NewHeader> MakeHeader(const VolumeKeys& keys) {
