@@ -29,7 +29,7 @@ constexpr Unit kUnits[] = {{"h", std::chrono::hours(1)},
                            {"ms", std::chrono::milliseconds(1)},
                            {"m", std::chrono::minutes(1)},
                            {"s", std::chrono::seconds(1)}};
-constexpr Duration kLongest = std::chrono::hours(24 * 366);
+constexpr Duration kLongest = std::chrono::hours(24 * 30);
 
 Error NotADuration(std::string_view text) {
   return Error(ErrorCode::kInvalidArgument,

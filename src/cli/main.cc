@@ -5,6 +5,8 @@
 #include "cli/kms_commands.h"
 #include "cli/kms_helper_command.h"
 #include "cli/output.h"
+#include "cli/volume_commands.h"
+#include "node/guardian.h"
 
 namespace freehold::cli {
 namespace {
@@ -83,13 +85,136 @@ void AddKeyCommands(CLI::App& app, int& exit_code) {
   });
 }
 
+void AddCustodyFlags(CLI::App& command, CustodyFlags& flags) {
+  const auto add = [&](const char* name, std::string& value, const char* help) {
+    command.add_option(name, value, help)->capture_default_str()->group("Custody");
+  };
+  add("--check-interval", flags.check_interval, "Between two probes of the key");
+  add("--confirm-after", flags.confirm_after, "From a first 'no' to the second look");
+  add("--request-timeout", flags.request_timeout, "For one probe");
+  add("--outage-grace", flags.outage_grace, "Open although the KMS cannot be reached");
+  add("--stop-timeout", flags.stop_timeout, "For the database to stop by itself");
+  add("--on-denied", flags.on_denied, "seal or alert");
+  add("--on-key-return", flags.on_key_return, "auto or manual");
+}
+
+void AddKeyFlags(CLI::App& command, KeyFlags& flags, bool required) {
+  command.add_option("--key", flags.key, "aws-kms://arn:aws:kms:REGION:ACCOUNT:key/ID")
+      ->required(required);
+  command.add_option("--principal", flags.principal, "ARN of the role to assume");
+  command.add_option("--external-id", flags.external_id, "Sent when the role is assumed");
+}
+
+void AddVolumeFlags(CLI::App& command, VolumeFlags& flags) {
+  command.add_option("DIR", flags.directory, "The volume's directory")->required();
+  command.add_option("--state", flags.state_directory,
+                     "Where this machine remembers its volumes [/var/lib/freehold]");
+  command.add_option("--allow-key", flags.allow_keys,
+                     "Shell pattern of key URIs that may be used; may be repeated");
+  command.add_option("--accept-keyring", flags.accept_keyring,
+                     "Fingerprint of a keyring to accept although it is older or unknown");
+  command.add_flag("--json", flags.json, "Print JSON");
+}
+
+void AddVolumeCreate(CLI::App& volume, int& exit_code) {
+  static VolumeCreateOptions options;
+  CLI::App* create = volume.add_subcommand("create", "Make a volume under a customer's key");
+  AddVolumeFlags(*create, options.volume);
+  AddKeyFlags(*create, options.volume.key, true);
+  create->add_option("--context", options.context,
+                     "NAME=VALUE of the encryption context; may be repeated");
+  create->add_option("--cipher", options.cipher)->capture_default_str();
+  create->callback([&exit_code] { exit_code = RunVolumeCreate(options); });
+}
+
+void AddVolumeMount(CLI::App& volume, int& exit_code) {
+  static VolumeMountOptions options;
+  CLI::App* mount = volume.add_subcommand("mount", "Open a volume and mount it");
+  AddVolumeFlags(*mount, options.volume);
+  mount->add_option("MOUNTPOINT", options.mount_point, "An existing directory")->required();
+  AddKeyFlags(*mount, options.volume.key, false);
+  AddCustodyFlags(*mount, options.custody);
+  mount->add_option("--workers", options.workers, "Threads that serve requests")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 64));
+  mount->add_flag("--foreground", options.foreground, "Stay in front, log to standard error");
+  mount->add_flag("--wait-for-key", options.wait_for_key,
+                  "Go on trying when the key cannot be used now");
+  mount->add_flag("--allow-null-cipher", options.allow_null_cipher, "For benchmarks");
+  mount->callback([&exit_code] { exit_code = RunVolumeMount(options); });
+}
+
+void AddVolumeUnmount(CLI::App& volume, int& exit_code) {
+  static VolumeUnmountOptions options;
+  CLI::App* unmount = volume.add_subcommand("unmount", "Unmount a volume (or its mount point)");
+  AddVolumeFlags(*unmount, options.volume);
+  unmount->add_flag("--force", options.force, "Seal it even while files are open");
+  unmount->callback([&exit_code] { exit_code = RunVolumeUnmount(options); });
+}
+
+void AddVolumeCommands(CLI::App& app, int& exit_code) {
+  CLI::App* volume = app.add_subcommand("volume", "Encrypted volumes on this machine");
+  volume->require_subcommand(1);
+  AddVolumeCreate(*volume, exit_code);
+  AddVolumeMount(*volume, exit_code);
+  AddVolumeUnmount(*volume, exit_code);
+  struct Simple {
+    const char* name;
+    const char* help;
+    int (*run)(const VolumeFlags&);
+    bool takes_key;
+    bool needs_key;
+  };
+  static constexpr Simple kSimple[] = {
+      {"status", "What a volume and its custody are doing", RunVolumeStatus, false, false},
+      {"rotate-key", "Rewrap the KEK under another key", RunVolumeRotateKey, true, true},
+      {"verify", "Look at every file and list what is wrong", RunVolumeVerify, true, false},
+      {"seal", "Take the keys out of memory until 'volume open'", RunVolumeSeal, false, false},
+      {"open", "Open a sealed volume again", RunVolumeOpen, false, false},
+  };
+  static VolumeFlags flags[std::size(kSimple)];
+  for (std::size_t i = 0; i < std::size(kSimple); ++i) {
+    CLI::App* command = volume->add_subcommand(kSimple[i].name, kSimple[i].help);
+    AddVolumeFlags(*command, flags[i]);
+    if (kSimple[i].takes_key) AddKeyFlags(*command, flags[i].key, kSimple[i].needs_key);
+    command->callback([&exit_code, i] { exit_code = kSimple[i].run(flags[i]); });
+  }
+}
+
+void AddInspectCommand(CLI::App& app, int& exit_code) {
+  static std::string path;
+  static bool json = false;
+  CLI::App* inspect =
+      app.add_subcommand("inspect", "Print what an encrypted file or a keyring says of itself");
+  inspect->add_option("FILE", path)->required();
+  inspect->add_flag("--json", json, "Print JSON");
+  inspect->callback([&exit_code] { exit_code = RunInspect(path, json); });
+}
+
 // What the program runs of itself; not for people, so not in the help.
+void AddGuardianCommand(CLI::App& internal, int& exit_code);
+
 void AddInternalCommands(CLI::App& app, int& exit_code) {
   CLI::App* group = app.add_subcommand("internal")->group("");
   group->require_subcommand(1);
   group->add_subcommand("kms-helper")->callback([&exit_code] {
     HardenProcess();
     exit_code = RunKmsHelper();
+  });
+  AddGuardianCommand(*group, exit_code);
+}
+
+void AddGuardianCommand(CLI::App& internal, int& exit_code) {
+  static GuardianOptions options;
+  static std::int64_t timeout_ms = 0;
+  static pid_t daemon = 0;
+  CLI::App* guardian = internal.add_subcommand("guardian");
+  guardian->add_option("mount_point", options.mount_point)->required();
+  guardian->add_option("timeout_ms", timeout_ms)->required();
+  guardian->add_option("daemon", daemon)->required();
+  guardian->callback([&exit_code] {
+    options.heartbeat_timeout = std::chrono::milliseconds(timeout_ms);
+    exit_code = RunGuardian(options, daemon);
   });
 }
 
@@ -100,9 +225,13 @@ int main(int argc, char** argv) {
   CLI::App app{"Freehold: customer-managed encryption keys for any database"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "freehold 0.1.0");
+  // Every flag can be given in a file too: [volume.mount] check-interval = "2s"
+  app.set_config("--config", "/etc/freehold/freehold.toml", "Read options from this file");
   int exit_code = 0;
   freehold::cli::AddKeyCommands(app, exit_code);
   freehold::cli::AddKmsCommands(app, exit_code);
+  freehold::cli::AddVolumeCommands(app, exit_code);
+  freehold::cli::AddInspectCommand(app, exit_code);
   freehold::cli::AddInternalCommands(app, exit_code);
 
   try {

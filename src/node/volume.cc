@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,7 +82,10 @@ Result<Bytes> NewKeyring(const CreateOptions& options, KeyProviderFactory& facto
                          const Id& volume_id, const Clock& clock, Pin* pin) {
   const Kek kek = Kek::Random();
   auto provider = factory.NewProvider(options.access);
-  auto wrapped = WrapCanary(*provider, options.access, options.context, clock.Wall());
+  EncryptionContext context = options.context;
+  context["freehold:purpose"] = "kek";
+  context["freehold:volume"] = HexEncode(volume_id);
+  auto wrapped = WrapCanary(*provider, options.access, context, clock.Wall());
   if (!wrapped) return wrapped.error().ToError();
   if (auto done = WrapKek(*provider, kek, *wrapped); !done) return done.error().ToError();
   Keyring keyring;
@@ -141,6 +145,15 @@ Status CreateVolume(const CreateOptions& options, KeyProviderFactory& factory, c
   return written;
 }
 
+Status CheckAllowed(const std::vector<std::string>& allow_keys, std::string_view key_uri) {
+  for (const std::string& pattern : allow_keys) {
+    if (fnmatch(pattern.c_str(), std::string(key_uri).c_str(), 0) == 0) return {};
+  }
+  if (allow_keys.empty()) return {};
+  return Error(ErrorCode::kKeyringRefused,
+               fmt::format("the configuration (allow-key) does not allow the key {}", key_uri));
+}
+
 Result<Keyring> ReadKeyring(const VolumePaths& paths) {
   return DecodeKeyringUnverified(TRY(ReadKeyringBytes(paths)));
 }
@@ -166,6 +179,8 @@ Result<std::unique_ptr<Volume>> Volume::Lock(const std::string& directory,
   }
   if (options.access.has_value()) pin->allowed.push_back(*options.access);
   TRY(CheckAgainstPin(*pin, volume->keyring_, fingerprint, options.accept_keyring));
+  TRY(CheckAllowed(options.allow_keys, volume->keyring_.keks.front().key_uri));
+  volume->allow_keys_ = options.allow_keys;
   volume->access_ = TRY(AllowedAccess(*pin, volume->keyring_.keks.front()));
   volume->pin_ = std::move(*pin);
   return volume;
@@ -191,6 +206,7 @@ KmsResult<VolumeKeys> Volume::Open(KeyProvider& provider) {
 
 Status Volume::Rewrap(const KeyAccess& new_access, KeyProviderFactory& factory,
                       const Clock& clock) {
+  TRY(CheckAllowed(allow_keys_, new_access.uri.text()));
   auto old_provider = factory.NewProvider(access_);
   auto new_provider = factory.NewProvider(new_access);
   // Both keys are checked before anything is asked of either with the KEK.

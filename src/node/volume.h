@@ -21,7 +21,8 @@ namespace freehold {
 struct CreateOptions {
   std::string directory;
   KeyAccess access;
-  EncryptionContext context;  // what the customer's KMS log and policies see
+  EncryptionContext context;  // with freehold:purpose and freehold:volume, what the customer's KMS
+                              // log and policies see
   Cipher cipher = Cipher::kAes256Xts;
 };
 
@@ -31,9 +32,13 @@ Status CreateVolume(const CreateOptions& options, KeyProviderFactory& factory, c
                     const Clock& clock);
 
 struct OpenOptions {
-  std::optional<KeyAccess> access;  // given by name: allowed from now on
-  std::string accept_keyring;       // fingerprint of a keyring that the pin would refuse
+  std::optional<KeyAccess> access;      // given by name: allowed from now on
+  std::vector<std::string> allow_keys;  // shell patterns of key URIs; none: any
+  std::string accept_keyring;           // fingerprint of a keyring that the pin would refuse
 };
+
+// kKeyringRefused unless one of the patterns fits the key's URI; no patterns allow every key.
+Status CheckAllowed(const std::vector<std::string>& allow_keys, std::string_view key_uri);
 
 // What a keyring says without any key: for status, inspect, and an open volume's owner.
 Result<Keyring> ReadKeyring(const VolumePaths& paths);
@@ -63,6 +68,7 @@ class Volume {
   Status CommitKeyring(const Bytes& bytes);
 
   VolumePaths paths_;
+  std::vector<std::string> allow_keys_;
   const PinStore pins_;
   UniqueFd lock_;
   Bytes keyring_bytes_;

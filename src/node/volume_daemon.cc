@@ -207,6 +207,7 @@ Result<std::unique_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(Volume
   fuse::MountOptions mount_options;
   mount_options.backing_directory = volume_->paths().data();
   mount_options.mount_point = options_.mount_point;
+  mount_options.source = volume_->paths().directory;
   mount_options.workers = options_.workers;
   opening->mount = TRY(fuse::Mount::Start(mount_options, opening->layer));
   opening->guardian = TRY(GuardianLink::Start({options_.mount_point}, opening->mount->device_fd()));

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 #include <future>
+#include <optional>
 #include <sstream>
 #include <thread>
 #include <vector>
@@ -24,6 +25,7 @@
 namespace freehold::fuse {
 namespace {
 
+constexpr char kFileSystemType[] = "fuse.freehold";
 constexpr std::size_t kRequestBufferSize = (1 << 20) + 4096;
 
 // cachestat(2) has no wrapper in this libc.
@@ -92,8 +94,32 @@ std::string Unescape(const std::string& field) {
   return text;
 }
 
+struct MountLine {
+  std::string type;
+  std::string source;
+};
+
+// From the kernel's list, never by looking at the path: a stopped daemon would not answer.
+std::optional<MountLine> FindMount(const std::string& path) {
+  std::ifstream mounts("/proc/self/mountinfo");
+  std::optional<MountLine> found;
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields(line);
+    std::string field;
+    for (int i = 0; i < 5; ++i) fields >> field;
+    if (Unescape(field) != path) continue;
+    while (fields >> field && field != "-") {
+    }
+    MountLine mount;
+    fields >> mount.type >> field;
+    mount.source = Unescape(field);
+    found = mount;  // the last one lies on top
+  }
+  return found;
+}
+
 Status CheckMountPoint(const std::string& path) {
-  if (IsMountPoint(path)) {
+  if (FindMount(path).has_value()) {
     return Error(ErrorCode::kBusy,
                  "mount point " + path + " is in use: something is mounted there");
   }
@@ -167,7 +193,7 @@ Status FuseMount::Connect() {
   const std::string data = fmt::format(
       "fd={},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions,max_read=1048576",
       device_.get());
-  if (mount("freehold", options_.mount_point.c_str(), "fuse.freehold",
+  if (mount(options_.source.c_str(), options_.mount_point.c_str(), kFileSystemType,
             MS_NOSUID | MS_NODEV | MS_NOATIME, data.c_str()) != 0) {
     if (errno == EPERM) {
       return Error(ErrorCode::kPermissionDenied, "mounting needs root on this machine");
@@ -322,17 +348,11 @@ void AbortMountPoint(const std::string& mount_point) {
   umount2(mount_point.c_str(), MNT_DETACH);
 }
 
-bool IsMountPoint(const std::string& path) {
-  // From the kernel's list, never by looking at the path: a stopped daemon would not answer.
-  std::ifstream mounts("/proc/self/mountinfo");
-  std::string line;
-  while (std::getline(mounts, line)) {
-    std::istringstream fields(line);
-    std::string field;
-    for (int i = 0; i < 5; ++i) fields >> field;
-    if (Unescape(field) == path) return true;
-  }
-  return false;
+bool IsMountPoint(const std::string& path) { return FindMount(path).has_value(); }
+
+std::string SourceOfMount(const std::string& path) {
+  const auto mount = FindMount(path);
+  return mount.has_value() && mount->type == kFileSystemType ? mount->source : "";
 }
 
 }  // namespace freehold::fuse

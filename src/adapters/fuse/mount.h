@@ -21,7 +21,8 @@ namespace freehold::fuse {
 struct MountOptions {
   std::string backing_directory;
   std::string mount_point;
-  int workers = 2;  // threads that serve requests; at least 2, see DropPageCache
+  std::string source;  // shown as the mount's device: the volume's directory
+  int workers = 2;     // threads that serve requests; at least 2, see DropPageCache
   bool writeback_cache = true;
 };
 
@@ -66,6 +67,9 @@ void DropPageCacheThrough(int device_fd, std::uint64_t highest);
 
 // Aborts and detaches whatever FUSE mount is at this path; nothing happens where none is.
 void AbortMountPoint(const std::string& mount_point);
+
+// The source of the Freehold mount at this path, "" where there is none.
+std::string SourceOfMount(const std::string& path);
 
 // True if something is mounted exactly there. `path` is absolute and without symbolic links.
 bool IsMountPoint(const std::string& path);

@@ -96,12 +96,12 @@ KmsAnswer DeleteAlias(KmsOperation& op) {
 
 KmsAnswer ListAliases(KmsOperation& op) {
   const Page page = AWS_TRY(ReadPage(op.params, 50, 100));
+  AWS_TRY(AuthorizeIdentity(*op.state, op.call, "kms:ListAliases", "*"));
   std::string only_key;
   if (op.params.Has("KeyId")) {
     const std::string key_id = AWS_TRY(op.params.String("KeyId"));
     only_key = AWS_TRY(FindKey(*op.state, op.call, key_id))->id;
   }
-  AWS_TRY(AuthorizeIdentity(*op.state, op.call, "kms:ListAliases", "*"));
   std::map<std::string, json::object> items;
   for (const auto& [arn, alias] : op.state->aliases) {
     if (alias.account != op.call.caller.account || alias.region != op.call.region) continue;

@@ -1,7 +1,6 @@
 #include "kms/embedded/embedded_kms.h"
 
 #include <boost/json.hpp>
-#include <thread>
 
 #include "base/log.h"
 #include "kms/embedded/accounts.h"
@@ -98,7 +97,7 @@ HttpResponse EmbeddedKms::HandleKms(const HttpRequest& request, const std::strin
   const std::string operation =
       target.starts_with(kTargetPrefix) ? target.substr(kTargetPrefix.size()).substr(0, 64) : "";
   const Fault fault = faults_.For(operation);
-  std::this_thread::sleep_for(fault.latency);
+  faults_.Wait(fault.latency);
   if (fault.unreachable) return NoAnswer();
   const KmsOperationRow* row = FindKmsOperation(operation);
   const auto run = [&]() -> KmsAnswer {
@@ -124,7 +123,7 @@ HttpResponse EmbeddedKms::HandleQuery(const HttpRequest& request, Call& call) {
   const bool is_sts = operation == "AssumeRole" || operation == "GetCallerIdentity";
   const std::string service = is_sts || form.Get("Version") != "2010-05-08" ? "sts" : "iam";
   const Fault fault = faults_.For(operation);
-  std::this_thread::sleep_for(fault.latency);
+  faults_.Wait(fault.latency);
   if (fault.unreachable) return NoAnswer();
   const auto run = [&]() -> QueryAnswer {
     if (request.method != "POST" || operation.empty()) {

@@ -126,10 +126,15 @@ std::string FormatEvent(std::string_view json_line) {
   std::string who = TextAt(object_at("userIdentity"), "arn");
   if (who.empty()) who = "unknown caller";
   const std::string code = TextAt(fields, "errorCode");
-  return fmt::format("{} {:<24} {:<26} {} {}{}{}", TextAt(fields, "eventTime"),
-                     TextAt(fields, "eventName"), code.empty() ? "ok" : code, who,
-                     key.empty() ? "-" : key, FormatContext(parameters),
-                     code.empty() ? "" : " -- " + TextAt(fields, "errorMessage"));
+  std::string line = fmt::format("{} {:<24} {:<26} {} {}{}{}", TextAt(fields, "eventTime"),
+                                 TextAt(fields, "eventName"), code.empty() ? "ok" : code, who,
+                                 key.empty() ? "-" : key, FormatContext(parameters),
+                                 code.empty() ? "" : " -- " + TextAt(fields, "errorMessage"));
+  // What a client sent must not steer the terminal of whoever reads the log.
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return line;
 }
 
 }  // namespace freehold::embedded

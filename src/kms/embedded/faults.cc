@@ -28,6 +28,15 @@ void Faults::Clear() {
   const std::lock_guard lock(mutex_);
   by_operation_.clear();
   clock_skew_ = {};
+  ++clearings_;
+  cleared_.notify_all();
+}
+
+void Faults::Wait(Duration latency) {
+  if (latency <= Duration::zero()) return;
+  std::unique_lock lock(mutex_);
+  const std::uint64_t before = clearings_;
+  cleared_.wait_for(lock, latency, [&] { return clearings_ != before; });
 }
 
 Fault Faults::For(const std::string& operation) const {

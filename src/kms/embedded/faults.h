@@ -3,6 +3,8 @@
 // Knows names of operations, nothing of what they do. Threads: safe.
 #pragma once
 
+#include <condition_variable>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
@@ -30,8 +32,13 @@ class Faults {
   Fault For(const std::string& operation) const;
   Duration clock_skew() const;
 
+  // Waits that long, or until the faults are cleared.
+  void Wait(Duration latency);
+
  private:
   mutable std::mutex mutex_;
+  std::condition_variable cleared_;
+  std::uint64_t clearings_ = 0;
   std::map<std::string, Fault> by_operation_;
   Duration clock_skew_{};
 };

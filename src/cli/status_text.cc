@@ -1,0 +1,79 @@
+#include "cli/status_text.h"
+
+#include <boost/json.hpp>
+
+#include "base/clock.h"
+#include "fmt/format.h"
+
+namespace freehold::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string Text(const json::value& value) {
+  if (value.is_string()) return std::string(value.as_string());
+  return value.is_null() ? "-" : json::serialize(value);
+}
+
+void Line(std::string& out, std::string_view name, const std::string& value) {
+  out += fmt::format("{:<18}{}\n", name, value);
+}
+
+std::string Milliseconds(const json::value& value) {
+  return FormatDuration(std::chrono::milliseconds(value.to_number<std::int64_t>()));
+}
+
+void CustodyLines(std::string& out, const json::object& custody) {
+  const std::string reason = Text(custody.at("reason"));
+  Line(out, "custody",
+       Text(custody.at("state")) + (reason.empty() ? "" : " (" + reason + ")") + " since " +
+           Text(custody.at("since")));
+  Line(out, "last verified", Text(custody.at("last_verified_at")));
+  Line(out, "lease until", Text(custody.at("lease_expires_at")));
+  Line(out, "next probe", Text(custody.at("next_probe_at")));
+  if (custody.at("last_failure").is_object()) {
+    const json::object& failure = custody.at("last_failure").as_object();
+    Line(out, "the KMS says",
+         fmt::format("{}: {}: {} ({})", Text(failure.at("operation")), Text(failure.at("code")),
+                     Text(failure.at("message")), Text(failure.at("class"))));
+  }
+  const json::object& settings = custody.at("settings").as_object();
+  Line(out, "at worst",
+       fmt::format("sealed {} after a no, {} after an outage begins",
+                   Milliseconds(settings.at("worst_case_denied_ms")),
+                   Milliseconds(settings.at("worst_case_unreachable_ms"))));
+}
+
+}  // namespace
+
+std::string StatusText(const json::object& status) {
+  std::string out;
+  Line(out, "volume", Text(status.at("volume")));
+  Line(out, "id", Text(status.at("volume_id")));
+  Line(out, "cipher", Text(status.at("cipher")));
+  Line(out, "keyring", "generation " + Text(status.at("generation")));
+  for (const json::value& kek : status.at("keks").as_array()) {
+    Line(out, "key", Text(kek.at("key")));
+    if (!Text(kek.at("principal")).empty()) Line(out, "principal", Text(kek.at("principal")));
+    Line(out, "wrapped", Text(kek.at("wrapped_at")));
+  }
+  Line(out, "mounted at", Text(status.at("mount_point")));
+  if (const json::value* custody = status.if_contains("custody"); custody != nullptr) {
+    CustodyLines(out, custody->as_object());
+  }
+  out.pop_back();
+  return out;
+}
+
+std::string VerifyText(const json::object& report) {
+  std::string out = fmt::format("{} files, {} bytes of plaintext", Text(report.at("files")),
+                                Text(report.at("plaintext_bytes")));
+  for (const json::value& fault : report.at("faults").as_array()) {
+    out += fmt::format("\n{}: {}: {}", fault.at("readable").as_bool() ? "warning" : "fault",
+                       Text(fault.at("path")), Text(fault.at("what")));
+  }
+  out += report.at("sound").as_bool() ? "\nsound" : "\nfaults were found";
+  return out;
+}
+
+}  // namespace freehold::cli

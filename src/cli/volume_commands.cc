@@ -1,0 +1,184 @@
+#include "cli/volume_commands.h"
+
+#include <boost/json.hpp>
+#include <climits>
+#include <cstdlib>
+
+#include "adapters/fuse/mount.h"
+#include "base/log.h"
+#include "cli/output.h"
+#include "cli/status_text.h"
+#include "cli/volume_flags.h"
+#include "fmt/format.h"
+#include "format/sizes.h"
+#include "kms/helper_key_provider.h"
+#include "node/control_socket.h"
+#include "node/status_json.h"
+
+namespace freehold::cli {
+namespace {
+
+namespace json = boost::json;
+
+// The process that holds the volume, or null when nobody does.
+Result<std::unique_ptr<ControlConnection>> FindDaemon(const std::string& directory) {
+  auto connection = ConnectControl(VolumePaths(directory).control_socket());
+  if (connection.ok()) return connection;
+  if (connection.error().code() == ErrorCode::kNotFound) {
+    return std::unique_ptr<ControlConnection>();
+  }
+  return connection;
+}
+
+Result<json::object> Ask(ControlConnection& daemon, json::object request) {
+  return CallControl(daemon, request);
+}
+
+// Without a daemon: this process takes the lock and the keys itself.
+Result<std::unique_ptr<Volume>> LockHere(const VolumeFlags& flags) {
+  return Volume::Lock(flags.directory, TRY(ToOpenOptions(flags)), PinStoreOf(flags));
+}
+
+int Show(const Result<json::object>& result, bool as_json,
+         const std::function<std::string(const json::object&)>& text) {
+  if (!result.ok()) return Fail(result.error(), as_json);
+  Print(as_json ? json::serialize(*result) : text(*result));
+  return 0;
+}
+
+Result<Cipher> CipherFromName(const std::string& name) {
+  if (name == NameOf(Cipher::kAes256Xts)) return Cipher::kAes256Xts;
+  if (name == NameOf(Cipher::kNull)) return Cipher::kNull;
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("'{}' is no cipher; there is aes-256-xts", name));
+}
+
+Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs) {
+  EncryptionContext context;
+  for (const std::string& pair : pairs) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("--context '{}' is not NAME=VALUE", pair));
+    }
+    context[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return context;
+}
+
+Result<json::object> Create(const VolumeCreateOptions& options) {
+  CreateOptions create;
+  create.directory = options.volume.directory;
+  create.access = *TRY(ToKeyAccess(options.volume.key));
+  TRY(CheckAllowed(options.volume.allow_keys, create.access.uri.text()));
+  create.context = TRY(ParseContext(options.context));
+  create.cipher = TRY(CipherFromName(options.cipher));
+  HelperKeyProviderFactory factory;
+  TRY(CreateVolume(create, factory, PinStoreOf(options.volume), SystemClock()));
+  return KeyringJson(TRY(ReadKeyring(VolumePaths(options.volume.directory))));
+}
+
+Result<json::object> Status(const VolumeFlags& options) {
+  auto daemon = TRY(FindDaemon(options.directory));
+  if (daemon != nullptr) return Ask(*daemon, {{"command", "status"}});
+  json::object status = KeyringJson(TRY(ReadKeyring(VolumePaths(options.directory))));
+  status["volume"] = options.directory;
+  status["mount_point"] = nullptr;
+  return status;
+}
+
+Result<json::object> RotateKey(const VolumeFlags& options) {
+  const KeyAccess access = *TRY(ToKeyAccess(options.key));
+  TRY(CheckAllowed(options.allow_keys, access.uri.text()));
+  auto daemon = TRY(FindDaemon(options.directory));
+  if (daemon != nullptr) {
+    json::object request = KeyAccessJson(access);
+    request["command"] = "rotate-key";
+    return Ask(*daemon, request);
+  }
+  VolumeFlags without_key = options;  // --key names the new one, not one to open with
+  without_key.key = {};
+  auto volume = TRY(LockHere(without_key));
+  HelperKeyProviderFactory factory;
+  TRY(volume->Rewrap(access, factory, SystemClock()));
+  return KeyringJson(volume->keyring());
+}
+
+Result<json::object> Verify(const VolumeFlags& options) {
+  auto daemon = TRY(FindDaemon(options.directory));
+  if (daemon != nullptr) return Ask(*daemon, {{"command", "verify"}});
+  auto volume = TRY(LockHere(options));
+  HelperKeyProviderFactory factory;
+  auto provider = factory.NewProvider(volume->access());
+  auto keys = volume->Open(*provider);
+  if (!keys) return keys.error().ToError();
+  return VerifyReportJson(TRY(VerifyVolume(volume->paths(), *keys)));
+}
+
+Result<json::object> TellDaemon(const VolumeFlags& options, const json::object& request) {
+  std::string directory = options.directory;
+  char resolved[PATH_MAX];
+  if (realpath(directory.c_str(), resolved) != nullptr) {
+    if (const std::string source = fuse::SourceOfMount(resolved); !source.empty()) {
+      directory = source;
+    }
+  }
+  auto daemon = TRY(FindDaemon(directory));
+  if (daemon == nullptr) {
+    TRY(ReadKeyring(VolumePaths(directory)));  // "there is no volume at ..." where there is none
+    return Error(ErrorCode::kNotFound, fmt::format("the volume {} is not mounted", directory));
+  }
+  return Ask(*daemon, request);
+}
+
+}  // namespace
+
+int RunVolumeCreate(const VolumeCreateOptions& options) {
+  HardenProcess();
+  return Show(Create(options), options.volume.json, [&](const json::object& created) {
+    return fmt::format("created the volume {} ({}), its KEK wrapped by {}",
+                       options.volume.directory, std::string(created.at("cipher").as_string()),
+                       std::string(created.at("keks").at(0).at("key").as_string()));
+  });
+}
+
+int RunVolumeStatus(const VolumeFlags& options) {
+  return Show(Status(options), options.json, StatusText);
+}
+
+int RunVolumeRotateKey(const VolumeFlags& options) {
+  HardenProcess();
+  return Show(RotateKey(options), options.json, [](const json::object& keyring) {
+    return fmt::format(
+        "rewrapped: the same KEK is now wrapped by {}. No wrapping by the old key is left on this "
+        "volume. Whoever kept an old keyring and the old key can still unwrap this KEK; only "
+        "re-encryption cuts that off.",
+        std::string(keyring.at("keks").at(0).at("key").as_string()));
+  });
+}
+
+int RunVolumeVerify(const VolumeFlags& options) {
+  HardenProcess();
+  auto report = Verify(options);
+  if (!report.ok()) return Fail(report.error(), options.json);
+  const int shown = Show(report, options.json, VerifyText);
+  if (shown != 0 || report->at("sound").as_bool()) return shown;
+  return InfoOf(ErrorCode::kVerifyFailed).exit_code;
+}
+
+int RunVolumeUnmount(const VolumeUnmountOptions& options) {
+  return Show(TellDaemon(options.volume, {{"command", "unmount"}, {"force", options.force}}),
+              options.volume.json, [](const json::object&) { return std::string("unmounted"); });
+}
+
+int RunVolumeSeal(const VolumeFlags& options) {
+  return Show(TellDaemon(options, {{"command", "seal"}}), options.json,
+              [](const json::object&) { return std::string("sealing"); });
+}
+
+int RunVolumeOpen(const VolumeFlags& options) {
+  return Show(TellDaemon(options, {{"command", "open"}}), options.json,
+              [](const json::object&) { return std::string("opening"); });
+}
+
+}  // namespace freehold::cli
