@@ -82,9 +82,11 @@ Duration CustodySettings::WorstCaseUnreachable() const {
 }
 
 Custody::Custody(const CustodySettings& settings, const Clock& clock)
-    : settings_(settings), clock_(clock), since_(clock.Wall()), next_attempt_(clock.Boot()) {
-  wall_minus_boot_ = clock.Wall().since_epoch - clock.Boot().since_boot;
-}
+    : settings_(settings),
+      clock_(clock),
+      since_(clock.Wall()),
+      next_attempt_(clock.Boot()),
+      wall_minus_boot_(clock.Wall().since_epoch - clock.Boot().since_boot) {}
 
 Duration Custody::RetryInterval() const { return std::min(settings_.check_interval, kRetry); }
 

@@ -168,6 +168,7 @@ void GuardianLink::Dismiss() {
 }
 
 int RunGuardian(const GuardianOptions& options, pid_t daemon) {
+  prctl(PR_SET_NAME, "freehold-guard");
   // Ctrl-C and a terminal's end are the daemon's business; it tells us.
   for (int ignored : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signal(ignored, SIG_IGN);
   return Guardian(options, daemon).Run();

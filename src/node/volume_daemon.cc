@@ -57,8 +57,8 @@ struct VolumeDaemon::OpenVolume {
   explicit OpenVolume(VolumeKeys unwrapped) : keys(std::move(unwrapped)), layer(keys) {}
   VolumeKeys keys;
   EncryptedLayer layer;
+  std::unique_ptr<GuardianLink> guardian;  // outlives the mount, which writes into its memory
   std::unique_ptr<fuse::Mount> mount;
-  std::unique_ptr<GuardianLink> guardian;
 };
 
 VolumeDaemon::VolumeDaemon(std::unique_ptr<Volume> volume, KeyProviderFactory& factory,
@@ -211,6 +211,7 @@ Result<std::unique_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(Volume
   mount_options.workers = options_.workers;
   opening->mount = TRY(fuse::Mount::Start(mount_options, opening->layer));
   opening->guardian = TRY(GuardianLink::Start({options_.mount_point}, opening->mount->device_fd()));
+  opening->mount->ShareHighestNodeId(opening->guardian->highest_node_id());
   return opening;
 }
 
@@ -286,7 +287,6 @@ void VolumeDaemon::Tick() {
     const bool overdue = custody_.LeaseExpired() && custody_.state() != CustodyState::kSealing;
     if (open_ == nullptr || overdue) continue;
     open_->mount->SetHeld(custody_.MustNotServe());
-    open_->guardian->highest_node_id() = open_->mount->highest_node_id();
     if (!open_->guardian->Heartbeat() || open_->mount->ended()) {
       LogError("custody",
                open_->mount->ended() ? "the mount was taken away" : "the guardian is gone");

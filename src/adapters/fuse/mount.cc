@@ -147,7 +147,7 @@ UniqueFd OpenByNodeId(int mount_fd, const Node& node) {
   return UniqueFd(open_by_handle_at(mount_fd, &buffer.handle, O_RDONLY | O_CLOEXEC));
 }
 
-class FuseMount : public Mount {
+class FuseMount final : public Mount {
  public:
   FuseMount(const MountOptions& options, UniqueFd root, FileLayer& layer)
       : options_(options), state_(std::move(root), layer) {
@@ -158,7 +158,9 @@ class FuseMount : public Mount {
   Status Connect();
 
   int device_fd() const override { return device_.get(); }
-  std::uint64_t highest_node_id() const override { return state_.nodes.highest_id(); }
+  void ShareHighestNodeId(std::atomic<std::uint64_t>& shared) override {
+    state_.nodes.ShareHighestId(shared);
+  }
   void SetHeld(bool held) override { state_.gate.SetHeld(held); }
   bool FlushDirty(Duration deadline) override;
   bool Fence(Duration deadline) override;

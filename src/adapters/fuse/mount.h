@@ -35,7 +35,8 @@ class Mount {
   // The connection to the kernel; a guardian that holds a copy can reach the page cache even when
   // this process is gone.
   virtual int device_fd() const = 0;
-  virtual std::uint64_t highest_node_id() const = 0;
+  // Keeps the highest node id where a guardian sees it. `shared` outlives the mount.
+  virtual void ShareHighestNodeId(std::atomic<std::uint64_t>& shared) = 0;
 
   // While held, requests wait for the answer to a probe instead of being served.
   virtual void SetHeld(bool held) = 0;

@@ -171,9 +171,10 @@ void NodeTable::TrimIdle() {
   }
 }
 
-std::uint64_t NodeTable::highest_id() const {
+void NodeTable::ShareHighestId(std::atomic<std::uint64_t>& shared) {
   std::lock_guard lock(mutex_);
-  return nodes_.size() - 1;
+  shared_highest_id_ = &shared;
+  shared.store(nodes_.size() - 1);
 }
 
 std::vector<NodePtr> NodeTable::All() {
@@ -204,6 +205,7 @@ std::uint64_t NodeTable::TakeId() {
   }
   nodes_.push_back(nullptr);
   generations_.push_back(0);
+  if (shared_highest_id_ != nullptr) shared_highest_id_->store(nodes_.size() - 1);
   return nodes_.size() - 1;
 }
 

@@ -5,7 +5,7 @@
 // handles, and for up to 4096 directories, an O_PATH descriptor is kept instead. Contents (File)
 // are opened at the first use and kept for the last 512 idle files.
 // Node ids are small integers, reused with a new generation: whoever must reach all of them (seal,
-// guardian) counts from 1 to highest_id().
+// guardian) counts from 1 to the highest.
 // Errors: errno values, as the kernel wants them. Threads: safe.
 #pragma once
 
@@ -69,7 +69,8 @@ class NodeTable {
   void AddOpening(Node& node);
   void DropOpening(const NodePtr& node);
 
-  std::uint64_t highest_id() const;
+  // From now on the highest id is kept in `shared` too, before the kernel hears of the node.
+  void ShareHighestId(std::atomic<std::uint64_t>& shared);
   std::vector<NodePtr> All();
   // Lets go of every File: their ciphers and buffers are wiped. After this Contents() is EIO.
   void DropAllContents();
@@ -99,6 +100,7 @@ class NodeTable {
   std::unordered_map<BackingInode, NodePtr, HashInode> by_inode_;
   std::list<std::weak_ptr<Node>> idle_;
   int kept_directories_ = 0;
+  std::atomic<std::uint64_t>* shared_highest_id_ = nullptr;
   bool closed_ = false;
 };
 

@@ -1,0 +1,60 @@
+# What a person types. Each target installs what it needs by itself (Debian 12, root or sudo).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+NINJA := ninja
+PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help build demo test check asan tsan bench crash clean format
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+build: ## the release binary at build/freehold
+	@tools/setup build
+	@cmake --preset release >/dev/null
+	@$(NINJA) -C build freehold
+
+demo: ## a real PostgreSQL under a customer's key, in six beats (KEEP=1 leaves it running)
+	@tools/demo
+
+test-build:
+	@tools/setup build run test
+	@cmake --preset test >/dev/null
+	@$(NINJA) -C build/test
+
+test: test-build ## all tests: C++ units, then real clients, mounts and databases
+	@cd build/test && ctest --output-on-failure -j2 --timeout 600
+	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold $(PYTEST) tests
+
+check: ## format, lints, include graph, headers that compile alone
+	@tools/setup build test
+	@cmake --preset test >/dev/null
+	@tools/check
+
+asan: ## the C++ tests and the mount under AddressSanitizer and UndefinedBehaviorSanitizer
+	@tools/setup build run test
+	@cmake --preset asan >/dev/null
+	@$(NINJA) -C build/asan
+	@cd build/asan && ctest --output-on-failure -j2 --timeout 1200
+	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/asan/freehold $(PYTEST) tests -m "not slow"
+
+tsan: ## the C++ tests under ThreadSanitizer
+	@tools/setup build run test
+	@cmake --preset tsan >/dev/null
+	@$(NINJA) -C build/tsan
+	@cd build/tsan && ctest --output-on-failure -j2 --timeout 1200
+
+crash: test-build ## the long crash campaign: 20 rounds of kill -9 under pgbench
+	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_CRASH_ROUNDS=20 \
+	  $(PYTEST) tests/crash_test.py
+
+bench: build ## plain directory, gocryptfs, null cipher and Freehold, interleaved
+	@tools/setup run test
+	@$(SUDO) bench/pgbench.py
+
+format: ## clang-format over all sources
+	@git ls-files 'src/*.h' 'src/*.cc' | xargs clang-format-14 -i
+
+clean: ## everything that a build made
+	@rm -rf build

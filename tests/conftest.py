@@ -1,0 +1,31 @@
+"""Fixtures of the tests; pytest's `slow` marks what the sanitizer runs leave out."""
+
+import pytest
+
+from freehold_testing import EmbeddedKms, Volume
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: long campaigns, left out under sanitizers")
+
+
+@pytest.fixture
+def new_kms(tmp_path):
+    server = EmbeddedKms(tmp_path / "kms")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def volume(new_kms, tmp_path):
+    """A created volume, not mounted."""
+    made = Volume(new_kms, tmp_path).create()
+    yield made
+    made.clean_up()
+
+
+@pytest.fixture
+def mounted(volume):
+    return volume.mount()
+
+

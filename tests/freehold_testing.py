@@ -1,0 +1,224 @@
+"""What the tests share: an embedded KMS, a customer with keys, and volumes that clean up.
+
+Servers listen on free ports of loopback and are ended by their own process id.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import boto3
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BINARY = os.environ.get("FREEHOLD_BIN", str(ROOT / "build/test/freehold"))
+sys.path.insert(0, str(ROOT / "tests/interop"))
+
+# Exit codes, as in docs/exit-codes.md.
+OK, USAGE, NOT_FOUND, ALREADY_EXISTS, BUSY, PERMISSION, NO_SPACE = 0, 2, 3, 4, 5, 6, 8
+DENIED, AMBIGUOUS, UNREACHABLE, OURS, DATA = 10, 11, 12, 13, 14
+KEYRING_CORRUPT, KEYRING_REFUSED, FILE_CORRUPT, VERSION, SEALED, VERIFY_FAILED = 20, 21, 22, 23, 24, 30
+
+# Short intervals, so that a test waits for seconds and not minutes.
+FAST = ["--check-interval", "300ms", "--confirm-after", "100ms", "--request-timeout", "5s"]
+
+
+def wait_for(what, condition, seconds=30):
+    """Polls until `condition()` is true; fails with `what` otherwise."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+class EmbeddedKms:
+    """`freehold kms serve` on a free port, with boto3 clients of its first customer."""
+
+    def __init__(self, directory, *options):
+        self.directory = str(directory)
+        self.options = options
+        self.process = None
+        self.url = None
+        self.start()
+
+    def start(self, port=0):
+        ready, theirs = os.pipe()
+        self.process = subprocess.Popen(
+            [BINARY, "kms", "serve", "--data", self.directory, "--listen", f"127.0.0.1:{port}"]
+            + ["--ready-fd", str(theirs), *self.options],
+            pass_fds=[theirs],
+            stdout=subprocess.DEVNULL,
+        )
+        os.close(theirs)
+        with os.fdopen(ready, "rb") as pipe:
+            assert pipe.readline() == b"READY\n"
+        with open(self.directory + "/config", encoding="utf-8") as config:
+            self.url = re.search(r"endpoint_url = (\S+)", config.read()).group(1)
+
+    @property
+    def port(self):
+        return int(self.url.rsplit(":", 1)[1])
+
+    def environment(self, profile="customer"):
+        return dict(
+            os.environ,
+            AWS_CONFIG_FILE=self.directory + "/config",
+            AWS_SHARED_CREDENTIALS_FILE=self.directory + "/credentials",
+            AWS_ENDPOINT_URL=self.url,
+            AWS_PROFILE=profile,
+            AWS_EC2_METADATA_DISABLED="true",
+            AWS_REGION="us-east-1",
+        )
+
+    def client(self, service, profile="customer"):
+        with _environment(self.environment(profile)):
+            session = boto3.Session(profile_name=profile, region_name="us-east-1")
+            client = session.client(service, endpoint_url=self.url)
+            client.meta.config  # credentials are resolved while the environment is ours
+            return client
+
+    def new_key(self):
+        return self.client("kms").create_key()["KeyMetadata"]["Arn"]
+
+    def fault(self, *options):
+        command = [BINARY, "kms", "fault", "--data", self.directory, *options]
+        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+    def events(self):
+        path = pathlib.Path(self.directory, "events.jsonl")
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(60)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+
+@contextlib.contextmanager
+def _environment(values):
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class Result:
+    """One run of the binary: exit code, standard output, standard error, parsed JSON."""
+
+    def __init__(self, completed):
+        self.code = completed.returncode
+        self.out = completed.stdout
+        self.err = completed.stderr
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    def __repr__(self):
+        return f"exit {self.code}\n{self.out}\n{self.err}"
+
+
+class Volume:
+    """A volume below a temporary directory, with its mount point and this test's state directory."""
+
+    def __init__(self, kms, directory, key=None, profile="customer"):
+        self.kms = kms
+        self.base = pathlib.Path(directory)
+        self.directory = self.base / "volume"
+        self.data = self.directory / "data"
+        self.keyring = self.directory / "freehold/keyring"
+        self.mount_point = self.base / "mnt"
+        self.state = self.base / "state"
+        self.mount_point.mkdir(exist_ok=True)
+        self.key = key or kms.new_key()
+        self.profile = profile
+        self.extra_environment = {}
+
+    def run(self, *arguments, timeout=120):
+        return Result(
+            subprocess.run(
+                [BINARY, *map(str, arguments)],
+                env=dict(self.kms.environment(self.profile), **self.extra_environment),
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        )
+
+    def volume(self, command, *arguments, **more):
+        return self.run("volume", command, self.directory, "--state", self.state, *arguments, **more)
+
+    def create(self, *arguments):
+        result = self.volume("create", "--key", f"aws-kms://{self.key}", *arguments)
+        assert result.code == OK, result
+        return self
+
+    def try_mount(self, *arguments):
+        return self.volume("mount", self.mount_point, *FAST, *arguments)
+
+    def mount(self, *arguments):
+        result = self.try_mount(*arguments)
+        assert result.code == OK, result
+        return self
+
+    def unmount(self, *arguments):
+        result = self.volume("unmount", *arguments)
+        assert result.code == OK, result
+
+    def status(self):
+        result = self.volume("status", "--json")
+        assert result.code == OK, result
+        return result.json
+
+    def custody(self):
+        return self.status()["custody"]
+
+    def wait_for_state(self, state, seconds=30):
+        return wait_for(
+            f"custody {state}", lambda: (c := self.custody())["state"] == state and c, seconds
+        )
+
+    def daemon_pid(self):
+        return self.status()["pid"]
+
+    def log(self):
+        return "".join(p.read_text() for p in (self.state / "log").glob("*.log"))
+
+    def is_mounted(self):
+        return str(self.mount_point) in pathlib.Path("/proc/self/mountinfo").read_text()
+
+    def processes(self):
+        """Process ids of Freehold's own that belong to this volume, by their command lines."""
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    ours = os.readlink(entry / "exe") == os.path.realpath(BINARY)
+                    if ours and str(self.base).encode() in (entry / "cmdline").read_bytes():
+                        found.append(int(entry.name))
+        return [pid for pid in found if pid != self.kms.process.pid]
+
+    def clean_up(self):
+        """Leaves no mount and no process, whatever state the test left behind."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for _ in range(8):
+            if not self.is_mounted():
+                break
+            subprocess.run(["umount", "-l", str(self.mount_point)], check=False, capture_output=True)

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""The include graph of src/: each folder sees only what lies below it, and some headers have owners.
+
+The table is the rule; docs/ARCHITECTURE.md explains it. Exit code 1 names every line that breaks it.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+# folder -> the folders it may include from (itself always)
+ALLOWED = {
+    "base": set(),
+    "crypto": {"base"},
+    "kms": {"base", "crypto"},
+    "format": {"base", "crypto"},
+    "keyring": {"base", "crypto", "format", "kms"},
+    "custody": {"base", "kms"},
+    "vfs": {"base", "crypto", "format", "keyring"},
+    "adapters/fuse": {"base", "vfs"},
+    "net": {"base"},
+    "kms/aws": {"base", "crypto", "kms", "net"},
+    "kms/embedded": {"base", "crypto", "kms", "net"},
+    "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
+    "cli": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
+            "kms/embedded", "node", "net"},
+}
+# third-party headers -> the only places that may include them
+OWNERS = {
+    r"openssl/.*": {"crypto"},
+    r"curl/.*": {"net"},
+    r"boost/(asio|beast)/?.*": {"net"},
+    r"fuse_lowlevel\.h|linux/fuse\.h": {"adapters/fuse"},
+    r"toml\+\+/.*|toml\.hpp": {"node", "kms/aws"},
+    r"CLI/.*": {"cli"},
+    r"tinyxml2\.h": {"kms/aws"},
+}
+
+
+def folder_of(path):
+    parts = pathlib.PurePath(path).parts
+    for length in (2, 1):
+        name = "/".join(parts[:length])
+        if len(parts) > length and name in ALLOWED:
+            return name
+    return None
+
+
+def main():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "src/*.h", "src/*.cc"],
+        cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    broken = []
+    for name in listed:
+        relative = name.removeprefix("src/")
+        here = folder_of(relative)
+        if here is None:
+            broken.append(f"{name}: its folder is not in the table of tools/check_includes.py")
+            continue
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+            match = re.match(r'#include\s+(["<])([^">]+)[">]', line)
+            if not match:
+                continue
+            header = match.group(2)
+            there = folder_of(header)
+            if match.group(1) == '"' and there and there != here and there not in ALLOWED[here]:
+                broken.append(f"{name}:{number}: {here}/ may not see {there}/ ({header})")
+            for pattern, owners in OWNERS.items():
+                if re.fullmatch(pattern, header) and here not in owners:
+                    broken.append(f"{name}:{number}: <{header}> belongs to {', '.join(sorted(owners))}")
+    print("\n".join(broken), file=sys.stderr) if broken else None
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
