@@ -118,7 +118,10 @@ void DatabaseWorkload::HelperEnded(int exit_code) {
 
 BootTime DatabaseWorkload::Tick() {
   const BootTime now = clock_.Boot();
-  if (helper_ != 0 && now >= helper_until_) kill(helper_, SIGKILL);
+  if (helper_ != 0 && now >= helper_until_) {
+    kill(helper_, SIGKILL);
+    helper_until_ = kNever;
+  }
   if (state_ == State::kStarting) {
     if (helper_ == 0 && now >= next_check_) RunBeside(plan_.ready, kCheckTimeout);
     if (!reported_ && now - started_ > kSlowStart) {

@@ -21,8 +21,11 @@ constexpr BootTime kNever{Duration::max()};
 Result<pid_t> HookWorkload::Run(const std::string& command, const CustodyWords& why) const {
   const pid_t child = fork();
   if (child < 0) return ErrnoError(errno, "fork");
-  if (child > 0) return child;
-  setsid();
+  if (child > 0) {
+    setpgid(child, child);  // here too, so that a signal to the group cannot come too early
+    return child;
+  }
+  setpgid(0, 0);
   ResetSignals();
   dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
   CloseDescriptorsFrom(3);
@@ -70,7 +73,9 @@ bool HookWorkload::Reaped(pid_t pid, int exit_code) {
     LogError("hooks",
              fmt::format("{} ended with code {}", opening ? "on-open" : "on-seal", exit_code));
   }
-  state_ = opening && exit_code == 0 ? State::kReady : State::kDown;
+  state_ = opening ? State::kReady : State::kDown;
+  // What a failed on-open has begun is ended as at a seal; the supervisor tries again later.
+  if (opening && exit_code != 0) Stop({"open", "on-open-failed"});
   return true;
 }
 

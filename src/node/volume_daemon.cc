@@ -106,8 +106,15 @@ Status VolumeDaemon::Run() {
     CustodyAction action;
     {
       std::unique_lock lock(mutex_);
+      // Asked while an opening was under way, which has had its way since.
+      if (stopping_ && custody_.state() != CustodyState::kSealing) {
+        custody_.RequestSeal(SealReason::kStopped);
+      }
       action = custody_.Next();
-      if (stopping_ && custody_.state() == CustodyState::kSealed) return {};
+      if (stopping_ && custody_.state() == CustodyState::kSealed) {
+        if (lost_) return Error(ErrorCode::kIo, "the mount or its guardian was taken away");
+        return {};
+      }
       if (action.kind == CustodyAction::Kind::kWait) {
         const std::uint64_t seen = revision_;
         const Duration left = std::max<Duration>(action.until - clock_.Boot(), Duration(0));
@@ -290,6 +297,7 @@ void VolumeDaemon::Tick() {
     if (!open_->guardian->Heartbeat() || open_->mount->ended()) {
       LogError("custody",
                open_->mount->ended() ? "the mount was taken away" : "the guardian is gone");
+      lost_ = !stopping_;
       stopping_ = true;
       custody_.RequestSeal(SealReason::kStopped);
       Changed();
