@@ -111,7 +111,9 @@ std::vector<CustodyWords> DaemonChild::ReadStatus() {
 void DaemonChild::Report(const json::object& message) {
   if (reports_ == nullptr) return;
   auto answer = CallControl(*reports_, message, kReportTimeoutMs);
-  if (!answer.ok() && !lost_) LogWarning("run", "the daemon: " + answer.error().message());
+  if (answer.ok()) return;
+  LogWarning("run", "the daemon: " + answer.error().message());
+  if (answer.error().code() == ErrorCode::kIo) reports_.reset();  // it has gone
 }
 
 void DaemonChild::ReportStarted(pid_t pid) {

@@ -92,6 +92,21 @@ Status RemoveTree(const std::string& path) {
   return {};
 }
 
+// File by file: syncfs would also report what happened to files that init has deleted since.
+Status SyncTree(const std::string& root) {
+  std::error_code failure;
+  TRY(SyncDirectory(root));
+  for (auto at = std::filesystem::recursive_directory_iterator(root, failure);
+       !failure && at != std::filesystem::recursive_directory_iterator(); at.increment(failure)) {
+    if (!at->is_regular_file() && !at->is_directory()) continue;
+    if (at->is_symlink()) continue;
+    const UniqueFd fd = TRY(OpenFile(at->path(), O_RDONLY));
+    if (fsync(fd.get()) != 0) return ErrnoError(errno, at->path().native());
+  }
+  if (failure) return ErrnoError(failure.value(), root);
+  return {};
+}
+
 // An empty directory is ours to use; anything else that is not initialised is somebody's.
 Status CheckNothingThere(const DatabasePlan& plan) {
   if (rmdir(plan.data.c_str()) == 0 || errno == ENOENT) return {};
@@ -117,8 +132,7 @@ Status Initialise(const DatabasePlan& plan, const User& user, int log) {
                                              plan.init_initialized));
   }
   CrashPoint("init.made");
-  const UniqueFd directory = TRY(OpenFile(plan.init_data, O_RDONLY | O_DIRECTORY));
-  if (syncfs(directory.get()) != 0) return ErrnoError(errno, plan.init_data);
+  TRY(SyncTree(plan.init_data));
   if (rename(plan.init_data.c_str(), plan.data.c_str()) != 0) return ErrnoError(errno, plan.data);
   return SyncDirectory(std::filesystem::path(plan.data).parent_path());
 }

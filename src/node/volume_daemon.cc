@@ -284,7 +284,8 @@ void VolumeDaemon::Tick() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, kTick, [this] { return stopping_; });
+      changed_.wait_for(lock, kTick,
+                        [this] { return stopping_ && custody_.state() == CustodyState::kSealed; });
       if (stopping_ && custody_.state() == CustodyState::kSealed) return;
     }
     std::lock_guard open_lock(open_mutex_);
@@ -294,14 +295,12 @@ void VolumeDaemon::Tick() {
     const bool overdue = custody_.LeaseExpired() && custody_.state() != CustodyState::kSealing;
     if (open_ == nullptr || overdue) continue;
     open_->mount->SetHeld(custody_.MustNotServe());
-    if (!open_->guardian->Heartbeat() || open_->mount->ended()) {
-      LogError("custody",
-               open_->mount->ended() ? "the mount was taken away" : "the guardian is gone");
-      lost_ = !stopping_;
-      stopping_ = true;
-      custody_.RequestSeal(SealReason::kStopped);
-      Changed();
-    }
+    const bool ended = open_->mount->ended();
+    if ((open_->guardian->Heartbeat() && !ended) || stopping_) continue;
+    LogError("custody", ended ? "the mount was taken away" : "the guardian is gone");
+    lost_ = stopping_ = true;
+    custody_.RequestSeal(SealReason::kStopped);
+    Changed();
   }
 }
 
@@ -375,8 +374,8 @@ Result<json::object> VolumeDaemon::HandleWatch(ControlConnection& connection) {
   for (bool first = true;; first = false) {
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, seconds(1), [&] { return first || revision_ != seen || stopping_; });
-      if (!first && revision_ == seen && !stopping_) {
+      changed_.wait_for(lock, seconds(1), [&] { return first || revision_ != seen; });
+      if (!first && revision_ == seen) {
         lock.unlock();
         pollfd closed{connection.fd(), POLLRDHUP, 0};
         if (poll(&closed, 1, 0) == 1) break;
