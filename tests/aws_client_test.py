@@ -8,13 +8,11 @@ FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/aws_client_tes
 
 import json
 import os
-import re
 import subprocess
 
-import boto3
 import pytest
+from freehold_testing import BINARY, EmbeddedKms
 
-BINARY = os.environ.get("FREEHOLD_BIN", "build/test/freehold")
 ROLE = "arn:aws:iam::111122223333:role/freehold"
 EXTERNAL_ID = "org-1"
 DENIED, UNREACHABLE, OURS = 10, 12, 13
@@ -46,35 +44,6 @@ def key_policy(actions):
         },
         {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": actions, "Resource": "*"},
     )
-
-
-class EmbeddedKms:
-    def __init__(self, directory):
-        self.directory = str(directory)
-        ready, theirs = os.pipe()
-        self.process = subprocess.Popen(
-            [BINARY, "kms", "serve", "--data", self.directory, "--listen", "127.0.0.1:0"]
-            + ["--ready-fd", str(theirs)],
-            pass_fds=[theirs],
-            stdout=subprocess.DEVNULL,
-        )
-        os.close(theirs)
-        with os.fdopen(ready, "rb") as pipe:
-            assert pipe.readline() == b"READY\n"
-        with open(self.directory + "/config", encoding="utf-8") as config:
-            self.url = re.search(r"endpoint_url = (\S+)", config.read()).group(1)
-
-    def client(self, service):
-        session = boto3.Session(profile_name="customer", region_name="us-east-1")
-        return session.client(service, endpoint_url=self.url)
-
-    def fault(self, *options):
-        command = [BINARY, "kms", "fault", "--data", self.directory, *options]
-        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,9 @@
 """Fixtures of the tests; pytest's `slow` marks what the sanitizer runs leave out."""
 
+import pathlib
+import shutil
+import tempfile
+
 import pytest
 
 from freehold_testing import EmbeddedKms, Volume
@@ -7,6 +11,15 @@ from freehold_testing import EmbeddedKms, Volume
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: long campaigns, left out under sanitizers")
+
+
+@pytest.fixture
+def tmp_path():
+    """Like pytest's own, but other users may enter: databases run as theirs."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="freehold-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture
@@ -26,6 +39,6 @@ def volume(new_kms, tmp_path):
 
 @pytest.fixture
 def mounted(volume):
-    return volume.mount()
-
-
+    volume.mount()
+    volume.mount_point.chmod(0o755)
+    return volume

@@ -3,6 +3,7 @@
 Servers listen on free ports of loopback and are ended by their own process id.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -179,6 +180,21 @@ class Volume:
     def unmount(self, *arguments):
         result = self.volume("unmount", *arguments)
         assert result.code == OK, result
+
+    @contextlib.contextmanager
+    def opened(self):
+        """Mounted inside the block, where the mount point's path is given; unmounted after it."""
+        self.mount()
+        yield self.mount_point
+        self.unmount()
+
+    def unwrapped_kek(self):
+        """The KEK, as the customer gets it: by their own client, from what the keyring says."""
+        wrapped = self.status()["keks"][0]
+        return self.kms.client("kms").decrypt(
+            CiphertextBlob=base64.b64decode(wrapped["wrapped_kek"]),
+            EncryptionContext=wrapped["context"],
+        )["Plaintext"]
 
     def status(self):
         result = self.volume("status", "--json")

@@ -9,7 +9,6 @@ FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/kms_helper_tes
 import base64
 import http.server
 import json
-import os
 import socket
 import struct
 import subprocess
@@ -19,8 +18,8 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from freehold_testing import BINARY
 
-BINARY = os.environ.get("FREEHOLD_BIN", "build/test/freehold")
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/k1"
 SECRET = "secret/of+the=test"
 KEY = bytes(range(32))

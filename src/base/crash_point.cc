@@ -20,6 +20,11 @@ void CrashPoint(const char* name) {
   if (++passages == nth) raise(SIGKILL);
 }
 
+bool IsMutant(const char* name) {
+  static const char* const mutant = std::getenv("FREEHOLD_MUTANT");
+  return mutant != nullptr && std::string_view(mutant) == name;
+}
+
 }  // namespace freehold
 
 #endif

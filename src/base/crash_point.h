@@ -1,15 +1,19 @@
-// Crash points: named places where a test can make this process die as if by kill -9.
+// Crash points: named places where a test can make this process die as if by kill -9; and mutants:
+// named rules that a test can switch off, to show that the suite notices.
 //
 // FREEHOLD_CRASH_AT=name[:n] kills at the n-th passage (the first unless told). In a release build
-// (NDEBUG without FREEHOLD_CRASH_POINTS) the call is nothing at all.
+// (without FREEHOLD_CRASH_POINTS) both are nothing at all.
+// FREEHOLD_MUTANT=name switches the rule of that name off.
 #pragma once
 
 namespace freehold {
 
 #if defined(FREEHOLD_CRASH_POINTS)
 void CrashPoint(const char* name);
+bool IsMutant(const char* name);
 #else
 inline void CrashPoint(const char*) {}
+constexpr bool IsMutant(const char*) { return false; }
 #endif
 
 }  // namespace freehold

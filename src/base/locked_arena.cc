@@ -137,6 +137,8 @@ void LockedFree(void* block) {
 
 std::size_t LockedBytesInUse() { return TheArena().in_use(); }
 
-void WipeMemory(void* memory, std::size_t size) { explicit_bzero(memory, size); }
+void WipeMemory(void* memory, std::size_t size) {
+  if (size != 0) explicit_bzero(memory, size);
+}
 
 }  // namespace freehold

@@ -56,6 +56,12 @@ Result<std::uint64_t> PosixFile::Size() {
   return static_cast<std::uint64_t>(st.st_size);
 }
 
+Result<std::uint64_t> PosixFile::Inode() const {
+  struct stat st = {};
+  if (fstat(fd_.get(), &st) != 0) return ErrnoError(errno, "stat");
+  return static_cast<std::uint64_t>(st.st_ino);
+}
+
 Status PosixFile::Truncate(std::uint64_t size) {
   if (ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return ErrnoError(errno, "truncate");
   return {};

@@ -22,6 +22,7 @@ class PosixFile : public File {
   Status Sync(SyncKind kind) override;
   Result<std::uint64_t> SeekData(std::uint64_t offset) override;
   Result<std::uint64_t> SeekHole(std::uint64_t offset) override;
+  Result<std::uint64_t> Inode() const;
 
  private:
   Result<std::uint64_t> Seek(std::uint64_t offset, int whence);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "adapters/fuse/operations.h"
+#include "base/crash_point.h"
 #include "base/secret_bytes.h"
 #include "fmt/format.h"
 
@@ -93,12 +94,9 @@ void Fsync(fuse_req_t request, fuse_ino_t id, int data_only, fuse_file_info*) {
   FREEHOLD_ENTER(request);
   auto file = ContentsOrReply(request, id);
   if (file == nullptr) return;
-#if defined(FREEHOLD_MUTANT_FSYNC_IGNORED)
-  fuse_reply_err(request, 0 * data_only);
-#else
+  if (IsMutant("fsync-ignored")) return void(fuse_reply_err(request, 0));
   auto synced = file->Sync(data_only != 0 ? SyncKind::kData : SyncKind::kDataAndMetadata);
   fuse_reply_err(request, synced.ok() ? 0 : ErrnoOf(synced.error()));
-#endif
 }
 
 std::optional<AllocateMode> ModeOf(int flags) {

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "adapters/fuse/operations.h"
 
@@ -41,9 +42,9 @@ void Opendir(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   if (fuse_reply_open(request, info) == 0) listing.release();
 }
 
-void Readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* info) {
-  FREEHOLD_ENTER(request);
-  Listing& listing = *ListingOf(info);
+// Entries from `offset` on, as many as fit into `size` bytes; or the errno.
+OrErrno<std::string> ReadEntries(fuse_req_t request, Listing& listing, std::size_t size,
+                                 off_t offset) {
   std::lock_guard lock(listing.mutex);
   if (offset != listing.position) {
     seekdir(listing.directory, offset);
@@ -57,7 +58,7 @@ void Readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fus
       errno = 0;
       listing.waiting = readdir(listing.directory);
       if (listing.waiting == nullptr) {
-        if (errno != 0 && used == 0) return void(fuse_reply_err(request, errno));
+        if (errno != 0 && used == 0) return tl::unexpected(errno);
         break;
       }
     }
@@ -72,7 +73,16 @@ void Readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fus
     listing.position = entry.d_off;
     listing.waiting = nullptr;
   }
-  fuse_reply_buf(request, answer.data(), used);
+  answer.resize(used);
+  return answer;
+}
+
+void Readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* info) {
+  FREEHOLD_ENTER(request);
+  auto answer = ReadEntries(request, *ListingOf(info), size, offset);
+  // Nothing of the listing may be touched after the answer: another thread may be closing it.
+  if (!answer) return void(fuse_reply_err(request, answer.error()));
+  fuse_reply_buf(request, answer->data(), answer->size());
 }
 
 void Releasedir(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {

@@ -191,6 +191,7 @@ Status FuseMount::Connect() {
   fuse_args args = FUSE_ARGS_INIT(1, const_cast<char**>(arguments.data()));
   static const fuse_lowlevel_ops ops = Operations();
   session_ = fuse_session_new(&args, &ops, sizeof ops, &state_);
+  fuse_opt_free_args(&args);
   if (session_ == nullptr) return Error(ErrorCode::kInternal, "libfuse refuses a session");
   const std::string data = fmt::format(
       "fd={},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions,max_read=1048576",

@@ -1,6 +1,8 @@
 #include "adapters/fuse/node_table.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,9 +34,23 @@ bool ReadHandle(int path_fd, int* type, Bytes* bytes) {
   return true;
 }
 
+// Handles can be taken on FUSE too, but only open what the kernel happens to remember.
+bool HandlesCanBeOpened(int root_fd) {
+  struct statfs fs = {};
+  if (fstatfs(root_fd, &fs) != 0 || fs.f_type == FUSE_SUPER_MAGIC) return false;
+  HandleBuffer buffer{};
+  buffer.handle.handle_bytes = MAX_HANDLE_SZ;
+  int mount_id = 0;
+  if (name_to_handle_at(root_fd, "", &buffer.handle, &mount_id, AT_EMPTY_PATH) != 0) return false;
+  return UniqueFd(open_by_handle_at(root_fd, &buffer.handle, O_PATH | O_CLOEXEC)).valid();
+}
+
 }  // namespace
 
-NodeTable::NodeTable(UniqueFd root, FileLayer& layer) : root_fd_(std::move(root)), layer_(layer) {
+NodeTable::NodeTable(UniqueFd root, FileLayer& layer)
+    : root_fd_(std::move(root)),
+      layer_(layer),
+      handles_can_be_opened_(HandlesCanBeOpened(root_fd_.get())) {
   nodes_.resize(2);
   generations_.resize(2);
   auto node = std::make_shared<Node>();
@@ -58,7 +74,7 @@ NodePtr NodeTable::Get(std::uint64_t id) {
 OrErrno<NodePtr> NodeTable::Learn(UniqueFd path_fd, const struct stat& st) {
   int type = 0;
   Bytes handle;
-  const bool has_handle = ReadHandle(path_fd.get(), &type, &handle);
+  const bool has_handle = handles_can_be_opened_ && ReadHandle(path_fd.get(), &type, &handle);
   std::lock_guard lock(mutex_);
   // The handle tells a reused inode number from the file that had it before.
   const auto known = by_inode_.find({st.st_dev, st.st_ino});
@@ -167,7 +183,8 @@ void NodeTable::TrimIdle() {
     if (oldest == nullptr) continue;
     std::shared_ptr<File> closing;  // closed outside the lock
     std::lock_guard lock(oldest->mutex);
-    if (oldest->opens == 0) closing = std::move(oldest->file);
+    // Whoever still works on it keeps it: two objects for one inode would disagree on its size.
+    if (oldest->opens == 0 && oldest->file.use_count() == 1) closing = std::move(oldest->file);
   }
 }
 

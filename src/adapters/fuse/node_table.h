@@ -92,6 +92,7 @@ class NodeTable {
 
   const UniqueFd root_fd_;
   FileLayer& layer_;
+  const bool handles_can_be_opened_;
 
   mutable std::mutex mutex_;    // guards what follows
   std::vector<NodePtr> nodes_;  // by id

@@ -1,0 +1,137 @@
+"""A real PostgreSQL on a directory, and clients whose acknowledged commits are logged outside it."""
+
+import contextlib
+import os
+import pathlib
+import pwd
+import signal
+import socket
+import subprocess
+
+from freehold_testing import wait_for
+
+BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
+
+
+def as_postgres():
+    entry = pwd.getpwnam("postgres")
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Postgres:
+    def __init__(self, data, sockets):
+        self.data, self.sockets, self.port = pathlib.Path(data), pathlib.Path(sockets), free_port()
+        self.process, self.log = None, None
+
+    def initialise(self):
+        self.data.mkdir(mode=0o700)
+        os.chown(self.data, as_postgres()["user"], as_postgres()["group"])
+        self._run("initdb", "-D", self.data, "-A", "trust", "--no-instructions")
+
+    def _run(self, program, *arguments, **more):
+        done = subprocess.run(
+            [BIN / program, *map(str, arguments)], check=False, capture_output=True, text=True,
+            timeout=120, cwd="/", **as_postgres(), **more)
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+        return done
+
+    def start(self, *options):
+        self.log = open(self.sockets / "postgres.log", "ab")
+        self.process = subprocess.Popen(
+            [BIN / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.sockets,
+             "-c", "listen_addresses=", *options],
+            stdout=self.log, stderr=self.log, cwd="/", start_new_session=True,
+            **as_postgres())
+
+        def ready():
+            if self.process.poll() is not None:
+                words = (self.sockets / "postgres.log").read_text()[-2000:]
+                raise AssertionError(f"PostgreSQL ended while starting:\n{words}")
+            return subprocess.run([BIN / "pg_isready", "-q", "-h", self.sockets, "-p",
+                                   str(self.port)], check=False).returncode == 0
+
+        wait_for("PostgreSQL to be ready", ready, 60)
+
+    def kill(self):
+        """SIGKILL to every process of the server, and waits until none is left."""
+        group = self.process.pid
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+        self.process.wait(60)
+        wait_for("all of PostgreSQL to be gone", lambda: not _members(group), 60)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(120)
+
+    def psql(self, sql):
+        return self._run("psql", "-h", self.sockets, "-p", self.port, "-d", "postgres", "-XAtqc",
+                         sql).stdout
+
+    def client(self, program, *arguments, **more):
+        return subprocess.Popen(
+            [BIN / program, "-h", self.sockets, "-p", str(self.port), *map(str, arguments)],
+            cwd="/", **as_postgres(), **more)
+
+
+def _members(group):
+    """Processes of a session, which is what start_new_session made the server's group."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == group and fields[0] != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+class CommitLog:
+    """Clients that insert one row a transaction and log its number once it is acknowledged.
+
+    psql prints RETURNING's row only after the server has confirmed the commit.
+    """
+
+    def __init__(self, postgres, directory, clients=4):
+        self.files, self.processes = [], []
+        postgres.psql("create table if not exists acknowledged (client int, number int)")
+        start = int(postgres.psql("select coalesce(max(number), 0) from acknowledged")) + 1
+        for client in range(clients):
+            path = pathlib.Path(directory, f"acknowledged.{client}")
+            script = pathlib.Path(directory, f"inserts.{client}.sql")
+            script.write_text("".join(
+                f"insert into acknowledged values ({client}, {number}) returning number;\n"
+                for number in range(start, start + 200000)))
+            self.files.append(path)
+            with open(script, encoding="utf-8") as commands, open(path, "wb") as log:
+                self.processes.append(postgres.client(
+                    "psql", "-d", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1",
+                    stdin=commands, stdout=log, stderr=subprocess.DEVNULL))
+
+    def acknowledged(self):
+        rows = set()
+        for client, path in enumerate(self.files):
+            lines = path.read_bytes().split(b"\n")[:-1]  # a last line without its end was cut
+            rows |= {(client, int(line)) for line in lines if line}
+        return rows
+
+    def count(self):
+        return sum(path.read_bytes().count(b"\n") for path in self.files)
+
+    def wait(self):
+        for process in self.processes:
+            process.kill()
+            process.wait(60)
+
+
+def missing(postgres, acknowledged):
+    """Acknowledged rows that the server does not have."""
+    there = {tuple(map(int, line.split("|")))
+             for line in postgres.psql("select client, number from acknowledged").split()}
+    return acknowledged - there
