@@ -20,6 +20,22 @@ class MachineClock : public Clock {
   WallTime Wall() const override { return {Read(CLOCK_REALTIME)}; }
 };
 
+struct Unit {
+  std::string_view name;
+  Duration length;
+};
+// The largest first; "ms" before "m", which it begins with.
+constexpr Unit kUnits[] = {{"h", std::chrono::hours(1)},
+                           {"ms", std::chrono::milliseconds(1)},
+                           {"m", std::chrono::minutes(1)},
+                           {"s", std::chrono::seconds(1)}};
+constexpr Duration kLongest = std::chrono::hours(24 * 30);
+
+Error NotADuration(std::string_view text) {
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("'{}' is not a duration such as 250ms, 2s, 30m or 1h", text));
+}
+
 }  // namespace
 
 const Clock& SystemClock() {
@@ -47,29 +63,29 @@ std::string FormatDuration(Duration duration) {
 }
 
 Result<Duration> ParseDuration(std::string_view text) {
-  const auto refused = [&] {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("'{}' is not a time span such as 250ms, 2s, 30m or 1h", text));
-  };
-  constexpr Duration kLongest = std::chrono::hours(24 * 30);
   Duration total{};
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    std::int64_t number = 0;
-    const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-    if (parsed.ec != std::errc() || number < 0 || number > 3'000'000'000) return refused();
-    rest.remove_prefix(static_cast<std::size_t>(parsed.ptr - rest.data()));
-    const std::string_view unit = rest.substr(0, rest.find_first_of("0123456789"));
-    Duration one{};
-    if (unit == "ms") one = std::chrono::milliseconds(1);
-    if (unit == "s") one = std::chrono::seconds(1);
-    if (unit == "m") one = std::chrono::minutes(1);
-    if (unit == "h") one = std::chrono::hours(1);
-    if (one == Duration(0) || number > kLongest / one) return refused();
-    total += number * one;
-    rest.remove_prefix(unit.size());
+  Duration previous = Duration::max();
+  std::string_view left = text;
+  if (left == "0") return total;
+  if (left.empty()) return NotADuration(text);
+  while (!left.empty()) {
+    double number = 0;
+    const auto [end, failure] =
+        std::from_chars(left.data(), left.data() + left.size(), number, std::chars_format::fixed);
+    if (failure != std::errc() || !(number >= 0) || number > 1e12) return NotADuration(text);
+    left.remove_prefix(static_cast<std::size_t>(end - left.data()));
+    const Unit* found = nullptr;
+    for (const Unit& unit : kUnits) {
+      if (found == nullptr && left.starts_with(unit.name)) found = &unit;
+    }
+    if (found == nullptr || found->length >= previous) return NotADuration(text);
+    left.remove_prefix(found->name.size());
+    previous = found->length;
+    const double length = number * static_cast<double>(found->length.count());
+    if (length > static_cast<double>(kLongest.count())) return NotADuration(text);
+    total += Duration(static_cast<Duration::rep>(length));
   }
-  if (text.empty() || total > kLongest) return refused();
+  if (total > kLongest) return NotADuration(text);
   return total;
 }
 

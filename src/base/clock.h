@@ -61,7 +61,8 @@ class FakeClock : public Clock {
 std::string FormatTime(WallTime time);
 // "250ms", "2s", "1m30s".
 std::string FormatDuration(Duration duration);
-// "250ms", "2s", "30m", "1h", "1m30s"; zero up to 30 days. kInvalidArgument says what is expected.
+// "250ms", "2s", "1.5s", "30m", "1h", "1m30s": numbers with their units, the largest first. A bare
+// number is refused: it does not say of what. Up to 30 days. kInvalidArgument with one sentence.
 Result<Duration> ParseDuration(std::string_view text);
 
 }  // namespace freehold

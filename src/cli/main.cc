@@ -5,6 +5,7 @@
 #include "cli/kms_commands.h"
 #include "cli/kms_helper_command.h"
 #include "cli/output.h"
+#include "cli/run_command.h"
 #include "cli/volume_commands.h"
 #include "node/guardian.h"
 
@@ -141,6 +142,7 @@ void AddVolumeMount(CLI::App& volume, int& exit_code) {
   mount->add_flag("--wait-for-key", options.wait_for_key,
                   "Go on trying when the key cannot be used now");
   mount->add_flag("--allow-null-cipher", options.allow_null_cipher, "For benchmarks");
+  mount->add_option("--ends-with", options.ends_with)->group("");  // freehold run's child
   mount->callback([&exit_code] { exit_code = RunVolumeMount(options); });
 }
 
@@ -179,6 +181,31 @@ void AddVolumeCommands(CLI::App& app, int& exit_code) {
     if (kSimple[i].takes_key) AddKeyFlags(*command, flags[i].key, kSimple[i].needs_key);
     command->callback([&exit_code, i] { exit_code = kSimple[i].run(flags[i]); });
   }
+}
+
+void AddRunCommand(CLI::App& app, int& exit_code) {
+  static RunOptions options;
+  CLI::App* run = app.add_subcommand(
+      "run", "Mount a volume and run its database while, and only while, the key may be used");
+  run->add_option("--volume", options.volume.directory, "The volume's directory")->required();
+  run->add_option("--mount", options.mount_point, "An existing directory")->required();
+  run->add_option("--profile", options.profile, "Which database: a name, or a file with a slash");
+  run->add_option("--profile-dir", options.profile_dir, "Where profiles are looked for first");
+  run->add_option("--version", options.version, "Of the database [the newest installed]");
+  run->add_option("--set", options.set, "NAME=VALUE, a parameter of the profile; may be repeated");
+  run->add_flag("--no-supervise", options.no_supervise,
+                "Run no database: only mount, and call the two hooks");
+  run->add_option("--on-open", options.on_open, "Command to run when the volume is open");
+  run->add_option("--on-seal", options.on_seal, "Command to run, and wait for, before a seal");
+  run->add_option("--state", options.volume.state_directory,
+                  "Where this machine remembers its volumes [/var/lib/freehold]");
+  run->add_option("--allow-key", options.volume.allow_keys,
+                  "Shell pattern of key URIs that may be used; may be repeated");
+  run->add_option("--accept-keyring", options.volume.accept_keyring,
+                  "Fingerprint of a keyring to accept although it is older or unknown");
+  AddKeyFlags(*run, options.volume.key, false);
+  AddCustodyFlags(*run, options.custody);
+  run->callback([&exit_code] { exit_code = RunRun(options); });
 }
 
 void AddInspectCommand(CLI::App& app, int& exit_code) {
@@ -231,6 +258,7 @@ int main(int argc, char** argv) {
   freehold::cli::AddKeyCommands(app, exit_code);
   freehold::cli::AddKmsCommands(app, exit_code);
   freehold::cli::AddVolumeCommands(app, exit_code);
+  freehold::cli::AddRunCommand(app, exit_code);
   freehold::cli::AddInspectCommand(app, exit_code);
   freehold::cli::AddInternalCommands(app, exit_code);
 

@@ -1,6 +1,7 @@
 // freehold volume mount: becomes, or starts, the process that holds the keys.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,11 +56,19 @@ Result<std::unique_ptr<VolumeDaemon>> StartDaemon(const VolumeMountOptions& opti
   return daemon;
 }
 
+// A daemon whose supervisor is killed seals: nobody would stop its database in order any more.
+void EndWith(pid_t supervisor) {
+  if (supervisor == 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != supervisor) raise(SIGTERM);  // it was quicker
+}
+
 // Runs the daemon in this process; `started` hears once whether it came up.
 int Serve(const VolumeMountOptions& options, const std::function<void(const Status&)>& started) {
   HardenProcess();
   sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  EndWith(options.ends_with);
   auto settings = ParseCustodyFlags(options.custody);
   HelperOptions helper;
   if (settings.ok()) helper.deadline = settings->request_timeout;

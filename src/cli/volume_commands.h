@@ -40,6 +40,7 @@ struct VolumeMountOptions {
   bool foreground = false;
   bool wait_for_key = false;
   bool allow_null_cipher = false;
+  int ends_with = 0;  // process id of the supervisor that started us; 0 for none
 };
 
 struct VolumeUnmountOptions {

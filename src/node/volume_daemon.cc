@@ -121,8 +121,15 @@ Status VolumeDaemon::Run() {
     CustodyAction action;
     {
       std::unique_lock lock(mutex_);
+      // Asked while an opening was under way, which has had its way since.
+      if (stopping_ && custody_.state() != CustodyState::kSealing) {
+        custody_.RequestSeal(SealReason::kStopped);
+      }
       action = custody_.Next();
-      if (stopping_ && custody_.state() == CustodyState::kSealed) return {};
+      if (stopping_ && custody_.state() == CustodyState::kSealed) {
+        if (lost_) return Error(ErrorCode::kIo, "the mount or its guardian was taken away");
+        return {};
+      }
       if (action.kind == CustodyAction::Kind::kWait) {
         const std::uint64_t seen = revision_;
         const Duration left = std::max<Duration>(action.until - clock_.Boot(), Duration(0));
@@ -311,7 +318,8 @@ void VolumeDaemon::Tick() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, kTick, [this] { return stopping_; });
+      changed_.wait_for(lock, kTick,
+                        [this] { return stopping_ && custody_.state() == CustodyState::kSealed; });
       if (stopping_ && custody_.state() == CustodyState::kSealed) return;
     }
     const auto open = CurrentlyOpen();
@@ -320,9 +328,9 @@ void VolumeDaemon::Tick() {
     if (open == nullptr || Hangs()) continue;
     open->mount->SetHeld(custody_.MustNotServe());
     const bool guarded = open->guardian->Heartbeat();
-    if (open->leaving || (guarded && !open->mount->ended())) continue;
+    if (open->leaving || stopping_ || (guarded && !open->mount->ended())) continue;
     LogError("custody", guarded ? "the mount was taken away" : "the guardian is gone");
-    stopping_ = true;
+    lost_ = stopping_ = true;
     custody_.RequestSeal(SealReason::kStopped);
     Changed();
   }
@@ -440,8 +448,8 @@ Result<json::object> VolumeDaemon::HandleWatch(ControlConnection& connection) {
   for (bool first = true;; first = false) {
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, seconds(1), [&] { return first || revision_ != seen || stopping_; });
-      if (!first && revision_ == seen && !stopping_) {
+      changed_.wait_for(lock, seconds(1), [&] { return first || revision_ != seen; });
+      if (!first && revision_ == seen) {
         lock.unlock();
         pollfd closed{connection.fd(), POLLRDHUP, 0};
         if (poll(&closed, 1, 0) == 1) break;

@@ -41,7 +41,7 @@ class VolumeDaemon {
 
   // The first opening: mounted and open, or (with wait_for_key) sealed and trying.
   Status Start();
-  // Until unmounted, or asked to stop.
+  // Until unmounted, or asked to stop; kIo when the mount or the guardian was taken away.
   Status Run();
   // From a signal thread: seal and end.
   void RequestStop();
@@ -91,7 +91,8 @@ class VolumeDaemon {
       mount_failure_;  // why the last opening could not mount, although the key works
   std::optional<BootTime> sealing_since_;
   bool stopping_ = false;
-  bool supervised_ = false;        // a supervisor watches and confirms that the database stopped
+  bool lost_ = false;        // the mount or the guardian: ended, but not because anybody asked
+  bool supervised_ = false;  // a supervisor watches and confirms that the database stopped
   bool database_stopped_ = false;  // its confirmation
   pid_t protected_pid_ = 0;
 

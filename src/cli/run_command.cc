@@ -1,0 +1,154 @@
+#include "cli/run_command.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
+#include <filesystem>
+
+#include "adapters/fuse/mount.h"
+#include "cli/output.h"
+#include "cli/volume_flags.h"
+#include "fmt/format.h"
+#include "node/control_socket.h"
+#include "node/database_workload.h"
+#include "node/hook_workload.h"
+#include "node/supervisor.h"
+
+namespace freehold::cli {
+namespace {
+
+Result<std::string> AbsolutePath(const std::string& path) {
+  char resolved[PATH_MAX];
+  if (realpath(path.c_str(), resolved) == nullptr) return ErrnoError(errno, path);
+  return std::string(resolved);
+}
+
+// Beside the binary as it is built, beside it as it is installed, and the machine's own.
+std::vector<std::string> ProfileDirectories(const std::string& given) {
+  std::vector<std::string> directories;
+  if (!given.empty()) directories.push_back(given);
+  std::error_code failure;
+  const auto here = std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
+  directories.emplace_back("/etc/freehold/profiles");
+  for (const char* beside :
+       {"profiles", "../profiles", "../../profiles", "../share/freehold/profiles"}) {
+    directories.push_back((here / beside).lexically_normal());
+  }
+  directories.emplace_back("/usr/share/freehold/profiles");
+  return directories;
+}
+
+Result<std::map<std::string, std::string>> ParseSet(const std::vector<std::string>& pairs) {
+  std::map<std::string, std::string> values;
+  for (const std::string& pair : pairs) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("--set '{}' is not NAME=VALUE", pair));
+    }
+    values[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return values;
+}
+
+// A second less than the daemon waits, so that it hears of the end before it kills by itself.
+Duration StopWithin(Duration stop_timeout) {
+  return std::max<Duration>(stop_timeout - std::chrono::seconds(1), stop_timeout / 2);
+}
+
+Result<std::unique_ptr<Workload>> NewWorkload(const RunOptions& options, const std::string& volume,
+                                              const std::string& mount, Duration stop_timeout) {
+  const Duration stop_within = StopWithin(stop_timeout);
+  if (options.no_supervise) {
+    return std::unique_ptr<Workload>(std::make_unique<HookWorkload>(
+        Hooks{options.on_open, options.on_seal, volume, mount}, stop_within, SystemClock()));
+  }
+  if (options.profile.empty()) {
+    return Error(
+        ErrorCode::kInvalidArgument,
+        "say which database: --profile NAME, or --no-supervise with --on-open and --on-seal");
+  }
+  if (!options.on_open.empty() || !options.on_seal.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "--on-open and --on-seal go with --no-supervise");
+  }
+  const Profile profile =
+      TRY(FindProfile(options.profile, ProfileDirectories(options.profile_dir)));
+  DatabasePlan plan =
+      TRY(ResolveProfile(profile, {mount, options.version, TRY(ParseSet(options.set))}));
+  User user = TRY(FindUser(plan.user));
+  return std::unique_ptr<Workload>(std::make_unique<DatabaseWorkload>(
+      std::move(plan), std::move(user), stop_within, SystemClock()));
+}
+
+// The daemon is this program's `volume mount`, with every flag said, so that no file adds to them.
+std::vector<std::string> DaemonArguments(const RunOptions& options, const std::string& volume,
+                                         const std::string& mount) {
+  std::vector<std::string> words = {
+      "--config", "/dev/null",    "volume",         "mount",       volume,
+      mount,      "--foreground", "--wait-for-key", "--ends-with", fmt::format("{}", getpid())};
+  const auto add = [&](const char* flag, const std::string& value) {
+    if (value.empty()) return;
+    words.emplace_back(flag);
+    words.push_back(value);
+  };
+  add("--check-interval", options.custody.check_interval);
+  add("--confirm-after", options.custody.confirm_after);
+  add("--request-timeout", options.custody.request_timeout);
+  add("--outage-grace", options.custody.outage_grace);
+  add("--stop-timeout", options.custody.stop_timeout);
+  add("--on-denied", options.custody.on_denied);
+  add("--on-key-return", options.custody.on_key_return);
+  add("--key", options.volume.key.key);
+  add("--principal", options.volume.key.principal);
+  add("--external-id", options.volume.key.external_id);
+  add("--state", options.volume.state_directory);
+  add("--accept-keyring", options.volume.accept_keyring);
+  for (const std::string& pattern : options.volume.allow_keys) add("--allow-key", pattern);
+  return words;
+}
+
+// A mount of this volume that nobody serves any more is a dead process's; any other is not ours.
+Status ClearMountPoint(const std::string& volume, const std::string& mount) {
+  if (!fuse::IsMountPoint(mount)) return {};
+  if (fuse::SourceOfMount(mount) != volume) {
+    return Error(ErrorCode::kBusy, fmt::format("something else is mounted at {}", mount));
+  }
+  auto daemon = ConnectControl(VolumePaths(volume).control_socket());
+  if (!daemon.ok()) fuse::AbortMountPoint(mount);
+  return {};
+}
+
+Result<int> Supervise(const RunOptions& options) {
+  if (geteuid() != 0) {
+    return Error(ErrorCode::kPermissionDenied, "mounting and namespaces need root");
+  }
+  const std::string volume = TRY(AbsolutePath(options.volume.directory));
+  const std::string mount = TRY(AbsolutePath(options.mount_point));
+  const CustodySettings custody = TRY(ParseCustodyFlags(options.custody));
+  TRY(ReadKeyring(VolumePaths(volume)));  // "there is no volume at ..." before anything starts
+  auto workload = TRY(NewWorkload(options, volume, mount, custody.stop_timeout));
+  TRY(ClearMountPoint(volume, mount));
+  SupervisorOptions supervisor;
+  supervisor.mount_point = mount;
+  supervisor.control_path = VolumePaths(volume).control_socket();
+  supervisor.daemon_arguments = DaemonArguments(options, volume, mount);
+  supervisor.stop_timeout = custody.stop_timeout;
+  supervisor.adopts_orphans = !options.no_supervise;
+  return Supervisor(std::move(supervisor), std::move(workload), SystemClock()).Run();
+}
+
+}  // namespace
+
+int RunRun(const RunOptions& options) {
+  // No keys here, but the environment's credentials.
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);
+  auto exit_code = Supervise(options);
+  return exit_code.ok() ? *exit_code : Fail(exit_code.error());
+}
+
+}  // namespace freehold::cli
