@@ -144,8 +144,8 @@ Result<int> Supervise(const RunOptions& options) {
 
 int RunRun(const RunOptions& options) {
   // No keys here, but the environment's credentials.
-  const rlimit none{0, 0};
-  setrlimit(RLIMIT_CORE, &none);
+  const rlimit one{1, 1};  // not 0, from which the database could not get to 1 again
+  setrlimit(RLIMIT_CORE, &one);
   prctl(PR_SET_DUMPABLE, 0);
   auto exit_code = Supervise(options);
   return exit_code.ok() ? *exit_code : Fail(exit_code.error());

@@ -39,6 +39,10 @@ UniqueFd BlockAndCatchSignals() {
   return UniqueFd(signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
+std::string TextOf(const CustodyWords& words) {
+  return words.reason.empty() ? words.state : fmt::format("{} ({})", words.state, words.reason);
+}
+
 bool Retryable(int exit_code) {
   for (const ErrorCodeInfo& info : ErrorCodeTable()) {
     if (info.exit_code == exit_code) return info.retryable;
@@ -152,7 +156,7 @@ void Supervisor::WorkloadEnded() {
 void Supervisor::TakeStatus() {
   for (const CustodyWords& words : daemon_.ReadStatus()) {
     if (words.state != words_.state) {
-      LogInfo("run", fmt::format("custody: {} ({})", words.state, words.reason));
+      LogInfo("run", "custody: " + TextOf(words));
     }
     words_ = words;
     // Said at every such status: an answer that came before the seal began does not count.
@@ -265,8 +269,8 @@ void Supervisor::StepWithoutDaemon() {
 
 void Supervisor::Announce() {
   const bool ready = workload_->state() == Workload::State::kReady && IsOpen();
-  std::string text = fmt::format("STATUS=custody {} ({}), {}", words_.state, words_.reason,
-                                 ready ? "running" : "not running");
+  std::string text =
+      fmt::format("STATUS=custody {}, {}", TextOf(words_), ready ? "running" : "not running");
   if (text == announced_) return;
   announced_ = text;
   if (ready && !ready_announced_) {
