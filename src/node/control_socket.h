@@ -21,7 +21,9 @@ namespace freehold {
 // One open connection, to a client (server side) or to the daemon (client side).
 class ControlConnection {
  public:
-  explicit ControlConnection(UniqueFd fd) : fd_(std::move(fd)) {}
+  // Lines that are longer are read to their end and refused.
+  ControlConnection(UniqueFd fd, std::size_t longest_line)
+      : fd_(std::move(fd)), longest_line_(longest_line) {}
   Status Send(const boost::json::object& message);
   // The next line; kIo when the other end has closed, kTimeout after `deadline_ms` (-1: none).
   Result<boost::json::object> Receive(int deadline_ms = -1);
@@ -29,7 +31,9 @@ class ControlConnection {
 
  private:
   UniqueFd fd_;
+  const std::size_t longest_line_;
   std::string pending_;
+  bool too_long_ = false;  // the beginning of this line is gone
 };
 
 class ControlServer {
