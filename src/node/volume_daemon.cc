@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <climits>
 #include <future>
 
 #include "base/locked_arena.h"
@@ -50,6 +51,15 @@ bool KillAndWait(pid_t pid, Duration deadline) {
               static_cast<int>(std::chrono::duration_cast<milliseconds>(deadline).count())) == 1;
 }
 
+// The process that is killed at a seal: never one that a wrong number happens to hit.
+Result<pid_t> PidOf(const json::object& request) {
+  const json::value* pid = request.if_contains("pid");
+  if (pid == nullptr || !pid->is_int64() || pid->as_int64() <= 1 || pid->as_int64() > INT_MAX) {
+    return Error(ErrorCode::kInvalidArgument, "'pid' is not the number of a process");
+  }
+  return static_cast<pid_t>(pid->as_int64());
+}
+
 }  // namespace
 
 // Keys, layer, mount and guardian come and go together; destroyed bottom up.
@@ -67,6 +77,8 @@ VolumeDaemon::VolumeDaemon(std::unique_ptr<Volume> volume, KeyProviderFactory& f
       factory_(factory),
       options_(std::move(options)),
       clock_(clock),
+      keyring_(volume_->keyring()),
+      access_(volume_->access()),
       custody_(options_.custody, clock) {}
 
 VolumeDaemon::~VolumeDaemon() {
@@ -89,7 +101,9 @@ Status VolumeDaemon::Start() {
   auto opened = Open();
   if (!opened) {
     custody_.OpenFailed(opened.error());
-    if (!options_.wait_for_key) return opened.error().ToError();
+    if (!options_.wait_for_key || opened.error().local_code.has_value()) {
+      return opened.error().ToError();
+    }
     LogWarning("custody", "sealed: " + opened.error().Sentence());
   }
   control_ =
@@ -152,15 +166,21 @@ void VolumeDaemon::Changed() {
 }
 
 void VolumeDaemon::Probe() {
-  KmsResult<void> probed;
-  BootTime sent;
+  KeyAccess access;
+  WrappedKek wrapped;
   {
-    std::lock_guard lock(volume_mutex_);
-    auto provider = factory_.NewProvider(volume_->access());
-    sent = clock_.Boot();
-    probed = ProbeCanary(*provider, volume_->wrapped_kek());
+    std::lock_guard lock(mutex_);
+    access = access_;
+    wrapped = keyring_.keks.front();
   }
+  auto provider = factory_.NewProvider(access);
+  const BootTime sent = clock_.Boot();
+  const KmsResult<void> probed = ProbeCanary(*provider, wrapped);
   std::lock_guard lock(mutex_);
+  if (wrapped.kek.ciphertext != keyring_.keks.front().kek.ciphertext) {
+    return;  // rotated meanwhile: what the old key says counts no more, and the loop asks the new
+             // one
+  }
   const CustodyState before = custody_.state();
   if (probed) {
     custody_.ProbeSucceeded(sent);
@@ -187,7 +207,7 @@ KmsResult<void> VolumeDaemon::Open() {
   if (!keys) return tl::unexpected(keys.error());
   auto mounted = MountWith(std::move(*keys));
   if (!mounted.ok()) {
-    return tl::unexpected(OwnFailure(KmsClass::kAmbiguous, "mount", mounted.error().message()));
+    return tl::unexpected(LocalFailure(KmsClass::kAmbiguous, mounted.error()));
   }
   std::lock_guard open_lock(open_mutex_);
   open_ = std::move(*mounted);
@@ -307,14 +327,14 @@ Result<json::object> VolumeDaemon::Handle(const json::object& request,
   if (command == "unmount") return HandleUnmount(request);
   if (command == "verify") return HandleVerify();
   if (command == "watch") return HandleWatch(connection);
+  std::lock_guard open_lock(open_mutex_);
   std::lock_guard lock(mutex_);
   if (command == "open") {
     custody_.RequestOpen();
   } else if (command == "seal") {
     custody_.RequestSeal(SealReason::kRevoked);
   } else if (command == "database-started") {
-    const json::value* pid = request.if_contains("pid");
-    protected_pid_ = pid != nullptr && pid->is_int64() ? static_cast<pid_t>(pid->as_int64()) : 0;
+    protected_pid_ = TRY(PidOf(request));
     if (open_ != nullptr) open_->guardian->Protect(protected_pid_);
   } else if (command == "database-stopped") {
     database_stopped_ = true;
@@ -328,15 +348,22 @@ Result<json::object> VolumeDaemon::Handle(const json::object& request,
 
 Result<json::object> VolumeDaemon::HandleRotateKey(const json::object& request) {
   KeyAccess access = TRY(KeyAccessFromJson(request));
-  std::lock_guard lock(volume_mutex_);
-  TRY(volume_->Rewrap(access, factory_, clock_));
+  std::lock_guard volume_lock(volume_mutex_);
+  auto rewrapped = volume_->Rewrap(access, factory_, clock_);
+  std::lock_guard lock(mutex_);
+  keyring_ = volume_->keyring();
+  access_ = volume_->access();
+  if (!rewrapped.ok()) return rewrapped.error();
   LogInfo("volume", fmt::format("rewrapped to {}", access.uri.text()));
-  return KeyringJson(volume_->keyring());
+  return KeyringJson(keyring_);
 }
 
 Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
   const json::value* force = request.if_contains("force");
-  const bool forced = force != nullptr && force->is_bool() && force->as_bool();
+  if (force != nullptr && !force->is_bool()) {
+    return Error(ErrorCode::kInvalidArgument, "'force' is neither true nor false");
+  }
+  const bool forced = force != nullptr && force->as_bool();
   if (!forced) {
     std::lock_guard lock(open_mutex_);
     if (open_ != nullptr) {
@@ -352,9 +379,18 @@ Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
 }
 
 Result<json::object> VolumeDaemon::HandleVerify() {
-  std::lock_guard lock(open_mutex_);
-  if (open_ == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed: it cannot be read");
-  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open_->keys)));
+  const Error sealed(ErrorCode::kSealed, "the volume is sealed: it cannot be read");
+  // The lock for one header at a time: heartbeats and a seal go on while a large tree is walked.
+  const auto open_header = [&](ByteView header) -> Result<OpenedHeader> {
+    std::lock_guard lock(open_mutex_);
+    if (open_ == nullptr) return sealed;
+    return OpenHeader(header, open_->keys);
+  };
+  {
+    std::lock_guard lock(open_mutex_);
+    if (open_ == nullptr) return sealed;  // said of an empty volume too
+  }
+  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open_header)));
 }
 
 // Sends the status now and after every change, until the other end goes or the daemon stops.
@@ -386,12 +422,8 @@ Result<json::object> VolumeDaemon::HandleWatch(ControlConnection& connection) {
 }
 
 json::object VolumeDaemon::StatusJson() {
-  json::object status;
-  {
-    std::lock_guard lock(volume_mutex_);
-    status = KeyringJson(volume_->keyring());
-  }
   std::lock_guard lock(mutex_);
+  json::object status = KeyringJson(keyring_);
   status["volume"] = volume_->paths().directory;
   status["mount_point"] = options_.mount_point;
   status["pid"] = getpid();

@@ -73,10 +73,12 @@ class VolumeDaemon {
   const DaemonOptions options_;
   const Clock& clock_;
 
-  std::mutex volume_mutex_;  // volume_ and its keyring; held during KMS calls and rewraps
+  std::mutex volume_mutex_;  // volume_; held during an opening and a rewrap, KMS calls and all
 
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards what follows; never held during a KMS call
   std::condition_variable changed_;
+  Keyring keyring_;   // copies of the volume's, so that neither a probe nor a status waits for
+  KeyAccess access_;  // a rewrap
   Custody custody_;
   std::uint64_t revision_ = 0;  // raised at every change of state
   std::optional<SealReport> last_seal_;
