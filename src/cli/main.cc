@@ -1,5 +1,10 @@
 // The command line: every group's options in one place (CLI11 is dear to compile), each group's
 // work in its own file.
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "CLI/CLI.hpp"
 #include "cli/key_commands.h"
 #include "cli/kms_commands.h"
@@ -245,6 +250,21 @@ void AddGuardianCommand(CLI::App& internal, int& exit_code) {
   });
 }
 
+// Help goes to standard output as it is; what is wrong with the words, like any other error.
+int EndOfParsing(const CLI::App& app, const CLI::ParseError& error,
+                 const std::vector<std::string>& words) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  std::string sentence = error.what();
+  std::replace(sentence.begin(), sentence.end(), '\n', ' ');
+  constexpr std::string_view kConfig = "INI was not able to parse ";  // CLI11's words for TOML too
+  if (sentence.starts_with(kConfig)) {
+    sentence.replace(0, kConfig.size(),
+                     "the configuration file has an unknown option or section: ");
+  }
+  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
+  return Fail(Error(ErrorCode::kInvalidArgument, sentence + " (--help shows what there is)"), json);
+}
+
 }  // namespace
 }  // namespace freehold::cli
 
@@ -254,6 +274,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "freehold 0.1.0");
   // Every flag can be given in a file too: [volume.mount] check-interval = "2s"
   app.set_config("--config", "/etc/freehold/freehold.toml", "Read options from this file");
+  app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt option must not be lost
   int exit_code = 0;
   freehold::cli::AddKeyCommands(app, exit_code);
   freehold::cli::AddKmsCommands(app, exit_code);
@@ -265,8 +286,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : freehold::InfoOf(freehold::ErrorCode::kInvalidArgument).exit_code;
+    return freehold::cli::EndOfParsing(app, error, {argv + 1, argv + argc});
   }
   return exit_code;
 }

@@ -112,7 +112,8 @@ Result<json::object> Verify(const VolumeFlags& options) {
   auto provider = factory.NewProvider(volume->access());
   auto keys = volume->Open(*provider);
   if (!keys) return keys.error().ToError();
-  return VerifyReportJson(TRY(VerifyVolume(volume->paths(), *keys)));
+  return VerifyReportJson(TRY(
+      VerifyVolume(volume->paths(), [&](ByteView header) { return OpenHeader(header, *keys); })));
 }
 
 Result<json::object> TellDaemon(const VolumeFlags& options, const json::object& request) {

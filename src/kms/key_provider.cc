@@ -49,6 +49,12 @@ KmsFailure OwnFailure(KmsClass kms_class, std::string operation, std::string mes
   return failure;
 }
 
+KmsFailure LocalFailure(KmsClass kms_class, const Error& error) {
+  KmsFailure failure = OwnFailure(kms_class, "", error.message());
+  failure.local_code = error.code();
+  return failure;
+}
+
 std::string KmsFailure::Sentence() const {
   std::string text = operation;
   for (const std::string& part : {code, message}) {

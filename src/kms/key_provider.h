@@ -41,14 +41,19 @@ struct KmsFailure {
   std::string operation;  // ours: "Decrypt", "AssumeRole"
   std::string request_id;
   std::string remedy;  // what would help, where the provider knows: "allow kms:Decrypt to ..."
+  // Of a failure on this machine, which waiting for the KMS does not mend: what it really is.
+  std::optional<ErrorCode> local_code;
 
   // "Decrypt: DisabledException: arn:... is disabled."
   std::string Sentence() const;
-  Error ToError() const { return Error(CodeOf(kms_class), Sentence()); }
+  Error ToError() const { return Error(local_code.value_or(CodeOf(kms_class)), Sentence()); }
 };
 
 // A failure that we found ourselves, with our own words.
 KmsFailure OwnFailure(KmsClass kms_class, std::string operation, std::string message);
+
+// A failure on this machine, where custody needs a class all the same.
+KmsFailure LocalFailure(KmsClass kms_class, const Error& error);
 
 // A value or a KmsFailure.
 template <typename T>

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "fmt/format.h"
 
@@ -23,8 +24,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kLongestRequest = 64 * 1024;
-constexpr std::size_t kLongestAnswer = 64 * 1024 * 1024;  // a verification may list many files
+constexpr std::size_t kMaxRequest = 64 * 1024;
+constexpr std::size_t kMaxAnswer = 64 * 1024 * 1024;  // a verification may list many files
 constexpr std::size_t kMaxConnections = 32;
 
 // A socket's path has 108 bytes at most; through a descriptor of its directory it always fits.
@@ -90,15 +91,27 @@ class Server : public ControlServer {
         return;
       }
       std::lock_guard lock(mutex_);
-      if (!MaySpeak(fd.get()) || connections_.size() >= kMaxConnections) continue;
+      if (!MaySpeak(fd.get())) continue;
+      if (connections_.size() >= kMaxConnections) {
+        RefuseOneMore(std::move(fd));
+        continue;
+      }
       connections_.insert(fd.get());
       std::thread([this, raw = fd.Release()] { Serve(UniqueFd(raw)); }).detach();
     }
   }
 
+  static void RefuseOneMore(UniqueFd fd) {
+    const Error busy(
+        ErrorCode::kBusy,
+        fmt::format("the volume's daemon serves {} connections already", kMaxConnections));
+    ControlConnection connection(std::move(fd), kMaxRequest);
+    (void)connection.Send(ErrorToJson(busy));  // a new connection's buffer is empty: never waits
+  }
+
   void Serve(UniqueFd fd) {
     const int number = fd.get();
-    ControlConnection connection(std::move(fd), kLongestRequest);
+    ControlConnection connection(std::move(fd), kMaxRequest);
     for (;;) {
       auto request = connection.Receive();
       if (!request.ok() && request.error().code() != ErrorCode::kInvalidArgument) break;
@@ -140,14 +153,14 @@ Result<json::object> ControlConnection::Receive(int deadline_ms) {
     if (const auto end = pending_.find('\n'); end != std::string::npos) {
       const std::string line = pending_.substr(0, end);
       pending_.erase(0, end + 1);
-      if (!std::exchange(skipping_, false)) return ParseLine(line);
-      continue;
-    }
-    if (skipping_ || pending_.size() > longest_line_) {
-      pending_.clear();
-      if (!std::exchange(skipping_, true)) {
-        return Error(ErrorCode::kInvalidArgument, "the line is too long");
+      if (std::exchange(too_long_, false) || line.size() > longest_line_) {
+        return Error(ErrorCode::kInvalidArgument, "a line on the control socket is too long");
       }
+      return ParseLine(line);
+    }
+    if (pending_.size() > longest_line_) {
+      too_long_ = true;  // answered at its end; until then it is not kept
+      pending_.clear();
     }
     pollfd waiting{fd_.get(), POLLIN, 0};
     const int ready = poll(&waiting, 1, deadline_ms);
@@ -182,13 +195,16 @@ Result<std::unique_ptr<ControlConnection>> ConnectControl(const std::string& pat
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&at.address), sizeof at.address) != 0) {
     return ErrnoError(errno == ECONNREFUSED ? ENOENT : errno, path);
   }
-  return std::make_unique<ControlConnection>(std::move(fd), kLongestAnswer);
+  return std::make_unique<ControlConnection>(std::move(fd), kMaxAnswer);
 }
 
 Result<json::object> CallControl(ControlConnection& connection, const json::object& request,
                                  int deadline_ms) {
-  TRY(connection.Send(request));
-  json::object answer = TRY(connection.Receive(deadline_ms));
+  // A daemon that refuses the connection says why before it closes: its words come first.
+  const auto sent = connection.Send(request);
+  auto received = connection.Receive(deadline_ms);
+  if (!received.ok()) return sent.ok() ? received.error() : sent.error();
+  json::object answer = std::move(*received);
   const json::value* error = answer.if_contains("error");
   if (error == nullptr || !error->is_object()) return answer;
   const json::object& fields = error->as_object();

@@ -21,19 +21,19 @@ namespace freehold {
 // One open connection, to a client (server side) or to the daemon (client side).
 class ControlConnection {
  public:
+  // Lines that are longer are read to their end and refused.
   ControlConnection(UniqueFd fd, std::size_t longest_line)
       : fd_(std::move(fd)), longest_line_(longest_line) {}
   Status Send(const boost::json::object& message);
-  // The next line; kIo when the other end has closed, kTimeout after `deadline_ms` (-1: none),
-  // kInvalidArgument for a line that is too long (it is skipped) or no JSON object.
+  // The next line; kIo when the other end has closed, kTimeout after `deadline_ms` (-1: none).
   Result<boost::json::object> Receive(int deadline_ms = -1);
   int fd() const { return fd_.get(); }
 
  private:
   UniqueFd fd_;
   const std::size_t longest_line_;
-  bool skipping_ = false;  // the rest of a line that was too long
   std::string pending_;
+  bool too_long_ = false;  // the beginning of this line is gone
 };
 
 class ControlServer {

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "fmt/format.h"
+
 namespace freehold {
 namespace {
 
@@ -111,6 +113,12 @@ json::object KeyAccessJson(const KeyAccess& access) {
 }
 
 Result<KeyAccess> KeyAccessFromJson(const json::object& object) {
+  for (const std::string_view name : {"key", "principal", "external_id"}) {
+    const json::value* value = object.if_contains(name);
+    if (value != nullptr && !value->is_string()) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a text", name));
+    }
+  }
   KeyUri uri = TRY(KeyUri::Parse(TextOf(object, "key")));
   return KeyAccess{std::move(uri), TextOf(object, "principal"), TextOf(object, "external_id")};
 }

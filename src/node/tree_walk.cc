@@ -27,6 +27,7 @@ Status WalkRegularFiles(const std::string& root,
       case FTS_ERR:
       case FTS_DNR:
       case FTS_NS:
+        if (entry->fts_errno == ENOENT) break;  // gone meanwhile
         return ErrnoError(entry->fts_errno, path);
       default:
         break;

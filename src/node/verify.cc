@@ -16,7 +16,8 @@ namespace freehold {
 namespace {
 
 // Nothing when the file is in order.
-Result<std::optional<VerifyFault>> FaultOf(File& file, std::uint64_t size, const VolumeKeys& keys) {
+Result<std::optional<VerifyFault>> FaultOf(File& file, std::uint64_t size,
+                                           const HeaderOpener& open_header) {
   const auto broken = [](std::string what) {
     return std::optional<VerifyFault>(VerifyFault{"", std::move(what), false});
   };
@@ -26,7 +27,8 @@ Result<std::optional<VerifyFault>> FaultOf(File& file, std::uint64_t size, const
   if (size == 0) return std::optional<VerifyFault>();
   Bytes header(std::min(size, kHeaderSize));
   TRY(file.ReadAt(0, header));
-  auto opened = OpenHeader(header, keys);
+  auto opened = open_header(header);
+  if (!opened.ok() && opened.error().code() == ErrorCode::kSealed) return opened.error();
   if (!opened.ok()) return broken(opened.error().message());
   for (int index : {0, 1}) {
     if (!opened->slot_valid[index]) {
@@ -61,19 +63,25 @@ std::vector<VerifyFault> RecoveredFiles(const VolumePaths& paths) {
 
 }  // namespace
 
-Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const VolumeKeys& keys,
-                                  const std::atomic<bool>* cancelled) {
+Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const HeaderOpener& open_header) {
   VerifyReport report;
   report.faults = RecoveredFiles(paths);
   TRY(WalkRegularFiles(paths.data(), [&](const std::string& relative) -> Status {
-    if (cancelled != nullptr && cancelled->load()) {
-      return Error(ErrorCode::kSealed, "the volume was sealed during the verification");
+    auto fd = OpenFile(paths.data() + "/" + relative, O_RDONLY | O_NOFOLLOW);
+    if (!fd.ok() && fd.error().code() == ErrorCode::kNotFound) return {};  // gone meanwhile
+    if (!fd.ok()) return fd.error();
+    PosixFile file(std::move(*fd));
+    std::uint64_t size = TRY(file.Size());
+    auto fault = TRY(FaultOf(file, size, open_header));
+    // What was written while we looked is no fault: look again at what it has become.
+    for (std::uint64_t now = TRY(file.Size()); fault.has_value() && now != size;
+         now = TRY(file.Size())) {
+      size = now;
+      fault = TRY(FaultOf(file, size, open_header));
     }
-    PosixFile file(TRY(OpenFile(paths.data() + "/" + relative, O_RDONLY | O_NOFOLLOW)));
-    const std::uint64_t size = TRY(file.Size());
     ++report.files;
     report.plaintext_bytes += LogicalSizeOf({size}).bytes;
-    if (auto fault = TRY(FaultOf(file, size, keys)); fault.has_value()) {
+    if (fault.has_value()) {
       fault->path = relative;
       report.faults.push_back(std::move(*fault));
     }

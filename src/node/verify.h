@@ -2,16 +2,17 @@
 //
 // Checks headers (both slots, MAC, volume, DEK), lengths, slack and padding, and repeats what the
 // recovery adopted. XTS is not authentication: the contents of the blocks cannot be judged.
-// Errors: only for a tree that cannot be walked; faults are in the report.
+// Files may come, go and grow meanwhile. Errors: only for a tree that cannot be walked, or kSealed
+// when the keys went; faults are in the report.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "keyring/volume_keys.h"
 #include "node/volume_paths.h"
+#include "vfs/encrypted_header.h"
 
 namespace freehold {
 
@@ -27,8 +28,10 @@ struct VerifyReport {
   std::vector<VerifyFault> faults;
 };
 
-// `cancelled` may be null; once true, the walk ends with kSealed.
-Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const VolumeKeys& keys,
-                                  const std::atomic<bool>* cancelled = nullptr);
+// OpenHeader of vfs/encrypted_header.h under the volume's keys; asked once a file, so that nobody
+// need keep them, or a lock, for as long as the whole walk takes.
+using HeaderOpener = std::function<Result<OpenedHeader>(ByteView header)>;
+
+Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const HeaderOpener& open_header);
 
 }  // namespace freehold

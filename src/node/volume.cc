@@ -43,24 +43,31 @@ Result<UniqueFd> TakeLock(const VolumePaths& paths) {
   return fd;
 }
 
-// Overwrites the old keyring's bytes in place before its name goes, so that no wrapping by the old
-// key is left in its blocks. Found at a later opening, the work is finished then.
-Status EraseOldKeyring(const VolumePaths& paths) {
+// Overwrites a keyring's bytes in place before its name goes, so that no wrapping in it is left in
+// its blocks.
+Status EraseKeyringFile(const VolumePaths& paths, const std::string& path) {
   struct stat old = {};
   struct stat current = {};
-  if (stat(paths.keyring_old().c_str(), &old) != 0) {
-    return errno == ENOENT ? Status{} : ErrnoError(errno, paths.keyring_old());
+  if (stat(path.c_str(), &old) != 0) {
+    return errno == ENOENT ? Status{} : ErrnoError(errno, path);
   }
   if (stat(paths.keyring().c_str(), &current) != 0) return ErrnoError(errno, paths.keyring());
   // Still the same file: the rotation never came to its rename, and this name is only a second one.
   if (old.st_ino != current.st_ino) {
-    UniqueFd fd = TRY(OpenFile(paths.keyring_old(), O_WRONLY));
+    UniqueFd fd = TRY(OpenFile(path, O_WRONLY));
     TRY(WriteAll(fd.get(), Bytes(static_cast<std::size_t>(old.st_size))));
-    if (fsync(fd.get()) != 0) return ErrnoError(errno, paths.keyring_old());
+    if (fsync(fd.get()) != 0) return ErrnoError(errno, path);
     CrashPoint("rewrap.zeroed");
   }
-  if (unlink(paths.keyring_old().c_str()) != 0) return ErrnoError(errno, paths.keyring_old());
+  if (unlink(path.c_str()) != 0) return ErrnoError(errno, path);
   return SyncDirectory(paths.meta());
+}
+
+// What a rotation leaves, or one that was cut short left: the keyring before it, and one that never
+// took its place. Found at a later opening, the work is finished then.
+Status EraseOtherKeyrings(const VolumePaths& paths) {
+  TRY(EraseKeyringFile(paths, paths.keyring_old()));
+  return EraseKeyringFile(paths, paths.keyring_new());
 }
 
 Result<Bytes> ReadKeyringBytes(const VolumePaths& paths) {
@@ -110,7 +117,7 @@ Status WriteNewVolume(const VolumePaths& paths, const Bytes& keyring) {
 }
 
 void TakeBack(const VolumePaths& paths, bool directory_was_there) {
-  unlink((paths.keyring() + ".new").c_str());
+  unlink(paths.keyring_new().c_str());
   rmdir(paths.data().c_str());
   rmdir(paths.meta().c_str());
   if (!directory_was_there) rmdir(paths.directory.c_str());
@@ -191,7 +198,7 @@ KmsResult<VolumeKeys> Volume::Open(KeyProvider& provider) {
   auto kek = UnwrapKek(provider, wrapped_kek());
   if (!kek) return tl::unexpected(kek.error());
   const auto data_failure = [](const Error& error) {
-    return tl::unexpected(OwnFailure(KmsClass::kData, "Open", error.message()));
+    return tl::unexpected(LocalFailure(KmsClass::kData, error));
   };
   if (auto fits = VerifyKeyring(keyring_bytes_, keyring_, *kek); !fits.ok()) {
     return data_failure(fits.error());
@@ -201,7 +208,7 @@ KmsResult<VolumeKeys> Volume::Open(KeyProvider& provider) {
   // Proven by its MAC: this is now the newest keyring seen, and its key the only one allowed.
   pin_ = Pin{keyring_.volume_id, keyring_.kek_id, keyring_.generation, {access_}, pin_.revoked};
   if (auto saved = pins_.Save(pin_); !saved.ok()) return data_failure(saved.error());
-  if (auto erased = EraseOldKeyring(paths_); !erased.ok()) return data_failure(erased.error());
+  if (auto erased = EraseOtherKeyrings(paths_); !erased.ok()) return data_failure(erased.error());
   return std::move(*keys);
 }
 
@@ -240,9 +247,10 @@ Status Volume::Rewrap(const KeyAccess& new_access, KeyProviderFactory& factory,
   access_ = new_access;
   pin_.generation = keyring_.generation;
   pin_.allowed = {new_access};
-  TRY(pins_.Save(pin_));
+  auto saved = pins_.Save(pin_);
   CrashPoint("rewrap.promoted");
-  return EraseOldKeyring(paths_);
+  TRY(EraseOtherKeyrings(paths_));  // even if the pin could not be saved: it allows both keys still
+  return saved;
 }
 
 Status Volume::SetRevoked(bool revoked) {
@@ -255,7 +263,7 @@ Status Volume::SetRevoked(bool revoked) {
 }
 
 Status Volume::CommitKeyring(const Bytes& bytes) {
-  TRY(EraseOldKeyring(paths_));
+  TRY(EraseOtherKeyrings(paths_));
   if (link(paths_.keyring().c_str(), paths_.keyring_old().c_str()) != 0) {
     return ErrnoError(errno, paths_.keyring_old());
   }

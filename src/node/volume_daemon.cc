@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <climits>
 #include <future>
 
 #include "base/locked_arena.h"
@@ -53,6 +54,15 @@ bool KillAndWait(pid_t pid, Duration deadline) {
               static_cast<int>(std::chrono::duration_cast<milliseconds>(deadline).count())) == 1;
 }
 
+// The process that is killed at a seal: never one that a wrong number happens to hit.
+Result<pid_t> PidOf(const json::object& request) {
+  const json::value* pid = request.if_contains("pid");
+  if (pid == nullptr || !pid->is_int64() || pid->as_int64() <= 1 || pid->as_int64() > INT_MAX) {
+    return Error(ErrorCode::kInvalidArgument, "'pid' is not the number of a process");
+  }
+  return static_cast<pid_t>(pid->as_int64());
+}
+
 }  // namespace
 
 // Keys, layer, mount and guardian come and go together; destroyed bottom up.
@@ -62,7 +72,7 @@ struct VolumeDaemon::OpenVolume {
   EncryptedLayer layer;
   std::unique_ptr<GuardianLink> guardian;  // outlives the mount, which writes into its memory
   std::unique_ptr<fuse::Mount> mount;
-  std::mutex verifying;              // held while a verification uses the keys
+  std::mutex verifying;              // held while a verification uses the keys, and for the wipe
   std::atomic<bool> leaving{false};  // being unmounted or sealed
 };
 
@@ -73,7 +83,8 @@ VolumeDaemon::VolumeDaemon(std::unique_ptr<Volume> volume, KeyProviderFactory& f
       options_(std::move(options)),
       clock_(clock),
       custody_(options_.custody, clock),
-      keyring_(volume_->keyring()) {}
+      keyring_(volume_->keyring()),
+      access_(volume_->access()) {}
 
 VolumeDaemon::~VolumeDaemon() {
   {
@@ -101,9 +112,10 @@ Status VolumeDaemon::Start() {
   } else {
     custody_.RequestOpen();
     if (auto opened = Open(); !opened) {
-      if (mount_failure_.has_value()) return *mount_failure_;
       custody_.OpenFailed(opened.error());
-      if (!options_.wait_for_key) return opened.error().ToError();
+      if (!options_.wait_for_key || opened.error().local_code.has_value()) {
+        return opened.error().ToError();
+      }
       LogWarning("custody", "sealed: " + opened.error().Sentence());
     }
   }
@@ -174,15 +186,21 @@ void VolumeDaemon::Changed() {
 }
 
 void VolumeDaemon::Probe() {
-  KmsResult<void> probed;
-  BootTime sent;
+  KeyAccess access;
+  WrappedKek wrapped;
   {
-    std::lock_guard lock(volume_mutex_);
-    auto provider = factory_.NewProvider(volume_->access());
-    sent = clock_.Boot();
-    probed = ProbeCanary(*provider, volume_->wrapped_kek());
+    std::lock_guard lock(mutex_);
+    access = access_;
+    wrapped = keyring_.keks.front();
   }
+  auto provider = factory_.NewProvider(access);
+  const BootTime sent = clock_.Boot();
+  const KmsResult<void> probed = ProbeCanary(*provider, wrapped);
   std::lock_guard lock(mutex_);
+  if (wrapped.kek.ciphertext != keyring_.keks.front().kek.ciphertext) {
+    return;  // rotated meanwhile: what the old key says counts no more, and the loop asks the new
+             // one
+  }
   const CustodyState before = custody_.state();
   if (probed) {
     custody_.ProbeSucceeded(sent);
@@ -209,8 +227,7 @@ KmsResult<void> VolumeDaemon::Open() {
   if (!keys) return tl::unexpected(keys.error());
   auto mounted = MountWith(std::move(*keys));
   if (!mounted.ok()) {
-    mount_failure_ = mounted.error();
-    return tl::unexpected(OwnFailure(KmsClass::kAmbiguous, "mount", mounted.error().message()));
+    return tl::unexpected(LocalFailure(KmsClass::kAmbiguous, mounted.error()));
   }
   std::lock_guard open_lock(open_mutex_);
   open_ = std::move(*mounted);
@@ -391,32 +408,33 @@ Result<json::object> VolumeDaemon::HandleOpen() {
 }
 
 Result<json::object> VolumeDaemon::HandleDatabaseStarted(const json::object& request) {
-  const json::value* pid = request.if_contains("pid");
-  if (pid == nullptr || !pid->is_int64() || pid->as_int64() <= 1) {
-    return Error(ErrorCode::kInvalidArgument, "database-started needs the pid of a process");
-  }
+  const pid_t pid = TRY(PidOf(request));
   const auto open = CurrentlyOpen();
   if (open == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed");
-  open->guardian->Protect(static_cast<pid_t>(pid->as_int64()));
+  open->guardian->Protect(pid);
   std::lock_guard lock(mutex_);
-  protected_pid_ = static_cast<pid_t>(pid->as_int64());
+  protected_pid_ = pid;
   return json::object{{"ok", true}};
 }
 
 Result<json::object> VolumeDaemon::HandleRotateKey(const json::object& request) {
   KeyAccess access = TRY(KeyAccessFromJson(request));
-  std::lock_guard lock(volume_mutex_);
-  TRY(volume_->Rewrap(access, factory_, clock_));
-  LogInfo("volume", fmt::format("rewrapped to {}", access.uri.text()));
-  std::lock_guard status_lock(mutex_);
+  std::lock_guard volume_lock(volume_mutex_);
+  auto rewrapped = volume_->Rewrap(access, factory_, clock_);
+  std::lock_guard lock(mutex_);
   keyring_ = volume_->keyring();
-  Changed();
+  access_ = volume_->access();
+  if (!rewrapped.ok()) return rewrapped.error();
+  LogInfo("volume", fmt::format("rewrapped to {}", access.uri.text()));
   return KeyringJson(keyring_);
 }
 
 Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
   const json::value* force = request.if_contains("force");
-  const bool forced = force != nullptr && force->is_bool() && force->as_bool();
+  if (force != nullptr && !force->is_bool()) {
+    return Error(ErrorCode::kInvalidArgument, "'force' is neither true nor false");
+  }
+  const bool forced = force != nullptr && force->as_bool();
   if (const auto open = CurrentlyOpen(); open != nullptr && !forced) {
     open->leaving = true;
     if (auto unmounted = open->mount->Unmount(); !unmounted.ok()) {
@@ -433,9 +451,15 @@ Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
 
 Result<json::object> VolumeDaemon::HandleVerify() {
   const auto open = CurrentlyOpen();
-  if (open == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed: it cannot be read");
-  std::lock_guard verifying(open->verifying);
-  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open->keys, &open->leaving)));
+  const Error sealed(ErrorCode::kSealed, "the volume is sealed: it cannot be read");
+  if (open == nullptr) return sealed;
+  // The keys for one header at a time: a seal waits for that one only.
+  const auto open_header = [&](ByteView header) -> Result<OpenedHeader> {
+    std::lock_guard verifying(open->verifying);
+    if (open->leaving) return sealed;
+    return OpenHeader(header, open->keys);
+  };
+  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open_header)));
 }
 
 // Sends the status now and after every change, until the other end goes or the daemon stops.

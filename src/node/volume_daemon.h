@@ -79,16 +79,15 @@ class VolumeDaemon {
   const DaemonOptions options_;
   const Clock& clock_;
 
-  std::mutex volume_mutex_;  // volume_; held during KMS calls and rewraps
+  std::mutex volume_mutex_;  // volume_; held during an opening and a rewrap, KMS calls and all
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   Custody custody_;
-  Keyring keyring_;             // a copy for status, which waits for no KMS
+  Keyring keyring_;   // copies of the volume's, so that neither a probe nor a status waits for
+  KeyAccess access_;  // a rewrap
   std::uint64_t revision_ = 0;  // raised at every change of state
   std::optional<SealReport> last_seal_;
-  std::optional<Error>
-      mount_failure_;  // why the last opening could not mount, although the key works
   std::optional<BootTime> sealing_since_;
   bool stopping_ = false;
   bool lost_ = false;        // the mount or the guardian: ended, but not because anybody asked

@@ -13,6 +13,7 @@ struct VolumePaths {
   std::string data() const { return directory + "/data"; }  // the encrypted tree
   std::string keyring() const { return meta() + "/keyring"; }
   std::string keyring_old() const { return meta() + "/keyring.old"; }  // being erased
+  std::string keyring_new() const { return meta() + "/keyring.new"; }  // not yet in its place
   std::string lock() const { return meta() + "/lock"; }
   std::string control_socket() const { return meta() + "/control"; }
   // Exists while the volume is mounted; found at the next mount it means an unclean stop.

@@ -34,6 +34,7 @@ Result<std::unique_ptr<File>> EncryptedFile::Open(std::unique_ptr<File> backing,
   if (TRY(file->backing_->ReadAt(0, bytes)) != kHeaderSize) return CutHeader(backing_size);
   auto opened = OpenHeader(bytes, keys);
   if (!opened.ok()) {
+    if (opened.error().code() != ErrorCode::kNotFound) return opened.error();
     // Zeros are accepted only by the recovery after an unclean stop, never here.
     return Error(ErrorCode::kFileCorrupt, opened.error().message());
   }

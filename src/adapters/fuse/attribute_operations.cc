@@ -49,7 +49,8 @@ int ApplySize(MountState& state, Node& node, off_t size) {
   return done.ok() ? 0 : InfoOf(done.error().code()).errno_value;
 }
 
-int ApplyAll(MountState& state, Node& node, const struct stat& wanted, int to_set) {
+int ApplyAll(fuse_req_t request, Node& node, const struct stat& wanted, int to_set) {
+  MountState& state = StateOf(request);
   auto fd = state.nodes.Open(node, O_PATH);
   if (!fd) return fd.error();
   if (const int error = ApplyOwnerAndMode(fd->get(), wanted, to_set); error != 0) return error;
@@ -58,6 +59,7 @@ int ApplyAll(MountState& state, Node& node, const struct stat& wanted, int to_se
   }
   if ((to_set & FUSE_SET_ATTR_SIZE) != 0) {
     if (const int error = ApplySize(state, node, wanted.st_size); error != 0) return error;
+    DropPrivilegeBits(request, node);
   }
   return ApplyTimes(fd->get(), wanted, to_set);
 }
@@ -83,7 +85,7 @@ void Setattr(fuse_req_t request, fuse_ino_t id, struct stat* wanted, int to_set,
   FREEHOLD_ENTER(request);
   NodePtr node = NodeOrReply(request, id);
   if (node == nullptr) return;
-  if (const int error = ApplyAll(state, *node, *wanted, to_set); error != 0) {
+  if (const int error = ApplyAll(request, *node, *wanted, to_set); error != 0) {
     return void(fuse_reply_err(request, error));
   }
   ReplyAttributes(request, state, *node);
@@ -141,6 +143,16 @@ void Removexattr(fuse_req_t request, fuse_ino_t id, const char* name) {
 }
 
 }  // namespace
+
+void DropPrivilegeBits(fuse_req_t request, Node& node) {
+  if (fuse_req_ctx(request)->uid == 0 || !node.has_privilege_bits.exchange(false)) return;
+  auto fd = StateOf(request).nodes.Open(node, O_PATH);
+  struct stat st = {};
+  if (!fd || fstat(fd->get(), &st) != 0 || (st.st_mode & (S_ISUID | S_ISGID)) == 0) return;
+  mode_t mode = st.st_mode & 07777 & ~S_ISUID;
+  if ((mode & S_IXGRP) != 0) mode &= ~S_ISGID;
+  chmod(PathOf(fd->get()).c_str(), mode);
+}
 
 OrErrno<struct stat> StatOf(MountState& state, Node& node) {
   std::lock_guard lock(node.mutex);

@@ -1,7 +1,6 @@
 // Contents: open, read, write, sync, allocate, seek.
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,7 +9,6 @@
 #include "adapters/fuse/operations.h"
 #include "base/crash_point.h"
 #include "base/secret_bytes.h"
-#include "fmt/format.h"
 
 namespace freehold::fuse {
 namespace {
@@ -65,17 +63,6 @@ void Read(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset, fus
   fuse_reply_buf(request, reinterpret_cast<const char*>(buffer.data()), *got);
 }
 
-// Writing takes away set-user-id and set-group-id, as the kernel expects of us (KILLPRIV_V2).
-void DropPrivilegeBits(NodeTable& nodes, Node& node) {
-  if (!node.has_privilege_bits.exchange(false)) return;
-  auto fd = nodes.Open(node, O_PATH);
-  struct stat st = {};
-  if (!fd || fstat(fd->get(), &st) != 0 || (st.st_mode & (S_ISUID | S_ISGID)) == 0) return;
-  mode_t mode = st.st_mode & 07777 & ~S_ISUID;
-  if ((mode & S_IXGRP) != 0) mode &= ~S_ISGID;
-  chmod(fmt::format("/proc/self/fd/{}", fd->get()).c_str(), mode);
-}
-
 void Write(fuse_req_t request, fuse_ino_t id, const char* data, std::size_t size, off_t offset,
            fuse_file_info* info) {
   FREEHOLD_ENTER(request);
@@ -86,7 +73,7 @@ void Write(fuse_req_t request, fuse_ino_t id, const char* data, std::size_t size
   auto written =
       file->WriteAt(static_cast<std::uint64_t>(offset), AsBytes(std::string_view(data, size)));
   if (!written.ok()) return void(fuse_reply_err(request, ErrnoOf(written.error())));
-  if (info->writepage == 0) DropPrivilegeBits(state.nodes, *node);
+  if (info->writepage == 0) DropPrivilegeBits(request, *node);
   fuse_reply_write(request, size);
 }
 
@@ -120,6 +107,8 @@ void Fallocate(fuse_req_t request, fuse_ino_t id, int flags, off_t offset, off_t
   FREEHOLD_ENTER(request);
   const auto mode = ModeOf(flags);
   if (!mode.has_value()) return void(fuse_reply_err(request, EOPNOTSUPP));
+  NodePtr node = NodeOrReply(request, id);
+  if (node == nullptr) return;
   auto file = ContentsOrReply(request, id);
   if (file == nullptr) return;
   const auto start = static_cast<std::uint64_t>(offset);
@@ -130,11 +119,15 @@ void Fallocate(fuse_req_t request, fuse_ino_t id, int flags, off_t offset, off_t
     auto now = file->Size();
     if (now.ok() && *now < start + size) done = file->Allocate(AllocateMode::kExtend, start, size);
   }
+  if (done.ok()) DropPrivilegeBits(request, *node);
   fuse_reply_err(request, done.ok() ? 0 : ErrnoOf(done.error()));
 }
 
 void Lseek(fuse_req_t request, fuse_ino_t id, off_t offset, int whence, fuse_file_info*) {
   FREEHOLD_ENTER(request);
+  // Data that the kernel has not handed over yet would look like a hole, and a copy would lose it.
+  // The kernel then answers by itself: data up to the end, and no holes.
+  if (state.writeback) return void(fuse_reply_err(request, ENOSYS));
   auto file = ContentsOrReply(request, id);
   if (file == nullptr) return;
   const auto from = static_cast<std::uint64_t>(offset);

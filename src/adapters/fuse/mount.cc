@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -233,6 +234,8 @@ FuseMount::~FuseMount() {
 }
 
 void FuseMount::Serve() {
+  // The kernel has applied the caller's umask already; ours, this thread's own, must not take more.
+  if (unshare(CLONE_FS) == 0) umask(0);
   void* const memory = std::aligned_alloc(4096, kRequestBufferSize + 4096);
   fuse_buf request{};
   request.mem = memory;

@@ -39,6 +39,9 @@ bool IsAuditor(fuse_req_t request);
 NodePtr NodeOrReply(fuse_req_t request, fuse_ino_t id);
 // fstat of the node with the plaintext's size.
 OrErrno<struct stat> StatOf(MountState& state, Node& node);
+// A caller other than root changed the contents: takes away set-user-id and set-group-id, which the
+// kernel leaves to us (KILLPRIV_V2).
+void DropPrivilegeBits(fuse_req_t request, Node& node);
 // Looks a name up, counts the lookup, and fills the entry.
 int FillEntry(MountState& state, int parent_fd, const char* name, fuse_entry_param* entry);
 
