@@ -428,3 +428,13 @@ def test_says_what_is_wrong(node, words, code, sentence):
     assert node.process.wait(timeout=20) == code
     assert sentence in node.log.read_text()
     assert not node.mounted()
+
+
+def test_the_worked_example_of_the_page_is_a_profile(node):
+    page = (ROOT / "docs/howto/add-a-database.md").read_text()
+    profile = node.base / "redis.toml"
+    text = page.split("```toml\n", 1)[1].split("```", 1)[0]
+    profile.write_text(text.replace('"/usr/bin"', '"/nonexistent"').replace('user = "redis"', 'user = ""'))
+    node.run("--profile", str(profile), database=False)
+    assert node.process.wait(timeout=20) == 3
+    assert "redis is not installed here: there is no /nonexistent/redis-server" in node.log.read_text()

@@ -124,7 +124,7 @@ void RefuseCores() {
 void ReapAll(pid_t main) {
   for (;;) {
     int status = 0;
-    const pid_t ended = waitpid(-1, &status, WNOHANG);
+    const pid_t ended = waitpid(-1, &status, WNOHANG);  // lint: process 1 reaps everyone
     if (ended <= 0) return;
     if (ended == main) _exit(ExitCodeOf(status));  // the kernel ends the rest with us
   }

@@ -108,7 +108,7 @@ void Supervisor::TakeSignals() {
 void Supervisor::Reap() {
   for (;;) {
     int status = 0;
-    const pid_t pid = waitpid(-1, &status, WNOHANG);
+    const pid_t pid = waitpid(-1, &status, WNOHANG);  // lint: one thread, nobody else reaps
     if (pid <= 0) return;
     const int exit_code = ExitCodeOf(status);
     if (daemon_.Reaped(pid)) {
