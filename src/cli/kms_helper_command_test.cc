@@ -16,7 +16,7 @@ class CopyingProvider : public KeyProvider {
     return SecretBytes::CopyOf(wrapped.ciphertext);
   }
   KmsResult<KeyFacts> Describe() override {
-    return tl::unexpected(KmsFailure{KmsClass::kDenied, "No", "", "", "", ""});
+    return tl::unexpected(KmsFailure{KmsClass::kDenied, "No", "", "", "", "", std::nullopt});
   }
   KmsResult<std::string> Identify() override { return "me"; }
 };

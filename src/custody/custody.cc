@@ -138,14 +138,18 @@ void Custody::Renew(BootTime sent) {
 }
 
 void Custody::Opened(BootTime sent) {
-  reason_ = SealReason::kNone;
   Renew(sent);
+  if (state_ == CustodyState::kSealing) return;  // asked for while the key was on its way
+  reason_ = SealReason::kNone;
   Enter(CustodyState::kOpen);
 }
 
 void Custody::OpenFailed(const KmsFailure& failure) {
   last_failure_ = failure;
-  reason_ = failure.kms_class == KmsClass::kDenied ? SealReason::kDenied : SealReason::kGraceUsedUp;
+  if (state_ != CustodyState::kSealing) {  // a seal that was asked for meanwhile keeps its reason
+    reason_ =
+        failure.kms_class == KmsClass::kDenied ? SealReason::kDenied : SealReason::kGraceUsedUp;
+  }
   next_attempt_ = clock_.Boot() + RetryInterval();
   Enter(CustodyState::kSealed);
 }

@@ -188,6 +188,14 @@ TEST_F(CustodyTest, APausedMachineProbesBeforeItServesAndLosesThatTimeOfItsLease
   EXPECT_EQ(custody_->Next().kind, Kind::kSeal);
 }
 
+TEST_F(CustodyTest, ASealThatIsAskedForDuringAnOpeningIsNotForgotten) {
+  custody_->RequestOpen();
+  custody_->RequestSeal(SealReason::kRevoked);
+  custody_->Opened(clock_.Boot());
+  EXPECT_EQ(custody_->Next().kind, Kind::kSeal);
+  EXPECT_EQ(custody_->Next().reason, SealReason::kRevoked);
+}
+
 TEST_F(CustodyTest, AnOpeningThatFailsLeavesItSealedWithTheKmssWords) {
   custody_->RequestOpen();
   custody_->OpenFailed(Failure(KmsClass::kUnreachable));

@@ -73,7 +73,7 @@ TEST(HelperProtocol, CarriesAnAnswer) {
 
 TEST(HelperProtocol, CarriesAFailureAndNoSecretWithIt) {
   HelperAnswer answer = SomeAnswer();
-  answer.failure = KmsFailure{KmsClass::kData, "c", "m", "o", "r", "remedy"};
+  answer.failure = KmsFailure{KmsClass::kData, "c", "m", "o", "r", "remedy", std::nullopt};
   const HelperFrame frame = EncodeAnswer(answer);
   EXPECT_TRUE(frame.secret.empty());
   auto got = DecodeAnswer(*ReceiveOf(WireOf(frame)));
