@@ -64,7 +64,8 @@ class Freehold:
 
     def __init__(self, base, kms):
         self.volume = Volume(kms, base).create("--cipher", self.cipher)
-        self.volume.mount("--allow-null-cipher", "--check-interval", "60s")
+        mounted = self.volume.volume("mount", self.volume.mount_point, "--allow-null-cipher")
+        assert mounted.code == 0, mounted
         self.mount_point = self.volume.mount_point
 
     def stop(self):
