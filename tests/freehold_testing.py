@@ -185,8 +185,10 @@ class Volume:
     def opened(self):
         """Mounted inside the block, where the mount point's path is given; unmounted after it."""
         self.mount()
-        yield self.mount_point
-        self.unmount()
+        try:
+            yield self.mount_point
+        finally:
+            self.unmount()
 
     def unwrapped_kek(self):
         """The KEK, as the customer gets it: by their own client, from what the keyring says."""

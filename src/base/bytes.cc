@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace freehold {
@@ -35,6 +36,23 @@ std::string EncodeBase64With(std::string_view alphabet, ByteView bytes, bool pad
     }
   }
   return out;
+}
+
+// Octets of the character that the text begins with; 0 if it is none that may be printed.
+std::size_t PrintableCharacter(std::string_view text) {
+  const auto first = static_cast<std::uint8_t>(text.front());
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+  std::uint32_t code = first & (0x7f >> size);
+  for (const char c : text.substr(1, size - 1)) {
+    const auto octet = static_cast<std::uint8_t>(c);
+    if ((octet & 0xc0) != 0x80) return 0;
+    code = code << 6 | (octet & 0x3f);
+  }
+  constexpr std::uint32_t kSmallest[] = {0, 0, 0xa0, 0x800, 0x10000};  // below 0xa0: controls
+  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+  return code < kSmallest[size] || surrogate || code > 0x10ffff ? 0 : size;
 }
 
 }  // namespace
@@ -108,6 +126,18 @@ Result<Bytes> Base64Decode(std::string_view text) {
 bool AllZero(ByteView bytes) {
   return bytes.empty() ||
          (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+std::string Printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t size = PrintableCharacter(text);
+    if (size == 0) out.push_back('?');
+    out.append(text.substr(0, size));
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return out;
 }
 
 }  // namespace freehold

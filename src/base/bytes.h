@@ -33,4 +33,8 @@ std::string Base64UrlEncode(ByteView bytes);
 
 bool AllZero(ByteView bytes);
 
+// For terminals, logs and JSON, whatever a disk or a user had in it: control characters, and octets
+// that are no UTF-8 (RFC 3629), become '?'.
+std::string Printable(std::string_view text);
+
 }  // namespace freehold

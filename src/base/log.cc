@@ -5,6 +5,7 @@
 #include <atomic>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "fmt/format.h"
 
@@ -34,7 +35,7 @@ void SetLogLevel(LogLevel lowest) { g_lowest = lowest; }
 void Log(LogLevel level, std::string_view component, std::string_view message) {
   if (level < g_lowest.load()) return;
   const std::string line = fmt::format("{} {} {}: {}\n", FormatTime(SystemClock().Wall()),
-                                       NameOf(level), component, message);
+                                       NameOf(level), component, Printable(message));
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -1,6 +1,7 @@
 // Log: one line per event on standard error, with time, level and component.
 //
-// Never given secrets: arguments are text that the caller has already decided is public.
+// Never given secrets: arguments are text that the caller has already decided is public. Names of
+// files and words of others may be in it: what could forge a line or drive a terminal is replaced.
 // Threads: safe; each line is one write.
 #pragma once
 

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
+#include "base/bytes.h"
 #include "crypto/crypto.h"
 #include "fmt/format.h"
 
@@ -13,15 +14,16 @@ namespace freehold::cli {
 
 int Fail(const Error& error, bool json) {
   const ErrorCodeInfo& info = InfoOf(error.code());
+  const std::string message = Printable(error.message());  // may quote a keyring, or the user
   if (json) {
     const boost::json::value body = {{"error",
                                       {{"code", info.name},
                                        {"exit_code", info.exit_code},
                                        {"retryable", info.retryable},
-                                       {"message", error.message()}}}};
+                                       {"message", message}}}};
     Print(boost::json::serialize(body));
   }
-  fmt::print(stderr, "freehold: {}\n", error.message());
+  fmt::print(stderr, "freehold: {}\n", message);
   return info.exit_code;
 }
 

@@ -1,5 +1,7 @@
 #include "cli/volume_commands.h"
 
+#include <poll.h>
+
 #include <boost/json.hpp>
 #include <climits>
 #include <cstdlib>
@@ -61,6 +63,11 @@ Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs) {
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("--context '{}' is not NAME=VALUE", pair));
     }
+    if (Printable(pair) != pair) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("--context '{}' has a character that "
+                                                            "cannot be printed",
+                                                            pair));
+    }
     context[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
   return context;
@@ -116,7 +123,8 @@ Result<json::object> Verify(const VolumeFlags& options) {
       VerifyVolume(volume->paths(), [&](ByteView header) { return OpenHeader(header, *keys); })));
 }
 
-Result<json::object> TellDaemon(const VolumeFlags& options, const json::object& request) {
+// The process that holds the volume, which may be named by its mount point too.
+Result<std::unique_ptr<ControlConnection>> DaemonOf(const VolumeFlags& options) {
   std::string directory = options.directory;
   char resolved[PATH_MAX];
   if (realpath(directory.c_str(), resolved) != nullptr) {
@@ -125,11 +133,27 @@ Result<json::object> TellDaemon(const VolumeFlags& options, const json::object& 
     }
   }
   auto daemon = TRY(FindDaemon(directory));
-  if (daemon == nullptr) {
-    TRY(ReadKeyring(VolumePaths(directory)));  // "there is no volume at ..." where there is none
-    return Error(ErrorCode::kNotFound, fmt::format("the volume {} is not mounted", directory));
-  }
+  if (daemon != nullptr) return daemon;
+  TRY(ReadKeyring(VolumePaths(directory)));  // "there is no volume at ..." where there is none
+  return Error(ErrorCode::kNotFound, fmt::format("the volume {} is not mounted", directory));
+}
+
+Result<json::object> TellDaemon(const VolumeFlags& options, const json::object& request) {
+  auto daemon = TRY(DaemonOf(options));
   return Ask(*daemon, request);
+}
+
+// Done when the daemon has ended: the next command finds the volume's lock free.
+Result<json::object> Unmount(const VolumeUnmountOptions& options) {
+  constexpr int kDeadlineMs = 30'000;
+  auto daemon = TRY(DaemonOf(options.volume));
+  const UniqueFd process = daemon->PeerProcess();
+  json::object answer = TRY(Ask(*daemon, {{"command", "unmount"}, {"force", options.force}}));
+  pollfd ended{process.get(), POLLIN, 0};
+  if (process.valid() && poll(&ended, 1, kDeadlineMs) == 0) {
+    return Error(ErrorCode::kTimeout, "unmounted, but the volume's process does not end");
+  }
+  return answer;
 }
 
 }  // namespace
@@ -168,8 +192,8 @@ int RunVolumeVerify(const VolumeFlags& options) {
 }
 
 int RunVolumeUnmount(const VolumeUnmountOptions& options) {
-  return Show(TellDaemon(options.volume, {{"command", "unmount"}, {"force", options.force}}),
-              options.volume.json, [](const json::object&) { return std::string("unmounted"); });
+  return Show(Unmount(options), options.volume.json,
+              [](const json::object&) { return std::string("unmounted"); });
 }
 
 int RunVolumeSeal(const VolumeFlags& options) {

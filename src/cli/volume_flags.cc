@@ -14,6 +14,9 @@ Result<std::optional<KeyAccess>> ToKeyAccess(const KeyFlags& flags) {
     }
     return std::optional<KeyAccess>();
   }
+  if (Printable(flags.principal) != flags.principal) {
+    return Error(ErrorCode::kInvalidArgument, "--principal has a character that cannot be printed");
+  }
   KeyUri uri = TRY(KeyUri::Parse(flags.key));
   return std::optional<KeyAccess>(KeyAccess{std::move(uri), flags.principal, flags.external_id});
 }

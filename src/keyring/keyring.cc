@@ -11,6 +11,13 @@ constexpr std::string_view kMagic = "FHOLDKEY";
 constexpr std::size_t kMacSize = 32;
 constexpr std::size_t kLengthOffset = 12;
 
+// Shown to people, sent in requests, put into JSON: nothing but printable UTF-8.
+Result<std::string> ReadText(Reader& reader) {
+  std::string text = TRY(reader.String());
+  if (Printable(text) == text) return text;
+  return Error(ErrorCode::kInvalidArgument, "a text in it is not printable");
+}
+
 void EncodeWrappedKey(Writer& writer, const WrappedKey& key) {
   writer.String(key.key_version);
   writer.String(key.algorithm);
@@ -19,8 +26,8 @@ void EncodeWrappedKey(Writer& writer, const WrappedKey& key) {
 
 Result<WrappedKey> DecodeWrappedKey(Reader& reader) {
   WrappedKey key;
-  key.key_version = TRY(reader.String());
-  key.algorithm = TRY(reader.String());
+  key.key_version = TRY(ReadText(reader));
+  key.algorithm = TRY(ReadText(reader));
   key.ciphertext = TRY(reader.Blob());
   return key;
 }
@@ -53,15 +60,15 @@ void EncodeKek(Writer& writer, const WrappedKek& kek) {
 
 Result<WrappedKek> DecodeKek(Reader& reader) {
   WrappedKek kek;
-  auto type = KmsTypeFromName(TRY(reader.String()));
+  auto type = KmsTypeFromName(TRY(ReadText(reader)));
   if (!type.ok()) return Error(ErrorCode::kUnsupportedVersion, type.error().message());
   kek.kms_type = *type;
-  kek.key_uri = TRY(reader.String());
-  kek.principal = TRY(reader.String());
+  kek.key_uri = TRY(ReadText(reader));
+  kek.principal = TRY(ReadText(reader));
   const std::uint16_t pairs = TRY(reader.U16());
   for (int i = 0; i < pairs; ++i) {
-    std::string key = TRY(reader.String());
-    kek.context[key] = TRY(reader.String());
+    std::string key = TRY(ReadText(reader));
+    kek.context[key] = TRY(ReadText(reader));
   }
   kek.kek = TRY(DecodeWrappedKey(reader));
   kek.canary = TRY(DecodeWrappedKey(reader));

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -74,7 +76,7 @@ class Server : public ControlServer {
     acceptor_.join();
     unlink(path_.c_str());
     std::unique_lock lock(mutex_);
-    for (int fd : connections_) shutdown(fd, SHUT_RDWR);
+    for (int fd : connections_) shutdown(fd, SHUT_RD);  // an answer under way may still go out
     gone_.wait(lock, [this] { return connections_.empty(); });
   }
 
@@ -96,6 +98,8 @@ class Server : public ControlServer {
         RefuseOneMore(std::move(fd));
         continue;
       }
+      const timeval patience{5, 0};  // for a client that does not read its answer
+      setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
       connections_.insert(fd.get());
       std::thread([this, raw = fd.Release()] { Serve(UniqueFd(raw)); }).detach();
     }
@@ -146,6 +150,13 @@ Status ControlConnection::Send(const json::object& message) {
     left.remove_prefix(static_cast<std::size_t>(n));
   }
   return {};
+}
+
+UniqueFd ControlConnection::PeerProcess() const {
+  ucred peer = {};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return UniqueFd();
+  return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0)));
 }
 
 Result<json::object> ControlConnection::Receive(int deadline_ms) {

@@ -28,6 +28,8 @@ class ControlConnection {
   // The next line; kIo when the other end has closed, kTimeout after `deadline_ms` (-1: none).
   Result<boost::json::object> Receive(int deadline_ms = -1);
   int fd() const { return fd_.get(); }
+  // A pidfd of the process at the other end, by which its end can be awaited; invalid if it cannot.
+  UniqueFd PeerProcess() const;
 
  private:
   UniqueFd fd_;

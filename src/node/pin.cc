@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cerrno>
+#include <climits>
 #include <cstdlib>
 
 #include "base/posix_file.h"
+#include "crypto/crypto.h"
 #include "fmt/format.h"
 #include "node/status_json.h"
 
@@ -85,6 +88,33 @@ Status PinStore::Save(const Pin& pin) const {
   TRY(MakeDirectories(directory_ + "/pins", 0700));
   const std::string text = json::serialize(ToJson(pin)) + "\n";
   return ReplaceFile(PathOf(pin.volume_id), AsBytes(text), 0600);
+}
+
+Result<std::string> PinStore::PlacePathOf(const std::string& volume_directory) const {
+  char resolved[PATH_MAX];
+  if (realpath(volume_directory.c_str(), resolved) == nullptr) {
+    return ErrnoError(errno, volume_directory);
+  }
+  const Digest256 digest = Sha256(AsBytes(resolved));
+  return fmt::format("{}/places/{}", directory_, HexEncode(ByteView(digest).first(16)));
+}
+
+Result<std::optional<Id>> PinStore::VolumeAt(const std::string& volume_directory) const {
+  const std::string path = TRY(PlacePathOf(volume_directory));
+  auto bytes = ReadFile(path);
+  if (!bytes.ok()) {
+    if (bytes.error().code() == ErrorCode::kNotFound) return std::optional<Id>();
+    return bytes.error();
+  }
+  auto id = IdFromHex(AsText(*bytes));
+  if (!id.ok()) return Error(ErrorCode::kIo, path + ": not the id of a volume");
+  return std::optional<Id>(*id);
+}
+
+Status PinStore::SaveVolumeAt(const std::string& volume_directory, const Id& volume_id) const {
+  TRY(MakeDirectories(directory_ + "/places", 0700));
+  const std::string path = TRY(PlacePathOf(volume_directory));
+  return ReplaceFile(path, AsBytes(HexEncode(volume_id)), 0600);
 }
 
 Result<KeyAccess> AllowedAccess(const Pin& pin, const WrappedKek& wrapped) {

@@ -2,7 +2,9 @@
 // disk cannot make us use another key or an older keyring.
 //
 // One small JSON file per volume id in the state directory (0600). It holds the KEK's id, the
-// newest keyring generation seen, and the keys that may be used for it (no secrets).
+// newest keyring generation seen, and the keys that may be used for it (no secrets). A second file
+// per directory tells which volume is there, so that one known volume's keyring does not pass for
+// another's.
 // Errors: kKeyringRefused with the way to accept; kIo. Threads: values. Spec: design section 4.
 #pragma once
 
@@ -32,10 +34,14 @@ class PinStore {
 
   Result<std::optional<Pin>> Load(const Id& volume_id) const;
   Status Save(const Pin& pin) const;
+  // The volume that was last created or opened in a directory (given in any form that exists).
+  Result<std::optional<Id>> VolumeAt(const std::string& volume_directory) const;
+  Status SaveVolumeAt(const std::string& volume_directory, const Id& volume_id) const;
   const std::string& directory() const { return directory_; }
 
  private:
   std::string PathOf(const Id& volume_id) const;
+  Result<std::string> PlacePathOf(const std::string& volume_directory) const;
   std::string directory_;
 };
 

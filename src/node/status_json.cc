@@ -98,7 +98,8 @@ json::object VerifyReportJson(const VerifyReport& report) {
   bool sound = true;
   for (const VerifyFault& fault : report.faults) {
     sound = sound && fault.readable;
-    faults.push_back({{"path", fault.path}, {"what", fault.what}, {"readable", fault.readable}});
+    faults.push_back(
+        {{"path", Printable(fault.path)}, {"what", fault.what}, {"readable", fault.readable}});
   }
   return {{"files", report.files},
           {"plaintext_bytes", report.plaintext_bytes},

@@ -106,13 +106,33 @@ Result<Bytes> NewKeyring(const CreateOptions& options, KeyProviderFactory& facto
   return EncodeKeyring(keyring, kek);
 }
 
-Status WriteNewVolume(const VolumePaths& paths, const Bytes& keyring) {
-  TRY(MakeDirectories(paths.directory, 0755));
+// Of two creations at once in one directory, the second is told so.
+Result<UniqueFd> HoldNewDirectory(const std::string& directory) {
+  UniqueFd fd = TRY(OpenFile(directory, O_RDONLY | O_DIRECTORY));
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno != EWOULDBLOCK) return ErrnoError(errno, directory);
+  return Error(ErrorCode::kBusy,
+               fmt::format("another process is making a volume in {}", directory));
+}
+
+Status CheckFree(const VolumePaths& paths) {
+  if (PathExists(paths.keyring())) {
+    return Error(ErrorCode::kAlreadyExists, fmt::format("{} is a volume already", paths.directory));
+  }
+  if (TRY(IsAbsentOrEmpty(paths.directory))) return {};
+  return Error(ErrorCode::kAlreadyExists,
+               fmt::format("{} is not empty; a volume is made in a new or empty directory",
+                           paths.directory));
+}
+
+Status WriteNewVolume(const VolumePaths& paths, const PinStore& pins, const Id& volume_id,
+                      const Bytes& keyring) {
   TRY(MakeDirectories(paths.meta(), 0700));
   CrashPoint("create.directories");
   TRY(MakeDirectories(paths.data(), 0755));
   TRY(SyncDirectory(paths.directory));
   CrashPoint("create.data");
+  TRY(pins.SaveVolumeAt(paths.directory, volume_id));
   return ReplaceFile(paths.keyring(), keyring, 0600);
 }
 
@@ -128,26 +148,25 @@ void TakeBack(const VolumePaths& paths, bool directory_was_there) {
 Status CreateVolume(const CreateOptions& options, KeyProviderFactory& factory, const PinStore& pins,
                     const Clock& clock) {
   const VolumePaths paths(options.directory);
-  if (PathExists(paths.keyring())) {
-    return Error(ErrorCode::kAlreadyExists,
-                 fmt::format("{} is a volume already", options.directory));
-  }
   const bool was_there = PathExists(options.directory);
-  // What a creation that was killed left behind is no volume and holds no data.
-  if (was_there && PathExists(paths.meta())) {
-    TakeBack(paths, true);
+  UniqueFd held;
+  if (was_there && !PathExists(paths.keyring())) {
+    held = TRY(HoldNewDirectory(options.directory));
+    // What a creation that was killed left behind is no volume and holds no data.
+    if (!PathExists(paths.keyring()) && PathExists(paths.meta())) TakeBack(paths, true);
   }
-  if (!TRY(IsAbsentOrEmpty(options.directory))) {
-    return Error(ErrorCode::kAlreadyExists,
-                 fmt::format("{} is not empty; a volume is made in a new or empty directory",
-                             options.directory));
-  }
+  TRY(CheckFree(paths));
   Pin pin;
   const Bytes keyring = TRY(NewKeyring(options, factory, RandomId(), clock, &pin));
   // The pin first: without a keyring it is harmless, and a keyring without it would be refused.
   TRY(pins.Save(pin));
   CrashPoint("create.pinned");
-  auto written = WriteNewVolume(paths, keyring);
+  if (!was_there) {
+    TRY(MakeDirectories(paths.directory, 0755));
+    held = TRY(HoldNewDirectory(options.directory));
+    TRY(CheckFree(paths));
+  }
+  auto written = WriteNewVolume(paths, pins, pin.volume_id, keyring);
   if (!written.ok()) TakeBack(paths, was_there);
   return written;
 }
@@ -174,6 +193,15 @@ Result<std::unique_ptr<Volume>> Volume::Lock(const std::string& directory,
   volume->keyring_ = TRY(DecodeKeyringUnverified(volume->keyring_bytes_));
   const std::string fingerprint = KeyringFingerprint(volume->keyring_bytes_);
 
+  const std::optional<Id> here = TRY(pins.VolumeAt(directory));
+  if (here.has_value() && *here != volume->keyring_.volume_id &&
+      fingerprint != options.accept_keyring) {
+    return Error(
+        ErrorCode::kKeyringRefused,
+        fmt::format("the keyring is of another volume than {}, which was here before; if "
+                    "you put it there yourself, accept it by name with --accept-keyring {}",
+                    HexEncode(*here), fingerprint));
+  }
   std::optional<Pin> pin = TRY(pins.Load(volume->keyring_.volume_id));
   if (!pin.has_value()) {
     if (!options.access.has_value()) {
@@ -208,6 +236,9 @@ KmsResult<VolumeKeys> Volume::Open(KeyProvider& provider) {
   // Proven by its MAC: this is now the newest keyring seen, and its key the only one allowed.
   pin_ = Pin{keyring_.volume_id, keyring_.kek_id, keyring_.generation, {access_}, pin_.revoked};
   if (auto saved = pins_.Save(pin_); !saved.ok()) return data_failure(saved.error());
+  if (auto saved = pins_.SaveVolumeAt(paths_.directory, keyring_.volume_id); !saved.ok()) {
+    return data_failure(saved.error());
+  }
   if (auto erased = EraseOtherKeyrings(paths_); !erased.ok()) return data_failure(erased.error());
   return std::move(*keys);
 }
