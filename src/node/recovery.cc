@@ -24,8 +24,8 @@ Result<bool> HasNeverSyncedHeader(File& file, std::uint64_t size) {
 }
 
 // The length stays as it is throughout, so that a second crash cannot lose it.
-Status Adopt(const std::string& path, std::uint64_t size, const VolumeKeys& keys) {
-  PosixFile file(TRY(OpenFile(path, O_RDWR | O_NOFOLLOW)));
+Status Adopt(const FoundFile& found, std::uint64_t size, const VolumeKeys& keys) {
+  PosixFile file(TRY(found.Open(O_RDWR)));
   // The body is emptied, durably, before a new salt comes.
   TRY(file.Allocate(AllocateMode::kPunchHole, 0, size));
   TRY(file.Sync(SyncKind::kDataAndMetadata));
@@ -36,7 +36,7 @@ Status Adopt(const std::string& path, std::uint64_t size, const VolumeKeys& keys
 
 Status Remember(const VolumePaths& paths, const std::string& relative) {
   UniqueFd fd = TRY(OpenFile(paths.recovered(), O_WRONLY | O_CREAT | O_APPEND, 0600));
-  TRY(WriteAll(fd.get(), AsBytes(relative + "\n")));
+  TRY(WriteAll(fd.get(), AsBytes(Printable(relative) + "\n")));
   if (fsync(fd.get()) != 0) return ErrnoError(errno, paths.recovered());
   return {};
 }
@@ -59,20 +59,18 @@ Status MarkClosed(const VolumePaths& paths) {
 
 Status RecoverAfterUncleanStop(const VolumePaths& paths, const VolumeKeys& keys) {
   if (keys.cipher() == Cipher::kNull) return {};
-  return WalkRegularFiles(paths.data(), [&](const std::string& relative) -> Status {
-    const std::string path = paths.data() + "/" + relative;
+  return WalkRegularFiles(paths.data(), [&](const FoundFile& found) -> Status {
     std::uint64_t size = 0;
     {
-      UniqueFd fd = TRY(OpenFile(path, O_RDONLY | O_NOFOLLOW));
-      PosixFile file(std::move(fd));
+      PosixFile file(TRY(found.Open(O_RDONLY)));
       size = TRY(file.Size());
       if (!TRY(HasNeverSyncedHeader(file, size))) return {};
     }
     LogWarning("recovery", fmt::format("{}: never synced before the last stop; its {} bytes read "
                                        "as zeros",
-                                       relative, LogicalSizeOf({size}).bytes));
-    TRY(Remember(paths, relative));
-    return Adopt(path, size, keys);
+                                       found.relative, LogicalSizeOf({size}).bytes));
+    TRY(Remember(paths, found.relative));
+    return Adopt(found, size, keys);
   });
 }
 

@@ -66,8 +66,8 @@ std::vector<VerifyFault> RecoveredFiles(const VolumePaths& paths) {
 Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const HeaderOpener& open_header) {
   VerifyReport report;
   report.faults = RecoveredFiles(paths);
-  TRY(WalkRegularFiles(paths.data(), [&](const std::string& relative) -> Status {
-    auto fd = OpenFile(paths.data() + "/" + relative, O_RDONLY | O_NOFOLLOW);
+  TRY(WalkRegularFiles(paths.data(), [&](const FoundFile& found) -> Status {
+    auto fd = found.Open(O_RDONLY);
     if (!fd.ok() && fd.error().code() == ErrorCode::kNotFound) return {};  // gone meanwhile
     if (!fd.ok()) return fd.error();
     PosixFile file(std::move(*fd));
@@ -82,7 +82,7 @@ Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const HeaderOpener& 
     ++report.files;
     report.plaintext_bytes += LogicalSizeOf({size}).bytes;
     if (fault.has_value()) {
-      fault->path = relative;
+      fault->path = found.relative;
       report.faults.push_back(std::move(*fault));
     }
     return {};

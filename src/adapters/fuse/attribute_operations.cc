@@ -1,10 +1,13 @@
 // Attributes: stat, chmod, chown, times, truncate, extended attributes.
 #include <fcntl.h>
+#include <linux/limits.h>
+#include <linux/xattr.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <string_view>
 
 #include "adapters/fuse/operations.h"
 #include "fmt/format.h"
@@ -125,15 +128,28 @@ void Getxattr(fuse_req_t request, fuse_ino_t id, const char* name, std::size_t s
   fuse_reply_buf(request, value.data(), static_cast<std::size_t>(n));
 }
 
+// We list as root, who sees names that others are not shown.
+std::string WithoutTrusted(std::string_view names) {
+  std::string left;
+  while (!names.empty()) {
+    const std::string_view name = names.substr(0, names.find('\0') + 1);
+    if (!name.starts_with(XATTR_TRUSTED_PREFIX)) left += name;
+    names.remove_prefix(name.size());
+  }
+  return left;
+}
+
 void Listxattr(fuse_req_t request, fuse_ino_t id, std::size_t size) {
   FREEHOLD_ENTER(request);
-  std::string names(size, '\0');
-  const ssize_t n = OnPath(request, id, [&](const char* path) {
-    return listxattr(path, size == 0 ? nullptr : names.data(), size);
-  });
+  std::string names(XATTR_LIST_MAX, '\0');
+  const ssize_t n = OnPath(
+      request, id, [&](const char* path) { return listxattr(path, names.data(), names.size()); });
   if (n < 0) return;
-  if (size == 0) return void(fuse_reply_xattr(request, static_cast<std::size_t>(n)));
-  fuse_reply_buf(request, names.data(), static_cast<std::size_t>(n));
+  names.resize(static_cast<std::size_t>(n));
+  if (fuse_req_ctx(request)->uid != 0) names = WithoutTrusted(names);
+  if (size == 0) return void(fuse_reply_xattr(request, names.size()));
+  if (names.size() > size) return void(fuse_reply_err(request, ERANGE));
+  fuse_reply_buf(request, names.data(), names.size());
 }
 
 void Removexattr(fuse_req_t request, fuse_ino_t id, const char* name) {

@@ -151,6 +151,8 @@ void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
   const int made = CreateAsCaller(request, parent_fd->get(), name,
                                   [&] { return openat(parent_fd->get(), name, flags, mode); });
   if (made < 0) return void(fuse_reply_err(request, errno));
+  // Kept by the kernel for a member of the group by a supplementary one, which we are not.
+  if ((mode & S_ISGID) != 0) fchmod(made, mode & 07777);
   close(made);
   fuse_entry_param entry{};
   if (const int error = FillEntry(state, parent_fd->get(), name, &entry); error != 0) {
