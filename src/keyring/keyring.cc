@@ -60,7 +60,10 @@ void EncodeKek(Writer& writer, const WrappedKek& kek) {
 
 Result<WrappedKek> DecodeKek(Reader& reader) {
   WrappedKek kek;
-  auto type = KmsTypeFromName(TRY(ReadText(reader)));
+  const std::string type_name = TRY(ReadText(reader));
+  auto type = KmsTypeFromName(type_name);
+  // A name that we do not know is a newer release's; none at all is damage.
+  if (!type.ok() && type_name.empty()) return type.error();
   if (!type.ok()) return Error(ErrorCode::kUnsupportedVersion, type.error().message());
   kek.kms_type = *type;
   kek.key_uri = TRY(ReadText(reader));
