@@ -1,13 +1,17 @@
 """Trouble at the KMS: each kind ends in the right state, with the KMS's own words, since when, and
 the next probe's time in `volume status`."""
 
+import base64
+import http.client
+import http.server
 import json
 import pathlib
+import threading
 import time
 
 import pytest
 
-from freehold_testing import DENIED, OK, SEALED, UNREACHABLE, Volume, wait_for
+from freehold_testing import DATA, DENIED, KEYRING_CORRUPT, OK, SEALED, UNREACHABLE, Volume, wait_for
 import freehold_reader  # its path is set by freehold_testing
 
 ROLE = "arn:aws:iam::111122223333:role/freehold"
@@ -269,3 +273,212 @@ def test_the_status_states_the_bound_that_the_settings_promise(vendor_volume):
     settings = vendor_volume.custody()["settings"]
     assert settings["worst_case_denied_ms"] == 1000 * (2 + 3 + 1 + 3 + 4)
     assert settings["worst_case_unreachable_ms"] == 1000 * (2 + 300 + 3 + 4)
+
+
+def test_role_sessions_that_end_are_taken_anew_without_anybody_noticing(vendor_volume):
+    mount(vendor_volume)
+    for _ in range(3):
+        before = vendor_volume.custody()["last_verified_at"]
+        vendor_volume.kms.fault("--expire-sessions")
+        wait_for("a probe", lambda: vendor_volume.custody()["last_verified_at"] > before)
+        custody = vendor_volume.custody()
+        assert custody["state"] == "open" and custody["last_failure"] is None
+
+
+def test_an_external_id_that_the_customer_changed_is_named_once_and_remembered(vendor_volume):
+    mount(vendor_volume)
+    vendor_volume.unmount()
+    iam = vendor_volume.kms.client("iam")
+    iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=trust("organization-2"))
+    refused = vendor_volume.try_mount()
+    assert refused.code == DENIED and "AssumeRole" in refused.err, refused
+    named = ["--key", f"aws-kms://{vendor_volume.key}", "--principal", ROLE]
+    vendor_volume.mount(*named, "--external-id", "organization-2")
+    vendor_volume.unmount()
+    vendor_volume.mount()
+    assert (vendor_volume.mount_point / "file").read_text() == "kept"
+
+
+def test_a_slow_kms_that_is_quicker_than_the_request_timeout_stops_nothing(vendor_volume):
+    mount(vendor_volume)
+    vendor_volume.kms.fault("--latency", "300")
+    before = vendor_volume.custody()["last_verified_at"]
+    wait_for("two probes", lambda: vendor_volume.custody()["last_verified_at"] > before)
+    assert vendor_volume.custody()["state"] == "open"
+    assert (vendor_volume.mount_point / "file").read_text() == "kept"
+
+
+@pytest.fixture
+def probing(vendor_volume):
+    """A volume with a probe at the KMS, which does not answer before the test's end."""
+    result = vendor_volume.volume(
+        "mount", vendor_volume.mount_point, "--check-interval", "300ms", "--request-timeout", "10m")
+    assert result.code == OK, result
+    (vendor_volume.mount_point / "file").write_text("kept")
+    vendor_volume.kms.fault("--latency", "600000")
+    return vendor_volume
+
+
+def helpers(volume):
+    """Processes that ask the KMS on behalf of the volume's daemon."""
+    daemon = volume.daemon_pid()
+    found = set()
+    for task in pathlib.Path(f"/proc/{daemon}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if b"kms-helper" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(int(child))
+    return found
+
+
+def hanging_helper(volume):
+    """The helper that the KMS keeps waiting: seen twice, a while apart."""
+    def stays():
+        before = helpers(volume)
+        time.sleep(0.3)
+        return before & helpers(volume)
+
+    return wait_for("a probe that hangs", stays)
+
+
+def test_a_status_does_not_wait_for_the_kms(probing):
+    hanging = hanging_helper(probing)
+    assert probing.custody()["state"] == "open"
+    assert hanging & helpers(probing), "answered while the KMS was not"
+
+
+def test_an_order_to_seal_does_not_wait_for_the_kms(probing):
+    hanging = hanging_helper(probing)
+    assert probing.volume("seal").code == OK
+    assert probing.wait_for_state("sealed")["reason"] == "revoked"
+    assert hanging & helpers(probing), "sealed while the KMS had not answered"
+    assert not probing.is_mounted()
+
+
+def test_an_order_to_unmount_does_not_wait_for_the_kms(probing):
+    hanging_helper(probing)
+    result = probing.volume("unmount")
+    assert result.code == OK, result
+    assert not probing.is_mounted() and not probing.processes()
+    probing.kms.fault("--clear")
+    probing.mount()
+    assert (probing.mount_point / "file").read_text() == "kept"
+
+
+def test_with_alert_only_an_outage_still_seals(vendor_volume):
+    kms = mount(vendor_volume, "--on-denied", "alert")
+    kms.disable_key(KeyId=vendor_volume.key)
+    wait_for("the alert", lambda: vendor_volume.custody()["last_failure"])
+    vendor_volume.kms.fault("--unreachable")
+    sealed_with(vendor_volume, "grace", '"unreachable"')
+
+
+def test_a_key_that_may_wrap_but_not_unwrap_makes_no_volume(new_kms, tmp_path):
+    new_kms.client("iam").create_role(RoleName="freehold", AssumeRolePolicyDocument=trust())
+    key = new_kms.client("kms").create_key(Policy=key_policy("kms:Encrypt"))["KeyMetadata"]["Arn"]
+    volume = Volume(new_kms, tmp_path, key=key, profile="operator")
+    result = volume.volume("create", "--key", f"aws-kms://{key}", "--principal", ROLE,
+                           "--external-id", EXTERNAL_ID)
+    assert result.code == DENIED and "kms:Decrypt" in result.err, result
+    assert not volume.directory.exists() and not list(volume.state.glob("pins/*"))
+
+
+def test_waiting_for_a_denied_key_ends_when_it_is_enabled(vendor_volume):
+    kms = vendor_volume.kms.client("kms")
+    kms.disable_key(KeyId=vendor_volume.key)
+    assert vendor_volume.try_mount().code == DENIED
+    vendor_volume.mount("--wait-for-key")
+    sealed_with(vendor_volume, "denied", "DisabledException")
+    kms.enable_key(KeyId=vendor_volume.key)
+    vendor_volume.wait_for_state("open")
+
+
+def test_the_status_for_people_says_why_since_when_and_what_comes_next(vendor_volume):
+    kms = mount(vendor_volume)
+    kms.disable_key(KeyId=vendor_volume.key)
+    custody = sealed_with(vendor_volume, "denied")
+    text = vendor_volume.volume("status").out
+    assert f"sealed (denied) since {custody['since']}" in text
+    assert "next probe" in text and "DisabledException" in text and "is disabled" in text
+
+
+class LyingKms:
+    """Passes everything on to a KMS; while it lies, what Decrypt gives back is changed in one bit."""
+
+    def __init__(self, kms):
+        liar = self
+        liar.lies = False
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                connection = http.client.HTTPConnection("127.0.0.1", kms.port, timeout=30)
+                connection.request("POST", self.path, body, dict(self.headers))
+                answer = connection.getresponse()
+                contents = answer.read()
+                if liar.lies and self.headers.get("X-Amz-Target", "").endswith("Decrypt"):
+                    fields = json.loads(contents)
+                    plaintext = bytearray(base64.b64decode(fields["Plaintext"]))
+                    plaintext[7] ^= 1
+                    fields["Plaintext"] = base64.b64encode(plaintext).decode()
+                    contents = json.dumps(fields).encode()
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.getheader("Content-Type"))
+                self.send_header("Content-Length", str(len(contents)))
+                self.end_headers()
+                self.wfile.write(contents)
+                connection.close()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def lying_kms(new_kms):
+    liar = LyingKms(new_kms)
+    yield liar
+    liar.stop()
+
+
+@pytest.fixture
+def lied_to(new_kms, lying_kms, tmp_path):
+    volume = Volume(new_kms, tmp_path)
+    volume.extra_environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{lying_kms.server.server_port}"}
+    yield volume
+    volume.clean_up()
+
+
+def test_a_kms_that_unwraps_to_other_bytes_never_renews_and_is_not_a_denial(lied_to, lying_kms):
+    lied_to.create()
+    mount(lied_to)
+    lying_kms.lies = True
+    sealed_with(lied_to, "grace", '"data"', "canary came back changed")
+    lying_kms.lies = False
+    comes_back(lied_to)
+
+
+def test_a_kms_that_unwraps_to_other_bytes_makes_and_opens_nothing(lied_to, lying_kms):
+    lying_kms.lies = True
+    result = lied_to.volume("create", "--key", f"aws-kms://{lied_to.key}")
+    assert result.code == DATA and "canary came back changed" in result.err, result
+    assert not lied_to.directory.exists()
+    lying_kms.lies = False
+    lied_to.create()
+    lying_kms.lies = True
+    result = lied_to.try_mount()
+    assert result.code == KEYRING_CORRUPT and "MAC does not fit" in result.err, result
+    keyring = lied_to.keyring.read_bytes()
+    result = lied_to.volume("rotate-key", "--key", f"aws-kms://{lied_to.kms.new_key()}")
+    assert result.code == DATA and lied_to.keyring.read_bytes() == keyring, result
+    lying_kms.lies = False
+    mount(lied_to)

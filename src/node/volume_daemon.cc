@@ -26,6 +26,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Duration kTick = milliseconds(250);
+constexpr Duration kOrderPoll = milliseconds(50);  // an order during a probe is seen after this
 constexpr Duration kKillGrace = seconds(5);
 // Longer than all deadlines of a seal together: a seal that is not done by then hangs.
 constexpr Duration kSealOverdue = seconds(40);
@@ -186,22 +187,31 @@ void VolumeDaemon::Changed() {
 }
 
 void VolumeDaemon::Probe() {
-  KeyAccess access;
-  WrappedKek wrapped;
-  {
-    std::lock_guard lock(mutex_);
-    access = access_;
-    wrapped = keyring_.keks.front();
-  }
-  auto provider = factory_.NewProvider(access);
-  const BootTime sent = clock_.Boot();
-  const KmsResult<void> probed = ProbeCanary(*provider, wrapped);
-  std::lock_guard lock(mutex_);
-  if (wrapped.kek.ciphertext != keyring_.keks.front().kek.ciphertext) {
-    return;  // rotated meanwhile: what the old key says counts no more, and the loop asks the new
-             // one
-  }
+  std::unique_lock lock(mutex_);
   const CustodyState before = custody_.state();
+  const WrappedKek wrapped = keyring_.keks.front();
+  std::shared_ptr<KeyProvider> provider = factory_.NewProvider(access_);
+  lock.unlock();
+  // On a thread that may be left behind: an order to seal does not wait for a KMS that hangs.
+  const BootTime sent = clock_.Boot();
+  std::packaged_task<KmsResult<void>()> ask(
+      [provider, wrapped] { return ProbeCanary(*provider, wrapped); });
+  auto answer = ask.get_future();
+  std::thread(std::move(ask)).detach();
+  bool ordered = false;
+  bool answered = false;
+  while (!answered && !ordered) {
+    answered = answer.wait_for(kOrderPoll) == std::future_status::ready;
+    lock.lock();
+    ordered = stopping_ || custody_.state() != before;
+    lock.unlock();
+  }
+  if (ordered) return;
+  const KmsResult<void> probed = answer.get();
+  lock.lock();
+  if (wrapped.kek.ciphertext != keyring_.keks.front().kek.ciphertext) {
+    return;  // rotated meanwhile: what the old key says counts no more; the loop asks the new one
+  }
   if (probed) {
     custody_.ProbeSucceeded(sent);
   } else {
