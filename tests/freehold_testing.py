@@ -48,6 +48,7 @@ class EmbeddedKms:
         self.options = options
         self.process = None
         self.url = None
+        self.clients = {}
         self.start()
 
     def start(self, port=0):
@@ -80,6 +81,13 @@ class EmbeddedKms:
         )
 
     def client(self, service, profile="customer"):
+        """A boto3 client; made once, as that takes longer than most of what a test does with it."""
+        name = service, profile, self.url
+        if name not in self.clients:
+            self.clients[name] = self._new_client(service, profile)
+        return self.clients[name]
+
+    def _new_client(self, service, profile):
         with _environment(self.environment(profile)):
             session = boto3.Session(profile_name=profile, region_name="us-east-1")
             client = session.client(service, endpoint_url=self.url)

@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -16,12 +17,13 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 
 import pytest
 
-from freehold_testing import wait_for
+from freehold_testing import EmbeddedKms, Volume, wait_for
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 NOREPLACE, EXCHANGE = 1, 2
@@ -37,10 +39,32 @@ def plain(tmp_path):
     return path
 
 
+@pytest.fixture(scope="module")
+def one_mount():
+    """A mount for all cases that leave it as it is; found sound at the end."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freehold-test-"))
+    directory.chmod(0o755)
+    kms = EmbeddedKms(directory / "kms")
+    volume = Volume(kms, directory).create()
+    try:
+        volume.mount()
+        volume.mount_point.chmod(0o755)
+        yield volume
+        assert volume.custody()["state"] == "open"
+        volume.unmount()
+        assert volume.volume("verify", "--json").json["faults"] == []
+    finally:
+        volume.clean_up()
+        kms.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture
-def roots(mounted, plain):
-    """The mount and the plain directory."""
-    return mounted.mount_point, plain
+def roots(one_mount, plain, request):
+    """A directory of the mount, and a plain one."""
+    number = request.session.items.index(request.node)
+    (one_mount.mount_point / str(number)).mkdir(mode=0o755)
+    return one_mount.mount_point / str(number), plain
 
 
 def outcome(call):
