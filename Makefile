@@ -36,8 +36,8 @@ asan: ## the C++ tests and the mount under AddressSanitizer and UndefinedBehavio
 	@tools/setup build run test
 	@cmake --preset asan >/dev/null
 	@$(NINJA) -C build/asan
-	@cd build/asan && ctest --output-on-failure -j2 --timeout 1200
-	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/asan/freehold $(PYTEST) tests -m "not slow"
+	@cd build/asan && UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
+	@$(SUDO) env UBSAN_OPTIONS=halt_on_error=1 FREEHOLD_BIN=$(CURDIR)/build/asan/freehold $(PYTEST) tests -m "not slow"
 
 tsan: ## the C++ tests under ThreadSanitizer
 	@tools/setup build run test

@@ -206,11 +206,12 @@ int RunVolumeOpen(const VolumeFlags& options) {
   auto daemon = FindDaemon(options.directory);
   if (daemon.ok() && *daemon == nullptr) {
     auto volume = LockHere(options);
-    const freehold::Status restored =
-        volume.ok() ? (*volume)->SetRevoked(false) : freehold::Status(volume.error());
-    if (!restored.ok()) return Fail(restored.error(), options.json);
-    Print(options.json ? R"({"ok":true})" : "may be mounted again");
-    return 0;
+    if (volume.ok() && (*volume)->revoked()) {
+      auto restored = (*volume)->SetRevoked(false);
+      if (!restored.ok()) return Fail(restored.error(), options.json);
+      Print(options.json ? R"({"ok":true})" : "may be mounted again");
+      return 0;
+    }
   }
   return Show(TellDaemon(options, {{"command", "open"}}), options.json,
               [](const json::object&) { return std::string("opening"); });

@@ -51,7 +51,8 @@ TEST_F(HelperProvider, GivesTheKeyThatTheHelperUnwrapped) {
 
 TEST_F(HelperProvider, PassesOnTheHelpersJudgement) {
   HelperAnswer answer;
-  answer.failure = KmsFailure{KmsClass::kDenied, "DisabledException", "off", "Decrypt", "", "on", std::nullopt};
+  answer.failure =
+      KmsFailure{KmsClass::kDenied, "DisabledException", "off", "Decrypt", "", "on", std::nullopt};
   const KmsFailure failure = FailureOf(Answering(answer));
   EXPECT_EQ(failure.kms_class, KmsClass::kDenied);
   EXPECT_EQ(failure.Sentence(), "Decrypt: DisabledException: off");

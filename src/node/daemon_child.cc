@@ -86,6 +86,8 @@ void DaemonChild::Connect() {
   auto watch = ConnectToChild();
   if (!watch.ok()) return;
   auto reports = ConnectToChild();
+  // A second connection, which cppcheck takes for the first.
+  // cppcheck-suppress identicalConditionAfterEarlyExit
   if (!reports.ok() || !(*watch)->Send({{"command", "watch"}}).ok()) return;
   watch_ = std::move(*watch);
   reports_ = std::move(*reports);
