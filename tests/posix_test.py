@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -23,7 +24,7 @@ import threading
 
 import pytest
 
-from freehold_testing import EmbeddedKms, Volume, wait_for
+from freehold_testing import BINARY, EmbeddedKms, Volume, wait_for
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 NOREPLACE, EXCHANGE = 1, 2
@@ -1195,3 +1196,43 @@ def test_thousands_of_random_operations_do_what_they_do_on_a_plain_directory(mou
         assert mounted.volume("verify", "--json").json["faults"] == []
         mounted.mount()
         compare_trees(mounted.mount_point, plain)
+
+
+# ---- limits ----
+
+
+def test_access_control_lists_are_refused_rather_than_half_kept(mounted):
+    """Kept below and not obeyed above, a list's mask would let the owning group in."""
+    path = mounted.mount_point / "f"
+    path.write_bytes(b"x")
+    os.chmod(path, 0o600)
+    owner, nobody, group, mask, others = (1, 6, -1), (2, 6, NOBODY), (4, 0, -1), (16, 6, -1), (32, 0, -1)
+    entries = b"".join(struct.pack("<HHi", *entry) for entry in (owner, nobody, group, mask, others))
+    acl = struct.pack("<I", 2) + entries
+    assert outcome(lambda: os.setxattr(path, "system.posix_acl_access", acl)) in ("ENOTSUP", "EOPNOTSUPP")
+    assert outcome(lambda: os.setxattr(mounted.mount_point, "system.posix_acl_default", acl)) in (
+        "ENOTSUP", "EOPNOTSUPP")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    code = "print(outcome(lambda: os.open('f', os.O_RDONLY)))"
+    assert python(code, mounted.mount_point, user=NOBODY, group=0) == "EACCES\n"
+
+
+@pytest.mark.parametrize("soft, hard", [(256, 4096), (400, 400)])
+def test_more_directories_than_descriptors_can_be_open(volume, soft, hard):
+    """A service's limit is often 1024; directories are kept at hand only as far as there is room."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    command = ["prlimit", f"--nofile={soft}:{hard}", BINARY, "volume", "mount", str(volume.directory)]
+    command += [str(volume.mount_point), "--state", str(volume.state), "--check-interval", "300ms"]
+    subprocess.run(command, env=volume.kms.environment(), check=True, capture_output=True, timeout=60)
+    root = volume.mount_point
+    for n in range(1500):
+        (root / f"d{n}").mkdir()
+        (root / f"d{n}/file").write_bytes(b"%d" % n)
+    for n in range(1500):
+        os.truncate(root / f"d{n}/file", 1)
+    for n in range(1500):
+        assert (root / f"d{n}/file").read_bytes() == (b"%d" % n)[:1]
+    verified = volume.custody()["last_verified_at"]
+    wait_for("a probe, which needs descriptors too", lambda: volume.custody()["last_verified_at"] > verified)
+    assert volume.custody()["state"] == "open"
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == limits

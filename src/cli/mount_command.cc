@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,9 +64,19 @@ void EndWith(pid_t supervisor) {
   if (getppid() != supervisor) raise(SIGTERM);  // it was quicker
 }
 
+// Each file that a database has open is one here: all descriptors that we may have, not the few
+// that a shell or a service begins with.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 // Runs the daemon in this process; `started` hears once whether it came up.
 int Serve(const VolumeMountOptions& options, const std::function<void(const Status&)>& started) {
   HardenProcess();
+  RaiseDescriptorLimit();
   sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   EndWith(options.ends_with);

@@ -44,25 +44,28 @@ int ApplyTimes(int fd, const struct stat& wanted, int to_set) {
   return utimensat(fd, "", times, AT_EMPTY_PATH) == 0 ? 0 : errno;
 }
 
-int ApplySize(MountState& state, Node& node, off_t size) {
-  if (!node.regular) return EINVAL;
-  auto file = state.nodes.Contents(node);
+int ApplySize(MountState& state, const NodePtr& node, off_t size) {
+  if (!node->regular) return EINVAL;
+  auto file = state.nodes.Contents(*node);
   if (!file) return file.error();
+  state.nodes.AddOpening(*node);  // by path there is none, and the contents would be kept for ever
   auto done = (*file)->Truncate(static_cast<std::uint64_t>(size));
+  file->reset();
+  state.nodes.DropOpening(node);
   return done.ok() ? 0 : InfoOf(done.error().code()).errno_value;
 }
 
-int ApplyAll(fuse_req_t request, Node& node, const struct stat& wanted, int to_set) {
+int ApplyAll(fuse_req_t request, const NodePtr& node, const struct stat& wanted, int to_set) {
   MountState& state = StateOf(request);
-  auto fd = state.nodes.Open(node, O_PATH);
+  auto fd = state.nodes.Open(*node, O_PATH);
   if (!fd) return fd.error();
   if (const int error = ApplyOwnerAndMode(fd->get(), wanted, to_set); error != 0) return error;
   if ((to_set & FUSE_SET_ATTR_MODE) != 0) {
-    node.has_privilege_bits = (wanted.st_mode & (S_ISUID | S_ISGID)) != 0;
+    node->has_privilege_bits = (wanted.st_mode & (S_ISUID | S_ISGID)) != 0;
   }
   if ((to_set & FUSE_SET_ATTR_SIZE) != 0) {
     if (const int error = ApplySize(state, node, wanted.st_size); error != 0) return error;
-    DropPrivilegeBits(request, node);
+    DropPrivilegeBits(request, *node);
   }
   return ApplyTimes(fd->get(), wanted, to_set);
 }
@@ -88,11 +91,13 @@ void Setattr(fuse_req_t request, fuse_ino_t id, struct stat* wanted, int to_set,
   FREEHOLD_ENTER(request);
   NodePtr node = NodeOrReply(request, id);
   if (node == nullptr) return;
-  if (const int error = ApplyAll(request, *node, *wanted, to_set); error != 0) {
+  if (const int error = ApplyAll(request, node, *wanted, to_set); error != 0) {
     return void(fuse_reply_err(request, error));
   }
   ReplyAttributes(request, state, *node);
 }
+
+constexpr std::string_view kAclPrefix = "system.posix_acl_";
 
 // Runs an xattr call on the node's path under /proc and answers a failure itself.
 template <typename Call>
@@ -112,6 +117,11 @@ ssize_t OnPath(fuse_req_t request, fuse_ino_t id, Call call) {
 void Setxattr(fuse_req_t request, fuse_ino_t id, const char* name, const char* value,
               std::size_t size, int flags) {
   FREEHOLD_ENTER(request);
+  // The kernel would store a list and decide by the mode alone, to whose group bits the list's mask
+  // has gone: it would let in those whom the list keeps out.
+  if (std::string_view(name).starts_with(kAclPrefix)) {
+    return void(fuse_reply_err(request, EOPNOTSUPP));
+  }
   const auto done = OnPath(
       request, id, [&](const char* path) { return setxattr(path, name, value, size, flags); });
   if (done >= 0) fuse_reply_err(request, 0);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/resource.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -15,8 +16,15 @@
 namespace freehold::fuse {
 namespace {
 
-constexpr int kMaxKeptDirectories = 4096;
+constexpr std::size_t kMaxKeptDirectories = 4096;
 constexpr std::size_t kMaxIdleFiles = 512;
+
+// Most descriptors are for files that are open; what is kept for speed takes a small part.
+std::size_t ShareOfDescriptors(std::size_t part, std::size_t most) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  return std::min<std::size_t>(limit.rlim_cur / part, most);
+}
 
 // A struct file_handle with room for the largest handle.
 union HandleBuffer {
@@ -50,7 +58,9 @@ bool HandlesCanBeOpened(int root_fd) {
 NodeTable::NodeTable(UniqueFd root, FileLayer& layer)
     : root_fd_(std::move(root)),
       layer_(layer),
-      handles_can_be_opened_(HandlesCanBeOpened(root_fd_.get())) {
+      handles_can_be_opened_(HandlesCanBeOpened(root_fd_.get())),
+      max_kept_directories_(ShareOfDescriptors(4, kMaxKeptDirectories)),
+      max_idle_files_(ShareOfDescriptors(8, kMaxIdleFiles)) {
   nodes_.resize(2);
   generations_.resize(2);
   auto node = std::make_shared<Node>();
@@ -94,7 +104,7 @@ OrErrno<NodePtr> NodeTable::Learn(UniqueFd path_fd, const struct stat& st) {
   node->handle_type = type;
   node->handle = std::move(handle);
   node->lookups = 1;
-  if (!has_handle || (node->directory && kept_directories_ < kMaxKeptDirectories)) {
+  if (!has_handle || (node->directory && kept_directories_ < max_kept_directories_)) {
     if (node->directory) ++kept_directories_;
     node->kept = std::move(path_fd);
   }
@@ -176,7 +186,7 @@ void NodeTable::TrimIdle() {
     NodePtr oldest;
     {
       std::lock_guard lock(mutex_);
-      if (idle_.size() <= kMaxIdleFiles) return;
+      if (idle_.size() <= max_idle_files_) return;
       oldest = idle_.front().lock();
       idle_.pop_front();
     }

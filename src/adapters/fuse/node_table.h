@@ -3,7 +3,8 @@
 // One Node per backing inode, so that hard links share a cache. A node is reopened by file handle
 // (open_by_handle_at), so a known file costs no descriptor; where the backing file system has no
 // handles, and for up to 4096 directories, an O_PATH descriptor is kept instead. Contents (File)
-// are opened at the first use and kept for the last 512 idle files.
+// are opened at the first use and kept for the last 512 idle files; fewer of both where the process
+// may have few descriptors.
 // Node ids are small integers, reused with a new generation: whoever must reach all of them (seal,
 // guardian) counts from 1 to the highest.
 // Errors: errno values, as the kernel wants them. Threads: safe.
@@ -93,6 +94,8 @@ class NodeTable {
   const UniqueFd root_fd_;
   FileLayer& layer_;
   const bool handles_can_be_opened_;
+  const std::size_t max_kept_directories_;
+  const std::size_t max_idle_files_;
 
   mutable std::mutex mutex_;    // guards what follows
   std::vector<NodePtr> nodes_;  // by id
@@ -100,7 +103,7 @@ class NodeTable {
   std::vector<std::uint64_t> free_ids_;
   std::unordered_map<BackingInode, NodePtr, HashInode> by_inode_;
   std::list<std::weak_ptr<Node>> idle_;
-  int kept_directories_ = 0;
+  std::size_t kept_directories_ = 0;
   std::atomic<std::uint64_t>* shared_highest_id_ = nullptr;
   bool closed_ = false;
 };
