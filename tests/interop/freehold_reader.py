@@ -71,7 +71,13 @@ class Fields:
         return self.raw(self.number(2))
 
     def text(self):
-        return self.blob().decode("utf-8", "surrogateescape")
+        try:
+            words = self.blob().decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused("the keyring is damaged: a text in it is no UTF-8") from None
+        if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in words):
+            raise Refused("the keyring is damaged: a text in it has control characters")
+        return words
 
 
 # ---- the keyring (docs/format/keyring.md) ----
