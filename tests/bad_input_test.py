@@ -20,6 +20,7 @@ import tempfile
 import pytest
 
 import freehold_testing as ft
+import freehold_reader  # its path is set by freehold_testing
 from freehold_testing import EmbeddedKms, Volume, wait_for
 
 CONTENTS = {
@@ -322,8 +323,9 @@ def test_a_key_outside_the_allowed_patterns_leads_to_no_request(copy, tmp_path):
     key = ["--key", f"aws-kms://{copy.key}"]
     says(command(copy, "rotate-key", *key, *pattern), ft.KEYRING_REFUSED, "allow-key")
     fresh = tmp_path / "fresh"
+    create = ["volume", "create", fresh, "--state", copy.state, *key, *pattern]
     says(
-        lambda *more: copy.run("volume", "create", fresh, "--state", copy.state, *key, *pattern, *more),
+        lambda *more: copy.run(*create, *more),
         ft.KEYRING_REFUSED, "allow-key",
     )
     assert not fresh.exists() and kms_requests(copy) == before
@@ -357,8 +359,6 @@ def test_a_volume_that_this_machine_does_not_know_needs_its_key_named(copy, tmp_
 
 
 def blobs_of(keyring_path):
-    import freehold_reader
-
     return freehold_reader.read_keyring(keyring_path.read_bytes()).keks[0]
 
 
@@ -488,7 +488,7 @@ def test_a_file_cut_at_any_length_reads_as_a_prefix_or_not_at_all(copy):
             assert "cut short" in found[path.name]["what"] and not found[path.name]["readable"]
             continue
         left = path.read_bytes()
-        # The length alone tells the end: a cut just inside it can leave some of the padding's zeros.
+        # The length alone tells the end: a cut just inside it can leave zeros of the padding.
         assert (contents + bytes(15)).startswith(left) and len(left) == path.stat().st_size
         assert len(left) >= length - 4096 - 31
         body = length - 4096
@@ -718,9 +718,11 @@ def test_time_spans_that_are_too_short_are_refused(loaded):
 BAD_FLAGS = [
     ["volume"], ["volume", "nonsense"], ["nonsense"], [], ["volume", "create"], ["volume", "mount"],
     ["volume", "mount", "{dir}"], ["volume", "status", "{dir}", "--no-such-flag"],
-    ["volume", "status", "{dir}", "one", "too many"], ["volume", "mount", "{dir}", "{mnt}", "--workers", "1"],
-    ["volume", "mount", "{dir}", "{mnt}", "--workers", "many"], ["volume", "status", "{dir}", "--state"],
-    ["volume", "create", "{new}"], ["volume", "rotate-key", "{dir}"], ["kms"], ["kms", "fault", "--latency", "soon"],
+    ["volume", "status", "{dir}", "one", "too many"], ["volume", "status", "{dir}", "--state"],
+    ["volume", "mount", "{dir}", "{mnt}", "--workers", "1"],
+    ["volume", "mount", "{dir}", "{mnt}", "--workers", "many"],
+    ["volume", "create", "{new}"], ["volume", "rotate-key", "{dir}"],
+    ["kms"], ["kms", "fault", "--latency", "soon"],
     ["key", "check"], ["inspect"], ["volume", "mount", "{dir}", "{mnt}", "--on-denied", "perhaps"],
     ["volume", "mount", "{dir}", "{mnt}", "--on-key-return", "never"],
     ["volume", "mount", "{dir}", "{mnt}", "--principal", "arn:aws:iam::1:role/x"],
@@ -734,7 +736,8 @@ BAD_FLAGS = [
 
 @pytest.mark.parametrize("words", BAD_FLAGS, ids=" ".join)
 def test_wrong_words_on_the_command_line_are_one_sentence(loaded, tmp_path, words):
-    fields = {"dir": loaded.directory, "mnt": loaded.mount_point, "new": tmp_path / "new", "key": loaded.key}
+    fields = {"dir": loaded.directory, "mnt": loaded.mount_point, "new": tmp_path / "new"}
+    fields["key"] = loaded.key
     command_line = [word.format(**fields) for word in words]
     result = loaded.run(*command_line)
     one_sentence(result, ft.USAGE)
@@ -748,12 +751,15 @@ def test_wrong_words_are_json_too_where_json_was_asked_for(loaded):
 
 
 BAD_URIS = [
-    "", "x", "aws-kms://", "aws-kms://alias/mine", "alias/mine", "https://example.com/key", "file:///etc/passwd",
+    "", "x", "aws-kms://", "aws-kms://alias/mine", "alias/mine", "https://example.com/key",
+    "file:///etc/passwd",
     "gcp-kms://projects/p/locations/l/keyRings/r/cryptoKeys/k", "vault://127.0.0.1/transit/keys/k",
     "azure-kv://vault/keys/k", "AWS-KMS://arn:aws:kms:us-east-1:111122223333:key/x",
     "aws-kms://arn:aws:kms:us-east-1:111122223333:alias/mine", "arn:aws:s3:::bucket",
-    "aws-kms://arn:aws:kms:us-east-1:1111:key/x", "aws-kms://arn:aws:kms:us-east-1:111122223333:key/",
-    "aws-kms://arn:aws:kms::111122223333:key/x", "aws-kms://arn:aws:kms:us-east-1:111122223333:key/x/y",
+    "aws-kms://arn:aws:kms:us-east-1:1111:key/x",
+    "aws-kms://arn:aws:kms:us-east-1:111122223333:key/",
+    "aws-kms://arn:aws:kms::111122223333:key/x",
+    "aws-kms://arn:aws:kms:us-east-1:111122223333:key/x/y",
     "aws-kms://arn:aws:kms:us-east-1.evil.example/#:111122223333:key/x",
     "aws-kms://arn:aws:kms:us-east-1:111122223333:key/x\r\nHost: evil",
     "aws-kms://arn:aws:kms:us-east-1:111122223333:key/" + "x" * 5000,
@@ -765,11 +771,9 @@ def test_a_bad_key_uri_is_refused_before_anything_happens(loaded, tmp_path, numb
     uri = BAD_URIS[number]
     before = kms_requests(loaded)
     fresh = tmp_path / "fresh"
-    for run in (
-        lambda *m: loaded.run("volume", "create", fresh, "--state", loaded.state, f"--key={uri}", *m),
-        command(loaded, "rotate-key", f"--key={uri}"),
-    ):
-        one_sentence(run(), ft.USAGE)
+    state = ["--state", loaded.state]
+    one_sentence(loaded.run("volume", "create", fresh, *state, f"--key={uri}"), ft.USAGE)
+    one_sentence(loaded.volume("rotate-key", f"--key={uri}"), ft.USAGE)
     if uri:
         one_sentence(loaded.volume("mount", loaded.mount_point, f"--key={uri}"), ft.USAGE)
         one_sentence(loaded.run("key", "check", uri), ft.USAGE)
@@ -807,7 +811,8 @@ def test_a_bad_configuration_file_is_refused_with_the_place(loaded, tmp_path, wh
 
 
 def test_a_configuration_file_that_is_named_must_be_there(loaded, tmp_path):
-    one_sentence(loaded.run("--config", tmp_path / "none.toml", "kms", "log"), ft.USAGE, "none.toml")
+    result = loaded.run("--config", tmp_path / "none.toml", "kms", "log")
+    one_sentence(result, ft.USAGE, "none.toml")
 
 
 def test_a_configuration_file_gives_flags(loaded, tmp_path):
@@ -839,14 +844,6 @@ def test_a_state_directory_that_cannot_be_used_is_named(loaded, tmp_path):
 
 
 # ---- other users, and the control socket ----
-
-
-def as_nobody(volume, *arguments):
-    return subprocess.run(
-        [ft.BINARY, *map(str, arguments)], user=65534, group=65534, extra_groups=[],
-        env=volume.kms.environment(), capture_output=True, text=True, timeout=60, check=False,
-        cwd="/",
-    )
 
 
 def test_another_user_may_neither_look_nor_touch(loaded, tmp_path):

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from freehold_testing import DATA, DENIED, KEYRING_CORRUPT, OK, SEALED, UNREACHABLE, Volume, wait_for
+from freehold_testing import DATA, DENIED, KEYRING_CORRUPT, OK, SEALED, UNREACHABLE
+from freehold_testing import Volume, wait_for
 import freehold_reader  # its path is set by freehold_testing
 
 ROLE = "arn:aws:iam::111122223333:role/freehold"
@@ -402,7 +403,7 @@ def test_the_status_for_people_says_why_since_when_and_what_comes_next(vendor_vo
 
 
 class LyingKms:
-    """Passes everything on to a KMS; while it lies, what Decrypt gives back is changed in one bit."""
+    """Passes all on to a KMS; while it lies, what Decrypt gives back is changed in one bit."""
 
     def __init__(self, kms):
         liar = self
@@ -453,7 +454,8 @@ def lying_kms(new_kms):
 @pytest.fixture
 def lied_to(new_kms, lying_kms, tmp_path):
     volume = Volume(new_kms, tmp_path)
-    volume.extra_environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{lying_kms.server.server_port}"}
+    url = f"http://127.0.0.1:{lying_kms.server.server_port}"
+    volume.extra_environment = {"AWS_ENDPOINT_URL": url}
     yield volume
     volume.clean_up()
 

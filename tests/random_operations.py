@@ -15,10 +15,12 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 NAMES = ["a", "b", "c", "d", "e", "f", "g"]
 DIRECTORIES = ["", "x/", "y/", "x/z/"]
 SIZES = [0, 1, 5, 15, 16, 17, 31, 32, 100, 511, 512, 4095, 4096, 4097, 8192, 20_000, 65_536, 70_001]
+ON_DESCRIPTORS = {"write", "pwrite", "pread", "seek", "ftruncate", "fallocate", "sync", "whole"}
 FALLOCATE_MODES = [0, 1, 3, 16, 17]
 FLAGS = [
     os.O_RDWR, os.O_RDWR | os.O_CREAT, os.O_RDWR | os.O_CREAT | os.O_EXCL,
-    os.O_RDWR | os.O_CREAT | os.O_TRUNC, os.O_RDWR | os.O_APPEND | os.O_CREAT, os.O_WRONLY | os.O_TRUNC,
+    os.O_RDWR | os.O_CREAT | os.O_TRUNC, os.O_RDWR | os.O_APPEND | os.O_CREAT,
+    os.O_WRONLY | os.O_TRUNC,
 ]
 
 
@@ -191,7 +193,7 @@ def main():
     for step in range(count):
         operation, arguments = next_operation(chance)
         history.append(f"{step}: {operation} {shortened(arguments)}")
-        if operation in ("write", "pwrite", "pread", "seek", "ftruncate", "fallocate", "sync", "whole"):
+        if operation in ON_DESCRIPTORS:
             if arguments[0] not in sides[0].files:
                 continue
         one, two = (side.call(operation, *arguments) for side in sides)

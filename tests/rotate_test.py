@@ -3,10 +3,7 @@
 A crash point kills the process as kill -9 would: FREEHOLD_CRASH_AT=name:n, at the n-th passage.
 """
 
-import base64
 import concurrent.futures
-import contextlib
-import os
 import pathlib
 import re
 import signal
@@ -127,11 +124,12 @@ def test_a_rotation_asks_the_same_of_the_kms_whatever_the_size(volume, files, mo
     assert result.code == OK, result
     events = [e for e in volume.kms.events()[before:] if e["eventSource"].startswith("kms")]
     assert not [e for e in events if e.get("errorCode")], events
-    asked = count([e for e in events if e["eventName"] != "DescribeKey"])
+    events = [e for e in events if e["eventName"] != "DescribeKey"]
+    asked = count(events)
     # Of the KEK: unwrap old, wrap new, unwrap new. The same once each for the canary, which goes
     # first, so that neither key is asked for the KEK before both have shown that they work.
     assert asked == {("Decrypt", old): 2, ("Encrypt", new): 2, ("Decrypt", new): 2}
-    order = [(e["eventName"], e["resources"][0]["ARN"] == new) for e in events if e["eventName"] != "DescribeKey"]
+    order = [(e["eventName"], e["resources"][0]["ARN"] == new) for e in events]
     assert order[0] == ("Decrypt", False) and order.index(("Decrypt", False), 1) == 3
     assert key_in_use(volume) == new and volume.status()["generation"] == 2
 
@@ -219,7 +217,9 @@ def test_no_block_of_the_device_keeps_a_wrapping_by_an_old_key(on_a_device, moun
     opens_with_its_contents(volume, keys[-1], keys[0])
 
 
-@pytest.mark.parametrize("point", ["rewrap.linked", "replace.synced:3", "rewrap.committed", "rewrap.promoted"])
+@pytest.mark.parametrize(
+    "point", ["rewrap.linked", "replace.synced:3", "rewrap.committed", "rewrap.promoted"]
+)
 def test_no_block_of_the_device_keeps_it_after_a_crash_either(on_a_device, point):
     volume = on_a_device
     with volume.opened() as mount_point:
@@ -251,7 +251,8 @@ def unchanged(volume):
 def deny_all(volume, key):
     policy = (
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":'
-        '"arn:aws:iam::111122223333:root"},"Action":["kms:PutKeyPolicy","kms:EnableKey"],"Resource":"*"}]}'
+        '"arn:aws:iam::111122223333:root"},"Action":["kms:PutKeyPolicy","kms:EnableKey"],'
+        '"Resource":"*"}]}'
     )
     volume.kms.client("kms").put_key_policy(
         KeyId=key, PolicyName="default", Policy=policy, BypassPolicyLockoutSafetyCheck=True
@@ -265,7 +266,9 @@ FAILURES = {
         lambda v, key: v.kms.client("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=7),
         ft.DENIED, "KMSInvalidStateException",
     ),
-    "unable to wrap": (lambda v, key: v.kms.fault("--operation", "Encrypt", "--fail"), ft.UNREACHABLE, "new key"),
+    "unable to wrap": (
+        lambda v, key: v.kms.fault("--operation", "Encrypt", "--fail"), ft.UNREACHABLE, "new key",
+    ),
 }
 
 
@@ -298,7 +301,9 @@ def test_a_new_key_that_is_not_there_leaves_all_as_it_was(filled):
 
 
 @pytest.mark.parametrize("mounted", [False, True])
-def test_with_the_old_key_disabled_there_is_no_rotation_and_the_new_key_is_not_asked(filled, mounted):
+def test_with_the_old_key_disabled_there_is_no_rotation_and_the_new_key_is_not_asked(
+    filled, mounted
+):
     new = filled.kms.new_key()
     if mounted:
         result = filled.volume("mount", filled.mount_point, *SLOW)
@@ -306,7 +311,8 @@ def test_with_the_old_key_disabled_there_is_no_rotation_and_the_new_key_is_not_a
     set_enabled(filled, filled.key, False)
     before, events = unchanged(filled), len(filled.kms.events())
     result = rotate(filled, new)
-    assert result.code == ft.DENIED and "present key" in result.err and "DisabledException" in result.err
+    assert result.code == ft.DENIED, result
+    assert "present key" in result.err and "DisabledException" in result.err
     assert unchanged(filled) == before
     assert [e for e in filled.kms.events()[events:] if new in str(e)] == []
     set_enabled(filled, filled.key, True)
@@ -345,9 +351,8 @@ def test_rotations_at_the_same_time_come_one_after_the_other(filled):
 
 def test_writing_goes_on_during_rotations(filled):
     filled.mount()
-    writer = subprocess.Popen(
-        ["/bin/sh", "-c", f"n=0; while [ $n -lt 3000 ]; do n=$((n+1)); echo $n; done > {filled.mount_point}/counted"]
-    )
+    counting = "n=0; while [ $n -lt 3000 ]; do n=$((n+1)); echo $n; done"
+    writer = subprocess.Popen(["/bin/sh", "-c", f"{counting} > {filled.mount_point}/counted"])
     for _ in range(5):
         assert rotate(filled, filled.kms.new_key()).code == OK
     assert writer.wait(60) == 0
