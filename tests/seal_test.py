@@ -105,6 +105,7 @@ def disable(volume):
     volume.kms.client("kms").disable_key(KeyId=volume.key)
 
 
+@pytest.mark.slow  # a sanitizer's shadow memory is terabytes to look through
 def test_after_a_denial_nothing_can_be_read_and_no_key_is_left_in_memory(mounted, held):
     patterns = volume_keys(mounted)
     found = scan_all(mounted, patterns)
@@ -130,6 +131,7 @@ def test_what_was_written_before_the_seal_is_there_when_the_key_is_back(mounted)
     assert path.read_bytes() == CANARY * 2000
 
 
+@pytest.mark.slow  # as above
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_dead_or_stopped_daemon_is_fenced_by_the_guardian(mounted, held, how):
     patterns = volume_keys(mounted)
