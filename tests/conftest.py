@@ -1,12 +1,8 @@
 """Fixtures of the tests; pytest's `slow` marks what the sanitizer runs leave out."""
 
-import pathlib
-import shutil
-import tempfile
-
 import pytest
 
-from freehold_testing import EmbeddedKms, Volume
+from freehold_testing import EmbeddedKms, Volume, temporary_directory
 
 
 def pytest_configure(config):
@@ -16,10 +12,8 @@ def pytest_configure(config):
 @pytest.fixture
 def tmp_path():
     """Like pytest's own, but other users may enter: databases run as theirs."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="freehold-test-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    with temporary_directory() as path:
+        yield path
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import boto3
@@ -38,6 +40,17 @@ def wait_for(what, condition, seconds=30):
             return result
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+@contextlib.contextmanager
+def temporary_directory():
+    """Other users may enter it, as databases run as theirs; its path is short enough for sockets."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="freehold-test-"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class EmbeddedKms:
@@ -226,6 +239,11 @@ class Volume:
 
     def daemon_pid(self):
         return self.status()["pid"]
+
+    def kill_daemon(self):
+        """As kill -9 would, and waits until the guardian has taken the mount away and ended."""
+        os.kill(self.daemon_pid(), signal.SIGKILL)
+        wait_for("the guardian", lambda: not self.is_mounted() and not self.processes())
 
     def log(self):
         return "".join(p.read_text() for p in (self.state / "log").glob("*.log"))
