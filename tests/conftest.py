@@ -1,5 +1,7 @@
 """Fixtures of the tests; pytest's `slow` marks what the sanitizer runs leave out."""
 
+import os
+
 import pytest
 
 from freehold_testing import EmbeddedKms, Volume, temporary_directory
@@ -7,6 +9,11 @@ from freehold_testing import EmbeddedKms, Volume, temporary_directory
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: long campaigns, left out under sanitizers")
+
+
+def pytest_sessionstart():
+    if os.geteuid() != 0:
+        raise pytest.UsageError("these tests need root: sudo make test")
 
 
 @pytest.fixture
