@@ -11,47 +11,20 @@ import os
 import subprocess
 
 import pytest
-from freehold_testing import BINARY, EmbeddedKms
 
-ROLE = "arn:aws:iam::111122223333:role/freehold"
+from freehold_testing import BINARY, DENIED, OURS, UNREACHABLE, EmbeddedKms
+from policy_testing import ROLE, role_policy, role_trust
+
 EXTERNAL_ID = "org-1"
-DENIED, UNREACHABLE, OURS = 10, 12, 13
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:GetKeyRotationStatus"]
-
-
-def document(*statements):
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def trust(external_id=EXTERNAL_ID):
-    return document(
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": "arn:aws:iam::444455556666:root"},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
-        }
-    )
-
-
-def key_policy(actions):
-    return document(
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
-            "Action": "kms:*",
-            "Resource": "*",
-        },
-        {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": actions, "Resource": "*"},
-    )
 
 
 @pytest.fixture(scope="module")
 def kms(tmp_path_factory):
     server = EmbeddedKms(tmp_path_factory.mktemp("kms"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_CONFIG_FILE", server.directory + "/config")
-        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", server.directory + "/credentials")
+        patch.setenv("AWS_CONFIG_FILE", str(server.directory / "config"))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(server.directory / "credentials"))
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield server
     server.stop()
@@ -62,12 +35,12 @@ class Customer:
 
     def __init__(self, kms):
         self.server, self.kms, self.iam = kms, kms.client("kms"), kms.client("iam")
-        self.iam.create_role(RoleName="freehold", AssumeRolePolicyDocument=trust())
+        self.iam.create_role(RoleName="freehold", AssumeRolePolicyDocument=role_trust(EXTERNAL_ID))
         self.arn = self.kms.create_key()["KeyMetadata"]["Arn"]
         self.allow(USE)
 
     def allow(self, actions):
-        self.kms.put_key_policy(KeyId=self.arn, PolicyName="default", Policy=key_policy(actions))
+        self.kms.put_key_policy(KeyId=self.arn, PolicyName="default", Policy=role_policy(*actions))
 
     def check(self, arn=None, external_id=EXTERNAL_ID, url=None):
         environment = dict(os.environ, AWS_PROFILE="operator")
@@ -156,7 +129,7 @@ def test_a_wrong_external_id_is_denied(customer):
 
 def test_trust_that_is_removed_is_denied_at_once(customer):
     assert customer.check()[0] == 0
-    customer.iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=trust("nobody"))
+    customer.iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=role_trust("nobody"))
     assert customer.failed()[0] == DENIED
     customer.iam.delete_role(RoleName="freehold")
     assert customer.failed()[0] == DENIED

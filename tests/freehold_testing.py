@@ -18,6 +18,8 @@ import time
 
 import boto3
 
+from process_testing import every_pid, words_of
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("FREEHOLD_BIN", str(ROOT / "build/test/freehold"))
 sys.path.insert(0, str(ROOT / "tests/interop"))
@@ -25,7 +27,8 @@ sys.path.insert(0, str(ROOT / "tests/interop"))
 # Exit codes, as in docs/exit-codes.md.
 OK, USAGE, NOT_FOUND, ALREADY_EXISTS, BUSY, PERMISSION, NO_SPACE = 0, 2, 3, 4, 5, 6, 8
 DENIED, AMBIGUOUS, UNREACHABLE, OURS, DATA = 10, 11, 12, 13, 14
-KEYRING_CORRUPT, KEYRING_REFUSED, FILE_CORRUPT, VERSION, SEALED, VERIFY_FAILED = 20, 21, 22, 23, 24, 30
+KEYRING_CORRUPT, KEYRING_REFUSED, FILE_CORRUPT, VERSION, SEALED = 20, 21, 22, 23, 24
+VERIFY_FAILED = 30
 
 # Short intervals, so that a test waits for seconds and not minutes.
 FAST = ["--check-interval", "300ms", "--confirm-after", "100ms", "--request-timeout", "5s"]
@@ -57,7 +60,7 @@ class EmbeddedKms:
     """`freehold kms serve` on a free port, with boto3 clients of its first customer."""
 
     def __init__(self, directory, *options):
-        self.directory = str(directory)
+        self.directory = pathlib.Path(directory)
         self.options = options
         self.process = None
         self.url = None
@@ -70,13 +73,16 @@ class EmbeddedKms:
             [BINARY, "kms", "serve", "--data", self.directory, "--listen", f"127.0.0.1:{port}"]
             + ["--ready-fd", str(theirs), *self.options],
             pass_fds=[theirs],
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         os.close(theirs)
         with os.fdopen(ready, "rb") as pipe:
             assert pipe.readline() == b"READY\n"
-        with open(self.directory + "/config", encoding="utf-8") as config:
-            self.url = re.search(r"endpoint_url = (\S+)", config.read()).group(1)
+        config = (self.directory / "config").read_text()
+        self.url = re.search(r"endpoint_url = (\S+)", config).group(1)
+        assert self.process.stdout.readline() == f"listening on {self.url}\n"
+        assert (self.directory / "endpoint").read_text() == self.url + "\n"
 
     @property
     def port(self):
@@ -85,8 +91,8 @@ class EmbeddedKms:
     def environment(self, profile="customer"):
         return dict(
             os.environ,
-            AWS_CONFIG_FILE=self.directory + "/config",
-            AWS_SHARED_CREDENTIALS_FILE=self.directory + "/credentials",
+            AWS_CONFIG_FILE=str(self.directory / "config"),
+            AWS_SHARED_CREDENTIALS_FILE=str(self.directory / "credentials"),
             AWS_ENDPOINT_URL=self.url,
             AWS_PROFILE=profile,
             AWS_EC2_METADATA_DISABLED="true",
@@ -110,21 +116,33 @@ class EmbeddedKms:
     def new_key(self):
         return self.client("kms").create_key()["KeyMetadata"]["Arn"]
 
+    def command(self, *words):
+        return Result(
+            subprocess.run(
+                [BINARY, "kms", *words, "--data", self.directory],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        )
+
     def fault(self, *options):
-        command = [BINARY, "kms", "fault", "--data", self.directory, *options]
-        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        result = self.command("fault", *options)
+        assert result.code == OK, result
 
     def events(self):
-        path = pathlib.Path(self.directory, "events.jsonl")
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        lines = (self.directory / "events.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
 
     def kill(self):
-        self.process.kill()
-        self.process.wait(60)
+        self.stop(signal.SIGKILL)
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        code = self.process.wait(60)
+        self.process.stdout.close()
+        return code
 
 
 @contextlib.contextmanager
@@ -161,14 +179,20 @@ class Volume:
         self.kms = kms
         self.base = pathlib.Path(directory)
         self.directory = self.base / "volume"
-        self.data = self.directory / "data"
-        self.keyring = self.directory / "freehold/keyring"
         self.mount_point = self.base / "mnt"
         self.state = self.base / "state"
         self.mount_point.mkdir(exist_ok=True)
         self.key = key or kms.new_key()
         self.profile = profile
         self.extra_environment = {}
+
+    @property
+    def data(self):
+        return self.directory / "data"
+
+    @property
+    def keyring(self):
+        return self.directory / "freehold/keyring"
 
     def run(self, *arguments, timeout=120):
         return Result(
@@ -254,12 +278,11 @@ class Volume:
     def processes(self):
         """Process ids of Freehold's own that belong to this volume, by their command lines."""
         found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    ours = os.readlink(entry / "exe") == os.path.realpath(BINARY)
-                    if ours and str(self.base).encode() in (entry / "cmdline").read_bytes():
-                        found.append(int(entry.name))
+        for pid in every_pid():
+            with contextlib.suppress(OSError):
+                ours = os.readlink(f"/proc/{pid}/exe") == os.path.realpath(BINARY)
+                if ours and any(str(self.base).encode() in word for word in words_of(pid)):
+                    found.append(pid)
         return [pid for pid in found if pid != self.kms.process.pid]
 
     def clean_up(self):
