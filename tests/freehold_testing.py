@@ -47,7 +47,7 @@ def wait_for(what, condition, seconds=30):
 
 @contextlib.contextmanager
 def temporary_directory():
-    """Other users may enter it, as databases run as theirs; its path is short enough for sockets."""
+    """Others may enter it, as databases run as other users; its path is short, for sockets."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="freehold-test-"))
     path.chmod(0o755)
     try:
@@ -100,7 +100,7 @@ class EmbeddedKms:
         )
 
     def client(self, service, profile="customer"):
-        """A boto3 client; made once, as that takes longer than most of what a test does with it."""
+        """A boto3 client; made once, as that takes longer than what most tests do with it."""
         name = service, profile, self.url
         if name not in self.clients:
             self.clients[name] = self._new_client(service, profile)
@@ -173,7 +173,7 @@ class Result:
 
 
 class Volume:
-    """A volume below a temporary directory, with its mount point and this test's state directory."""
+    """A volume below a temporary directory, with a mount point and a state directory there."""
 
     def __init__(self, kms, directory, key=None, profile="customer"):
         self.kms = kms
@@ -207,7 +207,8 @@ class Volume:
         )
 
     def volume(self, command, *arguments, **more):
-        return self.run("volume", command, self.directory, "--state", self.state, *arguments, **more)
+        words = ["volume", command, self.directory, "--state", self.state, *arguments]
+        return self.run(*words, **more)
 
     def create(self, *arguments):
         result = self.volume("create", "--key", f"aws-kms://{self.key}", *arguments)
@@ -223,7 +224,7 @@ class Volume:
         return self
 
     def unmount(self, *arguments):
-        # A process that another thread of the test has just forked holds our descriptors until exec.
+        # A process that another thread of the test has forked holds our descriptors until exec.
         def unmounted():
             result = self.volume("unmount", *arguments)
             assert result.code in (OK, BUSY), result
@@ -293,4 +294,4 @@ class Volume:
         for _ in range(8):
             if not self.is_mounted():
                 break
-            subprocess.run(["umount", "-l", str(self.mount_point)], check=False, capture_output=True)
+            subprocess.run(["umount", "-l", self.mount_point], check=False, capture_output=True)

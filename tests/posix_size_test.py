@@ -1,4 +1,4 @@
-"""Sizes on a mount: cutting and growing, holes, and space that is allocated."""
+"""Sizes on a mount: cutting, growing, holes, allocated space, and the errors at the ends."""
 
 import errno
 import os

@@ -8,8 +8,9 @@ import pytest
 import freehold_testing as ft
 from freehold_testing import OK
 from policy_testing import take_all_permissions
-from rotate_testing import CONTENTS, SLOW, in_volume, key_in_use, nothing_else_is_left
-from rotate_testing import opens_with_its_contents, rotate, set_enabled, wrapped_by, wrappings
+from rotate_testing import CONTENTS, in_volume, key_in_use, mount_without_probes
+from rotate_testing import nothing_else_is_left, opens_with_its_contents, rotate, set_enabled
+from rotate_testing import wrapped_by, wrappings
 from rotate_testing import filled  # a fixture
 
 
@@ -33,8 +34,7 @@ def test_a_rotation_asks_the_same_of_the_kms_whatever_the_size(volume, files, mo
         for n in range(files):
             (mount_point / f"file-{n}").write_bytes(b"x" * 10_000)
     if mounted:
-        result = volume.volume("mount", volume.mount_point, *SLOW)
-        assert result.code == OK, result
+        mount_without_probes(volume)
     old, new = volume.key, volume.kms.new_key()
     before = len(volume.kms.events())
     result = rotate(volume, new)
@@ -116,8 +116,7 @@ def test_with_the_old_key_disabled_there_is_no_rotation_and_the_new_key_is_not_a
 ):
     new = filled.kms.new_key()
     if mounted:
-        result = filled.volume("mount", filled.mount_point, *SLOW)
-        assert result.code == OK, result
+        mount_without_probes(filled)
     set_enabled(filled, filled.key, False)
     before, events = unchanged(filled), len(filled.kms.events())
     result = rotate(filled, new)
@@ -132,8 +131,7 @@ def test_with_the_old_key_disabled_there_is_no_rotation_and_the_new_key_is_not_a
 def test_an_outage_in_the_middle_leaves_all_as_it_was(filled, mounted):
     """The new key wraps but cannot unwrap: at the canary already, before the KEK is touched."""
     if mounted:
-        result = filled.volume("mount", filled.mount_point, *SLOW)
-        assert result.code == OK, result
+        mount_without_probes(filled)
     before = unchanged(filled)
     filled.kms.fault("--operation", "Decrypt", "--unreachable")
     result = rotate(filled, filled.kms.new_key())

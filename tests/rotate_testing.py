@@ -2,6 +2,7 @@
 
 import pytest
 
+from freehold_testing import OK
 import freehold_reader  # its path is set by freehold_testing
 
 CONTENTS = b"still there after the rotation\n" * 1000
@@ -21,6 +22,11 @@ def filled(volume):
 
 def rotate(volume, key, *more):
     return volume.volume("rotate-key", "--key", f"aws-kms://{key}", *more)
+
+
+def mount_without_probes(volume):
+    result = volume.volume("mount", volume.mount_point, *SLOW)
+    assert result.code == OK, result
 
 
 def set_enabled(volume, key, enabled):
