@@ -34,7 +34,8 @@ def trust(external_id=EXTERNAL_ID):
     )
 
 
-def key_policy(actions):
+def key_policy(actions, **condition):
+    ours = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": actions, "Resource": "*"}
     return document(
         {
             "Effect": "Allow",
@@ -42,7 +43,7 @@ def key_policy(actions):
             "Action": "kms:*",
             "Resource": "*",
         },
-        {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": actions, "Resource": "*"},
+        ours | condition,
     )
 
 
@@ -66,16 +67,17 @@ class Customer:
         self.arn = self.kms.create_key()["KeyMetadata"]["Arn"]
         self.allow(USE)
 
-    def allow(self, actions):
-        self.kms.put_key_policy(KeyId=self.arn, PolicyName="default", Policy=key_policy(actions))
+    def allow(self, actions, **condition):
+        policy = key_policy(actions, **condition)
+        self.kms.put_key_policy(KeyId=self.arn, PolicyName="default", Policy=policy)
 
-    def check(self, arn=None, external_id=EXTERNAL_ID, url=None):
+    def check(self, *more, arn=None, external_id=EXTERNAL_ID, url=None):
         environment = dict(os.environ, AWS_PROFILE="operator")
         if url:
             environment["AWS_ENDPOINT_URL"] = url
         result = subprocess.run(
             [BINARY, "key", "check", arn or self.arn, "--principal", ROLE]
-            + ["--external-id", external_id, "--json"],
+            + ["--external-id", external_id, "--json", *more],
             env=environment,
             capture_output=True,
             text=True,
@@ -108,6 +110,17 @@ def test_a_key_that_is_set_up_well_is_valid(customer):
     assert outcomes.pop("Rotation") == "warning"
     assert set(outcomes.values()) == {"ok"}
     assert "assumed-role/freehold" in report["items"][0]["detail"]
+
+
+def test_a_key_whose_policy_demands_a_context_is_checked_with_that_context(customer):
+    demanded = {"StringEquals": {"kms:EncryptionContext:freehold:cluster": "orders"}}
+    # Only what has a context can be allowed by one: not DescribeKey.
+    customer.kms.put_key_policy(KeyId=customer.arn, PolicyName="default", Policy=document(
+        *json.loads(key_policy(USE[:2], Condition=demanded))["Statement"],
+        *json.loads(key_policy(USE[2:]))["Statement"][1:]))
+    assert customer.check()[0] == DENIED
+    assert customer.check("--context", "freehold:cluster=orders")[0] == 0
+    assert customer.check("--context", "freehold:cluster=others")[0] == DENIED
 
 
 def test_rotation_that_is_on_is_no_warning(customer):
