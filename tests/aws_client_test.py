@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from freehold_testing import BINARY, DENIED, OURS, UNREACHABLE, EmbeddedKms
-from policy_testing import ROLE, role_policy, role_trust
+from policy_testing import ROLE, allow, policy, role_policy, role_trust
 
 EXTERNAL_ID = "org-1"
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:GetKeyRotationStatus"]
@@ -42,13 +42,13 @@ class Customer:
     def allow(self, actions):
         self.kms.put_key_policy(KeyId=self.arn, PolicyName="default", Policy=role_policy(*actions))
 
-    def check(self, arn=None, external_id=EXTERNAL_ID, url=None):
+    def check(self, *more, arn=None, external_id=EXTERNAL_ID, url=None):
         environment = dict(os.environ, AWS_PROFILE="operator")
         if url:
             environment["AWS_ENDPOINT_URL"] = url
         result = subprocess.run(
             [BINARY, "key", "check", arn or self.arn, "--principal", ROLE]
-            + ["--external-id", external_id, "--json"],
+            + ["--external-id", external_id, "--json", *more],
             env=environment,
             capture_output=True,
             text=True,
@@ -81,6 +81,16 @@ def test_a_key_that_is_set_up_well_is_valid(customer):
     assert outcomes.pop("Rotation") == "warning"
     assert set(outcomes.values()) == {"ok"}
     assert "assumed-role/freehold" in report["items"][0]["detail"]
+
+
+def test_a_key_whose_policy_demands_a_context_is_checked_with_that_context(customer):
+    demanded = {"StringEquals": {"kms:EncryptionContext:freehold:cluster": "orders"}}
+    # Only what has a context can be allowed by one: not DescribeKey.
+    customer.kms.put_key_policy(KeyId=customer.arn, PolicyName="default", Policy=policy(
+        allow(ROLE, *USE[:2], Condition=demanded), allow(ROLE, *USE[2:])))
+    assert customer.check()[0] == DENIED
+    assert customer.check("--context", "freehold:cluster=orders")[0] == 0
+    assert customer.check("--context", "freehold:cluster=others")[0] == DENIED
 
 
 def test_rotation_that_is_on_is_no_warning(customer):

@@ -194,10 +194,11 @@ class Volume:
     def keyring(self):
         return self.directory / "freehold/keyring"
 
-    def run(self, *arguments, timeout=120):
+    def run(self, *arguments, timeout=120, under=()):
+        """Runs `freehold`, if wanted under another program such as strace."""
         return Result(
             subprocess.run(
-                [BINARY, *map(str, arguments)],
+                [*map(str, under), BINARY, *map(str, arguments)],
                 env=dict(self.kms.environment(self.profile), **self.extra_environment),
                 capture_output=True,
                 text=True,

@@ -290,62 +290,6 @@ def test_a_slow_kms_that_is_quicker_than_the_request_timeout_stops_nothing(vendo
     assert (vendor_volume.mount_point / "file").read_text() == "kept"
 
 
-@pytest.fixture
-def probing(vendor_volume):
-    """A volume with a probe at the KMS, which does not answer before the test's end."""
-    result = vendor_volume.volume(
-        "mount", vendor_volume.mount_point, "--check-interval", "300ms", "--request-timeout", "10m")
-    assert result.code == OK, result
-    (vendor_volume.mount_point / "file").write_text("kept")
-    vendor_volume.kms.fault("--latency", "600000")
-    return vendor_volume
-
-
-def helpers(volume):
-    """Processes that ask the KMS on behalf of the volume's daemon."""
-    daemon = volume.daemon_pid()
-    found = set()
-    for task in pathlib.Path(f"/proc/{daemon}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"kms-helper" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
-                found.add(int(child))
-    return found
-
-
-def hanging_helper(volume):
-    """The helper that the KMS keeps waiting: seen twice, a while apart."""
-    def stays():
-        before = helpers(volume)
-        time.sleep(0.3)
-        return before & helpers(volume)
-
-    return wait_for("a probe that hangs", stays)
-
-
-def test_a_status_does_not_wait_for_the_kms(probing):
-    hanging = hanging_helper(probing)
-    assert probing.custody()["state"] == "open"
-    assert hanging & helpers(probing), "answered while the KMS was not"
-
-
-def test_an_order_to_seal_does_not_wait_for_the_kms(probing):
-    hanging = hanging_helper(probing)
-    assert probing.volume("seal").code == OK
-    assert probing.wait_for_state("sealed")["reason"] == "revoked"
-    assert hanging & helpers(probing), "sealed while the KMS had not answered"
-    assert not probing.is_mounted()
-
-
-def test_an_order_to_unmount_does_not_wait_for_the_kms(probing):
-    hanging_helper(probing)
-    result = probing.volume("unmount")
-    assert result.code == OK, result
-    assert not probing.is_mounted() and not probing.processes()
-    probing.kms.fault("--clear")
-    probing.mount()
-    assert (probing.mount_point / "file").read_text() == "kept"
-
-
 def test_with_alert_only_an_outage_still_seals(vendor_volume):
     kms = mount(vendor_volume, "--on-denied", "alert")
     kms.disable_key(KeyId=vendor_volume.key)

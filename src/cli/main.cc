@@ -84,6 +84,8 @@ void AddKeyCommands(CLI::App& app, int& exit_code) {
   check->add_option("URI", options.uri, "aws-kms://arn:... or an AWS key ARN")->required();
   check->add_option("--principal", options.principal, "ARN of the role to assume");
   check->add_option("--external-id", options.external_id, "Sent when the role is assumed");
+  check->add_option("--context", options.context,
+                    "NAME=VALUE of the encryption context; may be repeated");
   check->add_flag("--json", options.json, "Print JSON");
   check->callback([&exit_code] {
     HardenProcess();

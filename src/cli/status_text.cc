@@ -23,6 +23,14 @@ std::string Milliseconds(const json::value& value) {
   return FormatDuration(std::chrono::milliseconds(value.to_number<std::int64_t>()));
 }
 
+void FailureLine(std::string& out, std::string_view name, const json::value& value) {
+  if (!value.is_object()) return;
+  const json::object& failure = value.as_object();
+  Line(out, name,
+       fmt::format("{}: {}: {} ({})", Text(failure.at("operation")), Text(failure.at("code")),
+                   Text(failure.at("message")), Text(failure.at("class"))));
+}
+
 void CustodyLines(std::string& out, const json::object& custody) {
   const std::string reason = Text(custody.at("reason"));
   Line(out, "custody",
@@ -31,11 +39,9 @@ void CustodyLines(std::string& out, const json::object& custody) {
   Line(out, "last verified", Text(custody.at("last_verified_at")));
   Line(out, "lease until", Text(custody.at("lease_expires_at")));
   Line(out, "next probe", Text(custody.at("next_probe_at")));
-  if (custody.at("last_failure").is_object()) {
-    const json::object& failure = custody.at("last_failure").as_object();
-    Line(out, "the KMS says",
-         fmt::format("{}: {}: {} ({})", Text(failure.at("operation")), Text(failure.at("code")),
-                     Text(failure.at("message")), Text(failure.at("class"))));
+  FailureLine(out, "the KMS says", custody.at("last_failure"));
+  if (custody.at("last_denial") != custody.at("last_failure")) {
+    FailureLine(out, "it said before", custody.at("last_denial"));
   }
   const json::object& settings = custody.at("settings").as_object();
   Line(out, "at worst",

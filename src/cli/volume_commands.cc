@@ -55,24 +55,6 @@ Result<Cipher> CipherFromName(const std::string& name) {
                fmt::format("'{}' is no cipher; there is aes-256-xts", name));
 }
 
-Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs) {
-  EncryptionContext context;
-  for (const std::string& pair : pairs) {
-    const auto equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {
-      return Error(ErrorCode::kInvalidArgument,
-                   fmt::format("--context '{}' is not NAME=VALUE", pair));
-    }
-    if (Printable(pair) != pair) {
-      return Error(ErrorCode::kInvalidArgument, fmt::format("--context '{}' has a character that "
-                                                            "cannot be printed",
-                                                            pair));
-    }
-    context[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
-  return context;
-}
-
 Result<json::object> Create(const VolumeCreateOptions& options) {
   CreateOptions create;
   create.directory = options.volume.directory;

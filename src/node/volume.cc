@@ -52,6 +52,7 @@ Status EraseKeyringFile(const VolumePaths& paths, const std::string& path) {
     return errno == ENOENT ? Status{} : ErrnoError(errno, path);
   }
   if (stat(paths.keyring().c_str(), &current) != 0) return ErrnoError(errno, paths.keyring());
+  TRY(SyncDirectory(paths.meta()));  // the disk must know the present one by its name first
   // Still the same file: the rotation never came to its rename, and this name is only a second one.
   if (old.st_ino != current.st_ino) {
     UniqueFd fd = TRY(OpenFile(path, O_WRONLY));
@@ -268,14 +269,22 @@ Status Volume::Rewrap(const KeyAccess& new_access, KeyProviderFactory& factory,
   next.keks = {std::move(*wrapped)};
   Bytes bytes = EncodeKeyring(next, *kek);
   // Both keys are allowed until the new keyring is on the disk.
+  const KeyAccess old_access = access_;
   Pin both = pin_;
   both.allowed = {access_, new_access};
   TRY(pins_.Save(both));
   CrashPoint("rewrap.pinned");
-  TRY(CommitKeyring(bytes));
+  const auto committed = CommitKeyring(bytes);
+  if (!committed.ok() && !IsInPlace(bytes)) return committed;
   keyring_bytes_ = std::move(bytes);
   keyring_ = std::move(next);
   access_ = new_access;
+  if (!committed.ok()) {
+    pin_.allowed = {new_access, old_access};  // as it was saved: a crash may bring the old one back
+    return committed.error().Because(
+        "the new keyring is in place, but the disk did not confirm it; keep both keys until the "
+        "volume has been opened again");
+  }
   pin_.generation = keyring_.generation;
   pin_.allowed = {new_access};
   auto saved = pins_.Save(pin_);
@@ -300,9 +309,15 @@ Status Volume::CommitKeyring(const Bytes& bytes) {
   }
   CrashPoint("rewrap.linked");
   auto replaced = ReplaceFile(paths_.keyring(), bytes, 0600);
-  if (!replaced.ok()) unlink(paths_.keyring_old().c_str());
+  if (!replaced.ok() && !IsInPlace(bytes)) (void)EraseOtherKeyrings(paths_);
   CrashPoint("rewrap.committed");
   return replaced;
+}
+
+// A rename may have happened although the sync after it failed.
+bool Volume::IsInPlace(const Bytes& bytes) const {
+  const auto present = ReadKeyringBytes(paths_);
+  return present.ok() && *present == bytes;
 }
 
 }  // namespace freehold

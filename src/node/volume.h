@@ -70,6 +70,7 @@ class Volume {
  private:
   Volume(VolumePaths paths, const PinStore& pins) : paths_(std::move(paths)), pins_(pins) {}
   Status CommitKeyring(const Bytes& bytes);
+  bool IsInPlace(const Bytes& bytes) const;
 
   VolumePaths paths_;
   std::vector<std::string> allow_keys_;
