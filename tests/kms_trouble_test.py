@@ -5,7 +5,6 @@ import base64
 import http.client
 import http.server
 import json
-import pathlib
 import threading
 import time
 

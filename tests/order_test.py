@@ -9,6 +9,7 @@ import time
 import pytest
 
 from freehold_testing import OK, wait_for
+from process_testing import words_of
 
 PATIENT = ["--request-timeout", "10m"]  # far longer than any wait in here
 
@@ -33,7 +34,7 @@ def helpers_of(daemon):
     found = set()
     for task in pathlib.Path(f"/proc/{daemon}/task").iterdir():
         for child in (task / "children").read_text().split():
-            if b"kms-helper" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"kms-helper" in words_of(child):
                 found.add(int(child))
     return found
 

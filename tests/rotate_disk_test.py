@@ -1,24 +1,17 @@
 """Rotation on a disk that fails: strace makes one system call of `rotate-key` fail with EIO."""
 
-import pytest
-
 from freehold_testing import OK
+from rotate_testing import CONTENTS, rotate
+from rotate_testing import filled  # a fixture
 
 IO = 7
-
-
-@pytest.fixture
-def filled(volume):
-    with volume.opened() as mount_point:
-        (mount_point / "file").write_text("kept")
-    return volume
 
 
 def rotate_with_failing_sync(volume, key, path, which):
     """rotate-key, whose fsync number `which` of `path` fails."""
     strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", path, "-e", "trace=fsync",
               "-e", f"inject=fsync:error=EIO:when={which}"]
-    return volume.volume("rotate-key", "--key", f"aws-kms://{key}", under=strace)
+    return rotate(volume, key, under=strace)
 
 
 def wrapped_keks(volume):
@@ -35,7 +28,7 @@ def test_a_rename_that_the_disk_did_not_confirm_keeps_both_keyrings_until_the_ne
     assert new_key in filled.status()["keks"][0]["key"]
     assert (meta / "keyring.old").read_bytes() == old_keyring, "a crash may still bring it back"
     with filled.opened() as mount_point:
-        assert (mount_point / "file").read_text() == "kept"
+        assert (mount_point / "file").read_bytes() == CONTENTS
     assert sorted(p.name for p in meta.glob("keyring*")) == ["keyring"]
 
 
@@ -44,7 +37,7 @@ def test_a_crash_after_that_opens_under_the_old_key(filled):
     rotate_with_failing_sync(filled, filled.kms.new_key(), meta, 1)
     (meta / "keyring.old").rename(meta / "keyring")  # what the disk has without the rename
     with filled.opened() as mount_point:
-        assert (mount_point / "file").read_text() == "kept"
+        assert (mount_point / "file").read_bytes() == CONTENTS
 
 
 def test_a_new_keyring_that_cannot_be_written_leaves_the_old_one_alone(filled):
@@ -55,5 +48,5 @@ def test_a_new_keyring_that_cannot_be_written_leaves_the_old_one_alone(filled):
     assert wrapped_keks(filled) == before
     assert sorted(p.name for p in meta.glob("keyring*")) == ["keyring"]
     with filled.opened() as mount_point:
-        assert (mount_point / "file").read_text() == "kept"
-    assert filled.volume("rotate-key", "--key", f"aws-kms://{filled.kms.new_key()}").code == OK
+        assert (mount_point / "file").read_bytes() == CONTENTS
+    assert rotate(filled, filled.kms.new_key()).code == OK

@@ -20,8 +20,8 @@ def filled(volume):
     return fill(volume)
 
 
-def rotate(volume, key, *more):
-    return volume.volume("rotate-key", "--key", f"aws-kms://{key}", *more)
+def rotate(volume, key, *more, **how):
+    return volume.volume("rotate-key", "--key", f"aws-kms://{key}", *more, **how)
 
 
 def mount_without_probes(volume):
