@@ -39,14 +39,15 @@ def helpers_of(daemon):
     return found
 
 
-def hanging_helper(volume):
-    """The helper that the KMS keeps waiting: seen twice, a while apart."""
-    def stays():
-        before = helpers(volume)
-        time.sleep(0.3)
-        return before & helpers(volume)
+def staying_helpers(volume):
+    """Those that the KMS keeps waiting: seen twice, a while apart."""
+    before = helpers(volume)
+    time.sleep(0.3)
+    return before & helpers(volume)
 
-    return wait_for("a probe that hangs", stays)
+
+def hanging_helper(volume):
+    return wait_for("a probe that hangs", lambda: staying_helpers(volume))
 
 
 def test_a_status_does_not_wait_for_the_kms(probing):
@@ -90,7 +91,7 @@ def test_an_order_to_seal_ends_a_rewrap_that_hangs(probing):
     with concurrent.futures.ThreadPoolExecutor() as pool:
         rotating = pool.submit(
             probing.volume, "rotate-key", "--key", f"aws-kms://{new_key}")
-        wait_for("two questions", lambda: len(helpers(probing)) > 1)
+        wait_for("its question beside the probe", lambda: len(staying_helpers(probing)) > 1)
         assert probing.volume("seal").code == OK
         result = rotating.result()
     assert result.code != OK and "interrupted by an order to seal" in result.err, result

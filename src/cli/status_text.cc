@@ -50,6 +50,19 @@ void CustodyLines(std::string& out, const json::object& custody) {
                    Milliseconds(settings.at("worst_case_unreachable_ms"))));
 }
 
+void ReencryptionLines(std::string& out, const json::object& progress) {
+  Line(out, "re-encryption",
+       fmt::format("{}, {} %, {} of {} bytes", Text(progress.at("state")),
+                   Text(progress.at("percent")), Text(progress.at("bytes_done")),
+                   Text(progress.at("bytes_total"))));
+  for (const json::value& dek : progress.at("deks").as_array()) {
+    Line(out, "under DEK",
+         fmt::format("{}: {} files, {} bytes", Text(dek.at("id")), Text(dek.at("files")),
+                     Text(dek.at("bytes"))));
+  }
+  if (!Text(progress.at("problem")).empty()) Line(out, "problem", Text(progress.at("problem")));
+}
+
 }  // namespace
 
 std::string StatusText(const json::object& status) {
@@ -66,6 +79,10 @@ std::string StatusText(const json::object& status) {
   Line(out, "mounted at", Text(status.at("mount_point")));
   if (const json::value* custody = status.if_contains("custody"); custody != nullptr) {
     CustodyLines(out, custody->as_object());
+  }
+  if (const json::value* progress = status.if_contains("reencryption");
+      progress != nullptr && progress->is_object()) {
+    ReencryptionLines(out, progress->as_object());
   }
   out.pop_back();
   return out;

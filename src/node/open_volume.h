@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "node/mounted_files.h"
 #include "node/volume_daemon.h"
 #include "vfs/encrypted_file.h"
 
@@ -17,6 +18,8 @@ struct VolumeDaemon::OpenVolume {
   EncryptedLayer layer;
   std::unique_ptr<GuardianLink> guardian;  // outlives the mount, which writes into its memory
   std::unique_ptr<fuse::Mount> mount;
+  std::unique_ptr<MountedFiles> files;
+  std::unique_ptr<Reencryption> reencryption;  // null: none since this opening
   std::mutex verifying;              // held while a verification uses the keys, and for the wipe
   std::atomic<bool> leaving{false};  // being unmounted or sealed
 };

@@ -94,6 +94,21 @@ json::object SealReportJson(const SealReport& report) {
           {"sealed_ms", Milliseconds(report.until_sealed)}};
 }
 
+json::value ReencryptionJson(const std::optional<ReencryptionProgress>& progress) {
+  if (!progress.has_value()) return nullptr;
+  json::array deks;
+  for (const auto& [id, use] : progress->deks) {
+    deks.push_back({{"id", HexEncode(id)}, {"files", use.files}, {"bytes", use.bytes}});
+  }
+  return {{"state", NameOf(progress->state)},
+          {"percent", progress->percent()},
+          {"bytes_done", progress->bytes_done},
+          {"bytes_total", progress->bytes_total},
+          {"deks", deks},
+          {"unreadable", progress->unreadable},
+          {"problem", progress->problem}};
+}
+
 json::object VerifyReportJson(const VerifyReport& report) {
   json::array faults;
   bool sound = true;

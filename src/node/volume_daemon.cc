@@ -203,6 +203,7 @@ KmsResult<void> VolumeDaemon::Open() {
   }
   std::lock_guard open_lock(open_mutex_);
   open_ = std::move(*mounted);
+  if (volume_->keyring().deks.size() > 1) StartReencryption(open_, {});  // was cut short
   std::lock_guard lock(mutex_);
   custody_.Opened(sent);
   LogInfo("custody", fmt::format("open at {}", options_.mount_point));
@@ -218,7 +219,9 @@ std::shared_ptr<VolumeDaemon::OpenVolume> VolumeDaemon::CurrentlyOpen() {
 Result<std::shared_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(VolumeKeys keys) {
   auto opening = std::make_shared<OpenVolume>(std::move(keys));
   const bool unclean = WasStoppedUncleanly(volume_->paths());
-  if (unclean) TRY(RecoverAfterUncleanStop(volume_->paths(), opening->keys));
+  if (unclean || PathExists(volume_->paths().reencrypt_journal())) {
+    TRY(RecoverAfterUncleanStop(volume_->paths(), opening->keys));
+  }
   TRY(MarkOpen(volume_->paths()));
   fuse::MountOptions mount_options;
   mount_options.backing_directory = volume_->paths().data();
@@ -249,6 +252,7 @@ void VolumeDaemon::Seal(SealReason reason) {
       sealing_since_ = clock_.Boot();
     }
     const auto wipe = [&] {
+      if (closing->reencryption != nullptr) closing->reencryption->Stop();
       std::lock_guard verifying(closing->verifying);
       closing->keys.Wipe();
     };
@@ -270,6 +274,31 @@ void VolumeDaemon::Seal(SealReason reason) {
   if (report.has_value()) last_seal_ = report;
   sealing_since_.reset();
   custody_.Sealed();
+  Changed();
+}
+
+// Under open_mutex_.
+void VolumeDaemon::StartReencryption(const std::shared_ptr<OpenVolume>& open,
+                                     ReencryptionOptions options) {
+  open->files = std::make_unique<MountedFiles>(*open->mount, volume_->paths());
+  open->reencryption = std::make_unique<Reencryption>(
+      *open->files, open->keys, volume_->paths(),
+      [this, volume = open.get()] { return RetireOldDeks(*volume); }, options, clock_);
+  open->reencryption->Start();
+}
+
+Status VolumeDaemon::RetireOldDeks(OpenVolume& open) {
+  std::lock_guard volume_lock(volume_mutex_);
+  VolumeKeys keys = TRY(volume_->DropOldDeks(factory_));
+  KeyringChanged();
+  return open.keys.Replace(std::move(keys));
+}
+
+// Under volume_mutex_.
+void VolumeDaemon::KeyringChanged() {
+  std::lock_guard lock(mutex_);
+  keyring_ = volume_->keyring();
+  access_ = volume_->access();
   Changed();
 }
 

@@ -19,6 +19,7 @@
 #include "custody/custody.h"
 #include "node/control_socket.h"
 #include "node/guardian.h"
+#include "node/reencryption.h"
 #include "node/seal.h"
 #include "node/volume.h"
 #include "vfs/file.h"
@@ -59,11 +60,16 @@ class VolumeDaemon {
   Result<std::shared_ptr<OpenVolume>> MountWith(VolumeKeys keys);
   std::shared_ptr<OpenVolume> CurrentlyOpen();
   void Close(bool everything_synced);
+  void StartReencryption(const std::shared_ptr<OpenVolume>& open, ReencryptionOptions options);
+  Status RetireOldDeks(OpenVolume& open);
+  void KeyringChanged();
 
   // The control socket.
   Result<boost::json::object> Handle(const boost::json::object& request,
                                      ControlConnection& connection);
   Result<boost::json::object> HandleRotateKey(const boost::json::object& request);
+  Result<boost::json::object> HandleRekey(const boost::json::object& request);
+  Result<boost::json::object> HandleReencrypt(const boost::json::object& request);
   Result<boost::json::object> HandleUnmount(const boost::json::object& request);
   Result<boost::json::object> HandleVerify();
   Result<boost::json::object> HandleSeal();
@@ -97,7 +103,8 @@ class VolumeDaemon {
   bool database_stopped_ = false;  // its confirmation
   pid_t protected_pid_ = 0;
 
-  std::mutex open_mutex_;  // guards the pointer only; never held over a call that may wait
+  std::mutex open_mutex_;  // guards the pointer and what it holds of a re-encryption; never held
+                           // over a call that may wait
   std::shared_ptr<OpenVolume> open_;
 
   std::unique_ptr<ControlServer> control_;

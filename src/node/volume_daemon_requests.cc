@@ -26,6 +26,22 @@ Result<pid_t> PidOf(const json::object& request) {
   return static_cast<pid_t>(pid->as_int64());
 }
 
+// The key that a request names, or the present one.
+Result<KeyAccess> AccessOr(const json::object& request, const KeyAccess& present) {
+  return request.contains("key") ? KeyAccessFromJson(request) : Result<KeyAccess>(present);
+}
+
+Result<ReencryptionOptions> ReencryptionOptionsFrom(const json::object& request) {
+  ReencryptionOptions options;
+  const json::value* rate = request.if_contains("bytes_per_second");
+  if (rate == nullptr) return options;
+  if (!rate->is_int64() || rate->as_int64() < 4096) {
+    return Error(ErrorCode::kInvalidArgument, "'bytes_per_second' is not a number from 4096");
+  }
+  options.bytes_per_second = static_cast<std::uint64_t>(rate->as_int64());
+  return options;
+}
+
 }  // namespace
 
 Result<json::object> VolumeDaemon::Handle(const json::object& request,
@@ -35,6 +51,8 @@ Result<json::object> VolumeDaemon::Handle(const json::object& request,
       name != nullptr && name->is_string() ? std::string(name->as_string()) : "";
   if (command == "status") return StatusJson();
   if (command == "rotate-key") return HandleRotateKey(request);
+  if (command == "rekey") return HandleRekey(request);
+  if (command == "re-encrypt") return HandleReencrypt(request);
   if (command == "unmount") return HandleUnmount(request);
   if (command == "verify") return HandleVerify();
   if (command == "watch") return HandleWatch(connection);
@@ -90,12 +108,44 @@ Result<json::object> VolumeDaemon::HandleRotateKey(const json::object& request) 
   KeyAccess access = TRY(KeyAccessFromJson(request));
   std::lock_guard volume_lock(volume_mutex_);
   auto rewrapped = volume_->Rewrap(access, factory_, clock_);
-  std::lock_guard lock(mutex_);
-  keyring_ = volume_->keyring();
-  access_ = volume_->access();
+  KeyringChanged();
   if (!rewrapped.ok()) return rewrapped.error();
   LogInfo("volume", fmt::format("rewrapped to {}", access.uri.text()));
-  return KeyringJson(keyring_);
+  return KeyringJson(volume_->keyring());
+}
+
+Result<json::object> VolumeDaemon::HandleRekey(const json::object& request) {
+  std::lock_guard volume_lock(volume_mutex_);
+  const KeyAccess access = TRY(AccessOr(request, volume_->access()));
+  auto keys = volume_->Rekey(access, Volume::NewDek::kNone, factory_, clock_);
+  KeyringChanged();
+  if (!keys.ok()) return keys.error();
+  LogInfo("volume", "rekeyed");
+  return KeyringJson(volume_->keyring());
+}
+
+Result<json::object> VolumeDaemon::HandleReencrypt(const json::object& request) {
+  const ReencryptionOptions options = TRY(ReencryptionOptionsFrom(request));
+  std::lock_guard volume_lock(volume_mutex_);
+  const auto open = CurrentlyOpen();
+  if (open == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed");
+  if (volume_->keyring().cipher == Cipher::kNull) {
+    return Error(ErrorCode::kInvalidArgument, "this volume is not encrypted (null cipher)");
+  }
+  if (volume_->keyring().deks.size() > 1) {
+    return Error(ErrorCode::kBusy, "a re-encryption is under way; see 'freehold volume status'");
+  }
+  const KeyAccess access = TRY(AccessOr(request, volume_->access()));
+  auto keys = volume_->Rekey(access, Volume::NewDek::kAdd, factory_, clock_);
+  KeyringChanged();
+  if (!keys.ok()) return keys.error();
+  TRY(open->keys.Replace(std::move(*keys)));
+  std::lock_guard lock(open_mutex_);
+  if (open_ != open || open->leaving) {
+    return Error(ErrorCode::kSealed, "the volume was sealed meanwhile; it goes on once it is open");
+  }
+  StartReencryption(open, options);
+  return KeyringJson(volume_->keyring());
 }
 
 Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
@@ -160,8 +210,16 @@ Result<json::object> VolumeDaemon::HandleWatch(ControlConnection& connection) {
 }
 
 json::object VolumeDaemon::StatusJson() {
+  std::optional<ReencryptionProgress> progress;
+  {
+    std::lock_guard open_lock(open_mutex_);
+    if (open_ != nullptr && open_->reencryption != nullptr) {
+      progress = open_->reencryption->Progress();
+    }
+  }
   std::lock_guard lock(mutex_);
   json::object status = KeyringJson(keyring_);
+  status["reencryption"] = ReencryptionJson(progress);
   status["volume"] = volume_->paths().directory;
   status["mount_point"] = options_.mount_point;
   status["pid"] = getpid();
