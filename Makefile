@@ -5,10 +5,10 @@ NINJA := ninja
 PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build demo test check asan tsan bench crash clean format
+.PHONY: help build demo test check asan tsan bench crash crash-model clean format
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 build: ## the release binary at build/freehold
 	@tools/setup build
@@ -48,6 +48,9 @@ tsan: ## the C++ tests under ThreadSanitizer
 crash: test-build ## the long crash campaign: 20 rounds of kill -9 under pgbench
 	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_CRASH_ROUNDS=20 \
 	  $(PYTEST) tests/crash_test.py
+
+crash-model: test-build ## the long crash model: 5 million random operations on a disk that loses power
+	@build/test/freehold_crash_model --programs 5
 
 bench: build ## plain directory, gocryptfs, null cipher and Freehold, interleaved
 	@tools/setup run test

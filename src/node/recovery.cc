@@ -10,29 +10,11 @@
 #include "fmt/format.h"
 #include "format/sizes.h"
 #include "node/tree_walk.h"
-#include "vfs/encrypted_header.h"
 #include "vfs/posix_file.h"
+#include "vfs/unsynced_header.h"
 
 namespace freehold {
 namespace {
-
-Result<bool> HasNeverSyncedHeader(File& file, std::uint64_t size) {
-  if (size == 0) return false;
-  Bytes header(std::min(size, kHeaderSize));
-  TRY(file.ReadAt(0, header));
-  return AllZero(header);
-}
-
-// The length stays as it is throughout, so that a second crash cannot lose it.
-Status Adopt(const FoundFile& found, std::uint64_t size, const VolumeKeys& keys) {
-  PosixFile file(TRY(found.Open(O_RDWR)));
-  // The body is emptied, durably, before a new salt comes.
-  TRY(file.Allocate(AllocateMode::kPunchHole, 0, size));
-  TRY(file.Sync(SyncKind::kDataAndMetadata));
-  if (size < kHeaderSize) TRY(file.Truncate(0));
-  if (size >= kHeaderSize) TRY(file.WriteAt(0, TRY(MakeHeader(keys)).bytes));
-  return file.Sync(SyncKind::kDataAndMetadata);
-}
 
 Status Remember(const VolumePaths& paths, const std::string& relative) {
   UniqueFd fd = TRY(OpenFile(paths.recovered(), O_WRONLY | O_CREAT | O_APPEND, 0600));
@@ -63,14 +45,15 @@ Status RecoverAfterUncleanStop(const VolumePaths& paths, const VolumeKeys& keys)
     std::uint64_t size = 0;
     {
       PosixFile file(TRY(found.Open(O_RDONLY)));
+      if (!TRY(HasUnsyncedHeader(file))) return {};
       size = TRY(file.Size());
-      if (!TRY(HasNeverSyncedHeader(file, size))) return {};
     }
     LogWarning("recovery", fmt::format("{}: never synced before the last stop; its {} bytes read "
                                        "as zeros",
                                        found.relative, LogicalSizeOf({size}).bytes));
     TRY(Remember(paths, found.relative));
-    return Adopt(found, size, keys);
+    PosixFile file(TRY(found.Open(O_RDWR)));
+    return AdoptUnsyncedFile(file, keys);
   });
 }
 
