@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/crash_point.h"
 #include "format/units.h"
 #include "vfs/encrypted_header.h"
 
@@ -224,7 +225,7 @@ Status EncryptedFile::WriteTailBlock(std::uint64_t size, ByteView block) {
 // happens, or a later crash could bring them back under a longer length.
 Status EncryptedFile::CleanTail() {
   const std::size_t partial = size_ % kBlockSize;
-  if (tail_known_clean_) return {};
+  if (tail_known_clean_ || IsMutant("slack-not-zeroed")) return {};
   if (partial != 0) {
     const std::uint64_t block_offset = BlockFloor(size_);
     std::uint8_t block[kBlockSize];
@@ -271,7 +272,18 @@ Status EncryptedFile::ZeroRange(AllocateMode mode, std::uint64_t offset, std::ui
 
 // Not under io_: a flush may take long, and what it covers is what was written before it.
 Status EncryptedFile::Sync(SyncKind kind) {
+  if (IsMutant("header-slot-not-synced")) return SyncAllButHeader(kind);
   return backing_->Sync(kind);
+}
+
+// Only as a mutant: what a sync would be that left the header in memory.
+Status EncryptedFile::SyncAllButHeader(SyncKind kind) {
+  std::unique_lock lock(io_);
+  Bytes header(kHeaderSize);
+  header.resize(TRY(backing_->ReadAt(0, header)));
+  if (!header.empty()) TRY(backing_->WriteAt(0, Bytes(header.size())));
+  TRY(backing_->Sync(kind));
+  return header.empty() ? Status() : backing_->WriteAt(0, header);
 }
 
 Result<std::uint64_t> EncryptedFile::SeekData(std::uint64_t offset) {

@@ -46,6 +46,7 @@ class EncryptedFile : public File {
   Status Shrink(std::uint64_t size);
   Status CleanTail();
   Status WriteTailBlock(std::uint64_t size, ByteView block);
+  Status SyncAllButHeader(SyncKind kind);
   Status ZeroRange(AllocateMode mode, std::uint64_t offset, std::uint64_t end);
   // The plaintext of the block at `block_offset`, zeros where the file ends.
   Status ReadBlock(std::uint64_t block_offset, MutableByteView block);
