@@ -238,6 +238,10 @@ Status EncryptedFile::CleanTail() {
       TRY(WriteTailBlock(size_, block));
       TRY(backing_->Sync(SyncKind::kData));
     }
+  } else if (size_ == 0 && TRY(backing_->Size()) > kHeaderSize) {
+    // A body that was cut to less than a block reads as empty, and now becomes so.
+    TRY(backing_->Truncate(kHeaderSize));
+    TRY(backing_->Sync(SyncKind::kData));
   }
   tail_known_clean_ = true;
   return {};
