@@ -3,13 +3,14 @@
 //
 // Each program has its own seed, counted up from --seed (random unless told) and printed. Ends with
 // 1 at the first broken promise, with the operations that led there.
+#include "vfs/crash_model.h"
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
 #include <string_view>
 
-#include "vfs/crash_model.h"
 #include "vfs/test_volume.h"
 
 int main(int argc, char** argv) {
