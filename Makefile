@@ -27,7 +27,7 @@ test-build:
 	@$(NINJA) -C build/test
 
 test: test-build fuzz-short ## all tests: C++ units, then real clients, mounts and databases
-	@cd build/test && ctest --output-on-failure -j2 --timeout 600
+	@cd build/test && $(SUDO) ctest --output-on-failure -j2 --timeout 600
 	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold $(PYTEST) tests
 
 check: ## format, lints, include graph, headers that compile alone
@@ -39,7 +39,7 @@ asan: ## the C++ tests and the mount under AddressSanitizer and UndefinedBehavio
 	@tools/setup build run test
 	@cmake --preset asan >/dev/null
 	@$(NINJA) -C build/asan
-	@cd build/asan && UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
+	@cd build/asan && $(SUDO) env UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
 	@$(SUDO) env UBSAN_OPTIONS=halt_on_error=1 FREEHOLD_BIN=$(CURDIR)/build/asan/freehold $(PYTEST) tests -m "not slow"
 
 # The crash model has one thread and nothing to race.
@@ -48,7 +48,7 @@ tsan: ## the C++ tests, one at a time, and the mount under ThreadSanitizer
 	@cmake --preset tsan >/dev/null
 	@$(NINJA) -C build/tsan
 	@rm -rf build/tsan/races && mkdir build/tsan/races
-	@cd build/tsan && GTEST_FILTER='-CrashModelTest.*' ctest --output-on-failure --timeout 1200
+	@cd build/tsan && $(SUDO) env GTEST_FILTER='-CrashModelTest.*' ctest --output-on-failure --timeout 1200
 	@$(SUDO) env TSAN_OPTIONS=log_path=$(CURDIR)/build/tsan/races/process \
 	  FREEHOLD_BIN=$(CURDIR)/build/tsan/freehold $(PYTEST) $(TSAN_TESTS)
 	@! cat build/tsan/races/* 2>/dev/null

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "base/log.h"
 #include "base/posix_file.h"
@@ -11,10 +12,32 @@
 #include "format/sizes.h"
 #include "node/tree_walk.h"
 #include "vfs/posix_file.h"
+#include "vfs/reencrypt_journal.h"
 #include "vfs/unsynced_header.h"
 
 namespace freehold {
 namespace {
+
+// Nothing where there is no journal, or one whose record was never finished.
+Result<std::optional<ReencryptRecord>> ReadJournal(const VolumePaths& paths,
+                                                   const VolumeKeys& keys) {
+  auto bytes = ReadFile(paths.reencrypt_journal(), 1 << 26);
+  if (!bytes.ok()) {
+    if (bytes.error().code() == ErrorCode::kNotFound) return std::optional<ReencryptRecord>();
+    return bytes.error();
+  }
+  auto record = DecodeReencryptRecord(*bytes, keys);
+  if (!record.ok()) return std::optional<ReencryptRecord>();
+  return std::optional<ReencryptRecord>(std::move(*record));
+}
+
+Result<bool> Redo(const FoundFile& found, const ReencryptRecord& record, const VolumeKeys& keys) {
+  PosixFile file(TRY(found.Open(O_RDWR)));
+  if (!TRY(RedoReencryption(file, record, keys))) return false;
+  LogInfo("recovery", fmt::format("{}: finished the chunk at {} of its re-encryption",
+                                  found.relative, record.offset));
+  return true;
+}
 
 Status Remember(const VolumePaths& paths, const std::string& relative) {
   UniqueFd fd = TRY(OpenFile(paths.recovered(), O_WRONLY | O_CREAT | O_APPEND, 0600));
@@ -41,8 +64,10 @@ Status MarkClosed(const VolumePaths& paths) {
 
 Status RecoverAfterUncleanStop(const VolumePaths& paths, const VolumeKeys& keys) {
   if (keys.cipher() == Cipher::kNull) return {};
-  return WalkRegularFiles(paths.data(), [&](const FoundFile& found) -> Status {
+  std::optional<ReencryptRecord> record = TRY(ReadJournal(paths, keys));
+  TRY(WalkRegularFiles(paths.data(), [&](const FoundFile& found) -> Status {
     std::uint64_t size = 0;
+    if (record.has_value() && TRY(Redo(found, *record, keys))) record.reset();
     {
       PosixFile file(TRY(found.Open(O_RDONLY)));
       if (!TRY(HasUnsyncedHeader(file))) return {};
@@ -54,7 +79,11 @@ Status RecoverAfterUncleanStop(const VolumePaths& paths, const VolumeKeys& keys)
     TRY(Remember(paths, found.relative));
     PosixFile file(TRY(found.Open(O_RDWR)));
     return AdoptUnsyncedFile(file, keys);
-  });
+  }));
+  if (unlink(paths.reencrypt_journal().c_str()) != 0 && errno != ENOENT) {
+    return ErrnoError(errno, paths.reencrypt_journal());
+  }
+  return {};
 }
 
 }  // namespace freehold

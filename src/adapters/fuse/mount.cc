@@ -43,13 +43,18 @@ struct CacheCounts {
 };
 constexpr long kCachestat = 451;
 
-// libfuse 3.14 does not know FUSE_HANDLE_KILLPRIV_V2. Without it the kernel asks for
-// security.capability before every write; so the flag is put into the reply to INIT.
+constexpr std::uint32_t kDirectIoAllowMmap = 1U << 4;  // bit 36, in the second word of flags
+
+// libfuse 3.14 does not know two flags of INIT, so they are put into its reply here. Without
+// FUSE_HANDLE_KILLPRIV_V2 the kernel asks for security.capability before every write; without
+// FUSE_DIRECT_IO_ALLOW_MMAP a file that bypasses the cache cannot be mapped shared.
 ssize_t WriteReply(int fd, iovec* parts, int count, void* userdata) {
   auto& state = *static_cast<MountState*>(userdata);
   if (!state.init_answered.exchange(true) && count == 2 &&
       parts[1].iov_len >= sizeof(fuse_init_out)) {
-    static_cast<fuse_init_out*>(parts[1].iov_base)->flags |= FUSE_HANDLE_KILLPRIV_V2;
+    auto& reply = *static_cast<fuse_init_out*>(parts[1].iov_base);
+    reply.flags |= FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT;
+    reply.flags2 |= kDirectIoAllowMmap;
   }
   return writev(fd, parts, count);
 }
@@ -151,7 +156,7 @@ UniqueFd OpenByNodeId(int mount_fd, const Node& node) {
 class FuseMount final : public Mount {
  public:
   FuseMount(const MountOptions& options, UniqueFd root, FileLayer& layer)
-      : options_(options), state_(std::move(root), layer) {
+      : options_(options), state_(std::move(root), layer, options.direct) {
     state_.writeback = options.writeback_cache;
   }
   ~FuseMount() override;
@@ -167,6 +172,9 @@ class FuseMount final : public Mount {
   bool Fence(Duration deadline) override;
   void DropPageCache() override;
   std::int64_t CachedPages() override;
+  Status WithContents(UniqueFd path_fd, const Visit& visit) override;
+  Status ForEachUnlinked(const Visit& visit) override;
+  Status Enter(const std::function<Status()>& work) override;
   void DropContents() override { state_.nodes.DropAllContents(); }
   void Abort() override;
   Status Unmount() override;
@@ -175,6 +183,7 @@ class FuseMount final : public Mount {
  private:
   void Serve();
   void JoinWorkers();
+  Status VisitNode(const NodePtr& node, const Visit& visit);
 
   const MountOptions options_;
   MountState state_;
@@ -293,6 +302,47 @@ std::int64_t FuseMount::CachedPages() {
     total += static_cast<std::int64_t>(counts.cached);
   }
   return total;
+}
+
+Status FuseMount::Enter(const std::function<Status()>& work) {
+  Gate::Pass pass(state_.gate);
+  if (!pass) return Error(ErrorCode::kSealed, "the volume is sealed");
+  return work();
+}
+
+Status FuseMount::VisitNode(const NodePtr& node, const Visit& visit) {
+  std::shared_ptr<File> contents;
+  TRY(Enter([&]() -> Status {
+    contents = TRY(state_.nodes.OpenContents(*node));
+    return {};
+  }));
+  state_.nodes.AddOpening(*node);
+  const Status visited = visit(contents);
+  contents.reset();
+  state_.nodes.DropOpening(node);
+  return visited;
+}
+
+Status FuseMount::WithContents(UniqueFd path_fd, const Visit& visit) {
+  struct stat st = {};
+  if (fstat(path_fd.get(), &st) != 0) return ErrnoError(errno, "stat");
+  const UniqueFd held(dup(path_fd.get()));  // so that it can be opened although its name goes
+  auto node = state_.nodes.Learn(std::move(path_fd), st);
+  if (!node) return ErrnoError(node.error(), "a file of the volume");
+  const Status visited = VisitNode(*node, visit);
+  state_.nodes.Forget((*node)->id, 1);
+  return visited;
+}
+
+Status FuseMount::ForEachUnlinked(const Visit& visit) {
+  for (const NodePtr& node : state_.nodes.All()) {
+    if (!node->regular) continue;
+    auto fd = state_.nodes.Open(*node, O_PATH);
+    struct stat st = {};
+    if (!fd || fstat(fd->get(), &st) != 0 || st.st_nlink > 0) continue;
+    TRY(VisitNode(node, visit));
+  }
+  return {};
 }
 
 void FuseMount::Abort() {
