@@ -1,0 +1,82 @@
+"""Every database under `freehold run`: it comes and goes with the key, whole, and leaves no plaintext.
+
+FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/databases_test.py (as root)
+"""
+
+import os
+import pathlib
+
+import pytest
+
+from freehold_testing import wait_for
+from mariadb_testing import MariaDb
+from plaintext_search import EVERYWHERE, Canary
+from process_testing import alive
+from supervised_testing import Supervised
+
+DATABASES = [MariaDb]
+
+
+@pytest.fixture(params=DATABASES, ids=lambda database: database.name)
+def supervised(request, volume):
+    made = Supervised(request.param, volume)
+    yield made
+    made.clean_up()
+
+
+def fill(database, canary):
+    """A table of 20,000 rows in a few statements, and the canary in another."""
+    write = database.writer()
+    write(f"create table filled {database.table('client int, number int, text varchar(100)')}")
+    write(f"create table noted {database.table('client int, number int, text varchar(100)')}")
+    for client in range(4):
+        rows = (f"({client}, {number}, 'row {number * 7919 % 20011}')" for number in range(5000))
+        write("insert into filled values " + ", ".join(rows))
+    write(f"insert into noted values (1, 1, '{canary.text}')")
+
+
+def checksums(database):
+    return [str(database.checksum(table)) for table in ("filled", "noted")]
+
+
+def test_it_comes_and_goes_with_the_key_and_leaves_no_plaintext(supervised, tmp_path, report):
+    volume, canary = supervised.volume, Canary(tmp_path)
+    database = supervised.start().database
+    fill(database, canary)
+    before = checksums(database)
+    database.flush()
+    canary.must_be_in_a_copy_of(supervised.mount_point, tmp_path)
+    outside = [tmp_path, *EVERYWHERE]
+    assert canary.found_in(*outside) == [], "while it runs"
+
+    tree = supervised.tree() - {supervised.process.pid} - set(volume.processes())
+    volume.kms.client("kms").disable_key(KeyId=volume.key)
+    assert volume.wait_for_state("sealed")
+    assert not volume.is_mounted()
+    assert not supervised.answers()
+    wait_for("its processes to be gone", lambda: not any(map(alive, tree)), 10)
+    assert canary.found_in(*outside) == [], "after the seal"
+
+    volume.kms.client("kms").enable_key(KeyId=volume.key)
+    supervised.wait_until_it_answers()
+    assert checksums(database) == before
+    checked = database.check()
+    report(f"{database.name} {database.version()}: {checked}")
+    supervised.stop()
+    assert canary.found_in(*outside) == [], "after the end"
+    assert volume.volume("verify").code == 0
+
+
+def test_it_holds_nothing_open_outside_the_volume_and_no_privilege(supervised):
+    supervised.start()
+    process = pathlib.Path(f"/proc/{supervised.main_pid()}")
+    for number in os.listdir(process / "fd"):
+        target = os.readlink(process / "fd" / number)
+        assert target.startswith((str(supervised.mount_point), "/dev/null", "/dev/urandom", "socket:",
+                                  "anon_inode:", "pipe:", "/memfd:", "/proc/", "/sys/")), target
+    assert "NoNewPrivs:\t1" in (process / "status").read_text()
+    assert b"AWS_" not in (process / "environ").read_bytes(), "the KMS's credentials are not its own"
+    limits = (process / "limits").read_text().splitlines()
+    assert [line.split()[4:6] for line in limits if "core" in line] == [["1", "1"]]
+    assert os.stat(supervised.mount_point).st_mode & 0o777 == 0o700
+    supervised.stop()
