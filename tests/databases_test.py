@@ -8,13 +8,14 @@ import pathlib
 
 import pytest
 
+from clickhouse_testing import ClickHouseServer
 from freehold_testing import wait_for
 from mariadb_testing import MariaDb
 from plaintext_search import EVERYWHERE, Canary
 from process_testing import alive
 from supervised_testing import Supervised
 
-DATABASES = [MariaDb]
+DATABASES = [MariaDb, ClickHouseServer]
 
 
 @pytest.fixture(params=DATABASES, ids=lambda database: database.name)
@@ -27,8 +28,8 @@ def supervised(request, volume):
 def fill(database, canary):
     """A table of 20,000 rows in a few statements, and the canary in another."""
     write = database.writer()
-    write(f"create table filled {database.table('client int, number int, text varchar(100)')}")
-    write(f"create table noted {database.table('client int, number int, text varchar(100)')}")
+    write(f"create table filled {database.table('client int, number int, text text')}")
+    write(f"create table noted {database.table('client int, number int, text text')}")
     for client in range(4):
         rows = (f"({client}, {number}, 'row {number * 7919 % 20011}')" for number in range(5000))
         write("insert into filled values " + ", ".join(rows))
