@@ -20,7 +20,7 @@ demo: ## a real database under a customer's key, in six beats (DB=mariadb|clickh
 	@tools/demo $(DB)
 
 test-build:
-	@tools/setup build run mariadb clickhouse test
+	@tools/setup build run mariadb clickhouse npm test
 	@cmake --preset test >/dev/null
 	@$(NINJA) -C build/test
 
@@ -34,14 +34,14 @@ check: ## format, lints, include graph, headers that compile alone
 	@tools/check
 
 asan: ## the C++ tests and the mount under AddressSanitizer and UndefinedBehaviorSanitizer
-	@tools/setup build run mariadb clickhouse test
+	@tools/setup build run test
 	@cmake --preset asan >/dev/null
 	@$(NINJA) -C build/asan
 	@cd build/asan && UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
 	@$(SUDO) env UBSAN_OPTIONS=halt_on_error=1 FREEHOLD_BIN=$(CURDIR)/build/asan/freehold $(PYTEST) tests -m "not slow"
 
 tsan: ## the C++ tests under ThreadSanitizer
-	@tools/setup build run mariadb clickhouse test
+	@tools/setup build run test
 	@cmake --preset tsan >/dev/null
 	@$(NINJA) -C build/tsan
 	@cd build/tsan && ctest --output-on-failure -j2 --timeout 1200

@@ -16,6 +16,7 @@ class ClickHouse:
     """What is alike in the server and in the engine alone. Tables are MergeTree in `test`."""
 
     table_settings = ""
+    errors = (Refused, http.client.HTTPException, OSError)
 
     def _connect(self):
         raise NotImplementedError
@@ -53,6 +54,15 @@ class ClickHouse:
     def checksum(self, table):
         return self.query(f"select count(), sum(cityHash64(*)) from {table}")[0]
 
+    def place_of(self, table):
+        """A column of the largest part, in the middle."""
+        columns = (self.data / "data/default" / table).glob("*/text.bin")
+        size, column = max((column.stat().st_size, column) for column in columns)
+        return column.relative_to(self.data.parent), size // 2 // 16 * 16
+
+    def check_stopped(self):
+        return ""  # there is no such program
+
     def tables(self):
         return [row[0] for row in self.query("show tables")]
 
@@ -86,7 +96,7 @@ class Batches:
                 database.query(
                     f"insert into loaded select {number}, number, toString(cityHash64(number))"
                     f" from system.numbers limit {BATCH}")
-        except (OSError, http.client.HTTPException, Refused):
+        except database.errors:
             pass  # its server is gone
 
     def kill(self):
@@ -106,7 +116,7 @@ class ClickHouseServer(ClickHouse):
 
     def __init__(self, mount_point):
         ports = {name: free_port() for name in ("port", "http_port", "interserver_port")}
-        self.port = ports["http_port"]
+        self.port, self.data = ports["http_port"], mount_point / "clickhouse"
         self.options = [word for name in ports for word in ("--set", f"{name}={ports[name]}")]
 
     def _connect(self):

@@ -12,10 +12,12 @@ from clickhouse_testing import ClickHouseServer
 from freehold_testing import wait_for
 from mariadb_testing import MariaDb
 from plaintext_search import EVERYWHERE, Canary
+from postgresql_testing import PostgreSql, PostgreSql18
 from process_testing import alive
 from supervised_testing import Supervised
 
-DATABASES = [MariaDb, ClickHouseServer]
+DATABASES = [PostgreSql, PostgreSql18, MariaDb, ClickHouseServer]
+DEVICES = ["/dev/null", "/dev/random", "/dev/urandom"]
 
 
 @pytest.fixture(params=DATABASES, ids=lambda database: database.name)
@@ -61,11 +63,27 @@ def test_it_comes_and_goes_with_the_key_and_leaves_no_plaintext(supervised, tmp_
     volume.kms.client("kms").enable_key(KeyId=volume.key)
     supervised.wait_until_it_answers()
     assert checksums(database) == before
-    checked = database.check()
-    report(f"{database.name} {database.version()}: {checked}")
+    checked, version = database.check(), database.version()
     supervised.stop()
+    with volume.opened():
+        checked = [checked, database.check_stopped()]
+    report(f"{database.name} {version}: {'; '.join(filter(None, checked))}")
     assert canary.found_in(*outside) == [], "after the end"
     assert volume.volume("verify").code == 0
+
+
+def test_its_checks_notice_damage(supervised, tmp_path):
+    database = supervised.start().database
+    fill(database, Canary(tmp_path))
+    database.flush()
+    path, offset = database.place_of("filled")
+    supervised.stop()
+    with open(supervised.volume.directory / "data" / path, "r+b") as file:
+        file.seek(4096 + offset)  # behind the header; the bytes decrypt to noise
+        file.write(os.urandom(64))
+    supervised.start()
+    with pytest.raises((AssertionError, *database.errors)):
+        database.check()
 
 
 def test_it_holds_nothing_open_outside_the_volume_and_no_privilege(supervised):
@@ -73,8 +91,8 @@ def test_it_holds_nothing_open_outside_the_volume_and_no_privilege(supervised):
     process = pathlib.Path(f"/proc/{supervised.main_pid()}")
     for number in os.listdir(process / "fd"):
         target = os.readlink(process / "fd" / number)
-        assert target.startswith((str(supervised.mount_point), "/dev/null", "/dev/urandom", "socket:",
-                                  "anon_inode:", "pipe:", "/memfd:", "/proc/", "/sys/")), target
+        assert target in DEVICES or target.startswith(
+            (f"{supervised.mount_point}/", "socket:", "anon_inode:", "pipe:", "/memfd:")), target
     assert "NoNewPrivs:\t1" in (process / "status").read_text()
     assert b"AWS_" not in (process / "environ").read_bytes(), "the KMS's credentials are not its own"
     limits = (process / "limits").read_text().splitlines()

@@ -14,9 +14,11 @@ class MariaDb:
     name = "MariaDB"
     profile = "mariadb"
     program = b"/mariadbd"
+    errors = (pymysql.Error,)
 
     def __init__(self, mount_point):
         self.socket = str(mount_point / "run/mariadb.sock")
+        self.data = mount_point / "mysql"
         self.options = ["--set", f"port={free_port()}"]
 
     def _connect(self):
@@ -59,6 +61,16 @@ class MariaDb:
         bad = [row for row in results if row[2] != "status" or row[3] != "OK"]
         assert not bad, bad
         return f"CHECK TABLE ... EXTENDED of {len(tables)} tables: OK"
+
+    def place_of(self, table):
+        return f"mysql/test/{table}.ibd", 5 * 16384 + 4096  # the first leaf is page 5 at most
+
+    def check_stopped(self):
+        files = sorted(self.data.glob("*/*.ibd"))
+        for file in files:
+            done = subprocess.run(["innochecksum", file], check=False, capture_output=True, text=True)
+            assert done.returncode == 0, f"{file}: {done.stderr}"
+        return f"innochecksum of {len(files)} files: no complaint"
 
     def load(self):
         """sysbench's OLTP mix. Its tables are made the first time."""

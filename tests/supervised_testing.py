@@ -13,6 +13,9 @@ postgresql_testing.py. What each of them has:
   flush()          has it write what it holds in buffers of its own
   checksum(table)  of all rows, by the database's own means if it has them
   check()          its own consistency checks of all tables; returns in words what was checked
+  check_stopped()  the same of its files on the mount while it does not run; "" if it has no means
+  place_of(table)  a path on the volume and an offset where its rows lie
+  errors           what query() and check() raise
   load()           starts work besides that of the test; returns what is to be ended by stop()
 """
 
