@@ -1,8 +1,11 @@
 """ClickHouse for supervised_testing.py: a server over HTTP, and what every ClickHouse has."""
 
 import http.client
+import pathlib
+import socket
 import threading
 
+from freehold_testing import ROOT
 from postgres_testing import free_port
 
 BATCH = 50000  # rows of one INSERT of the load: fewer than a block holds, so whole or not at all
@@ -55,8 +58,9 @@ class ClickHouse:
         return self.query(f"select count(), sum(cityHash64(*)) from {table}")[0]
 
     def place_of(self, table):
-        """A column of the largest part, in the middle."""
-        columns = (self.data / "data/default" / table).glob("*/text.bin")
+        """The largest file with columns of the largest part, in the middle."""
+        (place,) = self.query(f"select any(path) from system.parts where table = '{table}'")
+        columns = pathlib.Path(place[0]).parent.glob("*/*.bin")
         size, column = max((column.stat().st_size, column) for column in columns)
         return column.relative_to(self.data.parent), size // 2 // 16 * 16
 
@@ -129,3 +133,42 @@ class ClickHouseServer(ClickHouse):
         assert self.query("check table logged") == [["1"]]
         self.query("drop table logged")
         return f"every block of {self.read_all()} tables read; CHECK TABLE of a Log table: 1"
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=60)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Chdb(ClickHouse):
+    """A current ClickHouse in process, in tests/npm/chdb_host.js. Its tables sync what they answer."""
+
+    name = "chdb (ClickHouse)"
+    profile = ROOT / "tests/npm/chdb.toml"
+    program = b"chdb-server"
+    table_settings = ("settings fsync_after_insert = 1, fsync_part_directory = 1,"
+                      " min_rows_to_fsync_after_merge = 1")
+
+    def __init__(self, mount_point):
+        self.socket, self.data = mount_point / "run/chdb.sock", mount_point / "chdb"
+        self.options = ["--set", f"host={ROOT / 'tests/npm/chdb_host.js'}",
+                        "--set", f"modules={ROOT / 'build/npm/node_modules'}"]
+
+    def _connect(self):
+        return _UnixConnection(self.socket)
+
+    def check(self):
+        parts = 0
+        for table in self.tables():
+            results = self.query(
+                f"check table {table} settings check_query_single_value_result = 0")
+            bad = [row for row in results if row[1] != "1"]
+            assert not bad, bad
+            parts += len(results)
+        return f"CHECK TABLE of {parts} parts in {self.read_all()} tables: 1"

@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 
-from clickhouse_testing import ClickHouseServer
+from clickhouse_testing import Chdb, ClickHouseServer
 from freehold_testing import wait_for
 from mariadb_testing import MariaDb
 from plaintext_search import EVERYWHERE, Canary
@@ -16,8 +16,10 @@ from postgresql_testing import PostgreSql, PostgreSql18
 from process_testing import alive
 from supervised_testing import Supervised
 
-DATABASES = [PostgreSql, PostgreSql18, MariaDb, ClickHouseServer]
-DEVICES = ["/dev/null", "/dev/random", "/dev/urandom"]
+DATABASES = [PostgreSql, PostgreSql18, MariaDb, ClickHouseServer, Chdb]
+# Kernel objects, and files that are the kernel's own.
+NOT_ON_A_DISK = ("/dev/null", "/dev/random", "/dev/urandom", "/proc/", "/sys/", "socket:",
+                 "anon_inode:", "pipe:", "/memfd:")
 
 
 @pytest.fixture(params=DATABASES, ids=lambda database: database.name)
@@ -91,8 +93,7 @@ def test_it_holds_nothing_open_outside_the_volume_and_no_privilege(supervised):
     process = pathlib.Path(f"/proc/{supervised.main_pid()}")
     for number in os.listdir(process / "fd"):
         target = os.readlink(process / "fd" / number)
-        assert target in DEVICES or target.startswith(
-            (f"{supervised.mount_point}/", "socket:", "anon_inode:", "pipe:", "/memfd:")), target
+        assert target.startswith((f"{supervised.mount_point}/", *NOT_ON_A_DISK)), target
     assert "NoNewPrivs:\t1" in (process / "status").read_text()
     assert b"AWS_" not in (process / "environ").read_bytes(), "the KMS's credentials are not its own"
     limits = (process / "limits").read_text().splitlines()
