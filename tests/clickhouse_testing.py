@@ -117,6 +117,7 @@ class ClickHouseServer(ClickHouse):
     name = "ClickHouse"
     profile = "clickhouse"
     program = b"/clickhouse-server"
+    syncs = False
 
     def __init__(self, mount_point):
         ports = {name: free_port() for name in ("port", "http_port", "interserver_port")}
@@ -152,6 +153,7 @@ class Chdb(ClickHouse):
     name = "chdb (ClickHouse)"
     profile = ROOT / "tests/npm/chdb.toml"
     program = b"chdb-server"
+    syncs = True
     table_settings = ("settings fsync_after_insert = 1, fsync_part_directory = 1,"
                       " min_rows_to_fsync_after_merge = 1")
 

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from freehold_testing import BINARY, Volume, wait_for
+from dropping_disk import DroppingDisk
+from freehold_testing import Volume, wait_for
 from postgres_testing import CommitLog, Postgres, missing
 
 pytestmark = pytest.mark.slow
@@ -71,30 +72,6 @@ def test_every_acknowledged_commit_survives_kill_9_of_the(victim, mounted, outsi
         print(f"round {round_number}: {len(acknowledged)} commits, none lost")
     postgres.stop()
     assert mounted.volume("verify").code == 0
-
-
-class DroppingDisk:
-    """A directory behind a mount that forgets what was not synced."""
-
-    def __init__(self, base):
-        self.backing, self.mount_point = base / "disk", base / "dropping"
-        self.backing.mkdir()
-        self.mount_point.mkdir()
-        self.process = subprocess.Popen(
-            [os.path.dirname(BINARY) + "/freehold_dropfs", self.backing, self.mount_point],
-            stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == "ready\n"
-
-    def cut_power(self):
-        self.process.send_signal(signal.SIGUSR1)
-        lost = int(self.process.stdout.readline())
-        self.process.wait(60)
-        return lost
-
-    def clean_up(self):
-        self.process.kill()
-        self.process.wait(60)
-        subprocess.run(["umount", "-l", self.mount_point], check=False, capture_output=True)
 
 
 def cut_power_under_load(new_kms, tmp_path, outside, seed, mutant=None):

@@ -14,6 +14,7 @@ class MariaDb:
     name = "MariaDB"
     profile = "mariadb"
     program = b"/mariadbd"
+    syncs = True
     errors = (pymysql.Error,)
 
     def __init__(self, mount_point):

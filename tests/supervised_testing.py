@@ -6,6 +6,7 @@ postgresql_testing.py. What each of them has:
   name, profile    its name in reports; what --profile is given
   options          further words for `freehold run`
   program          how the path of its main process ends
+  syncs            whether what it has answered survives a power loss
   version()        as the running server says it
   query(sql)       rows, one sequence of columns each; raises what its client raises
   table(columns)   the words after the table's name in CREATE TABLE
