@@ -8,8 +8,6 @@ import threading
 from freehold_testing import ROOT
 from postgres_testing import free_port
 
-BATCH = 50000  # rows of one INSERT of the load: fewer than a block holds, so whole or not at all
-
 
 class Refused(Exception):
     """The server's own words."""
@@ -19,6 +17,7 @@ class ClickHouse:
     """What is alike in the server and in the engine alone. Tables are MergeTree in `test`."""
 
     table_settings = ""
+    batch = 5000  # rows of one INSERT of the load: fewer than a block holds, so whole or not at all
     errors = (Refused, http.client.HTTPException, OSError)
 
     def _connect(self):
@@ -76,11 +75,11 @@ class ClickHouse:
             self.query(f"select sum(cityHash64(*)) from {table}")
         if "loaded" in self.tables():
             batches = self.query("select batch, count() from loaded group by batch")
-            assert all(int(rows) == BATCH for _, rows in batches), "half of an INSERT is there"
+            assert all(int(rows) == self.batch for _, rows in batches), "half of an INSERT is there"
         return len(self.tables())
 
     def load(self):
-        """Large INSERTs without a pause, so that there is always one under way."""
+        """Larger INSERTs beside those of the test, and with them larger merges."""
         self.query("create table if not exists loaded "
                    + self.table("batch UInt64, number UInt64, text String"))
         return [Batches(self)]
@@ -95,11 +94,11 @@ class Batches:
     def _run(self, database):
         try:
             number = int(database.query("select max(batch) from loaded")[0][0])
-            while not self.ended.is_set():
+            while not self.ended.wait(0.1):
                 number += 1
                 database.query(
                     f"insert into loaded select {number}, number, toString(cityHash64(number))"
-                    f" from system.numbers limit {BATCH}")
+                    f" from system.numbers limit {database.batch}")
         except database.errors:
             pass  # its server is gone
 
