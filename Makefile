@@ -25,7 +25,7 @@ test-build:
 	@$(NINJA) -C build/test
 
 test: test-build ## all tests: C++ units, then real clients, mounts and databases
-	@cd build/test && ctest --output-on-failure -j2 --timeout 600
+	@cd build/test && $(SUDO) ctest --output-on-failure -j2 --timeout 600
 	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold $(PYTEST) tests
 
 check: ## format, lints, include graph, headers that compile alone
@@ -37,14 +37,14 @@ asan: ## the C++ tests and the mount under AddressSanitizer and UndefinedBehavio
 	@tools/setup build run test
 	@cmake --preset asan >/dev/null
 	@$(NINJA) -C build/asan
-	@cd build/asan && UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
+	@cd build/asan && $(SUDO) env UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
 	@$(SUDO) env UBSAN_OPTIONS=halt_on_error=1 FREEHOLD_BIN=$(CURDIR)/build/asan/freehold $(PYTEST) tests -m "not slow"
 
 tsan: ## the C++ tests under ThreadSanitizer
 	@tools/setup build run test
 	@cmake --preset tsan >/dev/null
 	@$(NINJA) -C build/tsan
-	@cd build/tsan && ctest --output-on-failure -j2 --timeout 1200
+	@cd build/tsan && $(SUDO) ctest --output-on-failure -j2 --timeout 1200
 
 crash: test-build ## the long crash campaign: 20 rounds of kill -9 under pgbench
 	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_CRASH_ROUNDS=20 \

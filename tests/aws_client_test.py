@@ -11,47 +11,20 @@ import os
 import subprocess
 
 import pytest
-from freehold_testing import BINARY, EmbeddedKms
 
-ROLE = "arn:aws:iam::111122223333:role/freehold"
+from freehold_testing import BINARY, DENIED, OURS, UNREACHABLE, EmbeddedKms
+from policy_testing import ROLE, allow, policy, role_policy, role_trust
+
 EXTERNAL_ID = "org-1"
-DENIED, UNREACHABLE, OURS = 10, 12, 13
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:GetKeyRotationStatus"]
-
-
-def document(*statements):
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def trust(external_id=EXTERNAL_ID):
-    return document(
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": "arn:aws:iam::444455556666:root"},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
-        }
-    )
-
-
-def key_policy(actions):
-    return document(
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
-            "Action": "kms:*",
-            "Resource": "*",
-        },
-        {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": actions, "Resource": "*"},
-    )
 
 
 @pytest.fixture(scope="module")
 def kms(tmp_path_factory):
     server = EmbeddedKms(tmp_path_factory.mktemp("kms"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_CONFIG_FILE", server.directory + "/config")
-        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", server.directory + "/credentials")
+        patch.setenv("AWS_CONFIG_FILE", str(server.directory / "config"))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(server.directory / "credentials"))
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield server
     server.stop()
@@ -62,20 +35,20 @@ class Customer:
 
     def __init__(self, kms):
         self.server, self.kms, self.iam = kms, kms.client("kms"), kms.client("iam")
-        self.iam.create_role(RoleName="freehold", AssumeRolePolicyDocument=trust())
+        self.iam.create_role(RoleName="freehold", AssumeRolePolicyDocument=role_trust(EXTERNAL_ID))
         self.arn = self.kms.create_key()["KeyMetadata"]["Arn"]
         self.allow(USE)
 
     def allow(self, actions):
-        self.kms.put_key_policy(KeyId=self.arn, PolicyName="default", Policy=key_policy(actions))
+        self.kms.put_key_policy(KeyId=self.arn, PolicyName="default", Policy=role_policy(*actions))
 
-    def check(self, arn=None, external_id=EXTERNAL_ID, url=None):
+    def check(self, *more, arn=None, external_id=EXTERNAL_ID, url=None):
         environment = dict(os.environ, AWS_PROFILE="operator")
         if url:
             environment["AWS_ENDPOINT_URL"] = url
         result = subprocess.run(
             [BINARY, "key", "check", arn or self.arn, "--principal", ROLE]
-            + ["--external-id", external_id, "--json"],
+            + ["--external-id", external_id, "--json", *more],
             env=environment,
             capture_output=True,
             text=True,
@@ -108,6 +81,16 @@ def test_a_key_that_is_set_up_well_is_valid(customer):
     assert outcomes.pop("Rotation") == "warning"
     assert set(outcomes.values()) == {"ok"}
     assert "assumed-role/freehold" in report["items"][0]["detail"]
+
+
+def test_a_key_whose_policy_demands_a_context_is_checked_with_that_context(customer):
+    demanded = {"StringEquals": {"kms:EncryptionContext:freehold:cluster": "orders"}}
+    # Only what has a context can be allowed by one: not DescribeKey.
+    customer.kms.put_key_policy(KeyId=customer.arn, PolicyName="default", Policy=policy(
+        allow(ROLE, *USE[:2], Condition=demanded), allow(ROLE, *USE[2:])))
+    assert customer.check()[0] == DENIED
+    assert customer.check("--context", "freehold:cluster=orders")[0] == 0
+    assert customer.check("--context", "freehold:cluster=others")[0] == DENIED
 
 
 def test_rotation_that_is_on_is_no_warning(customer):
@@ -156,7 +139,7 @@ def test_a_wrong_external_id_is_denied(customer):
 
 def test_trust_that_is_removed_is_denied_at_once(customer):
     assert customer.check()[0] == 0
-    customer.iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=trust("nobody"))
+    customer.iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=role_trust("nobody"))
     assert customer.failed()[0] == DENIED
     customer.iam.delete_role(RoleName="freehold")
     assert customer.failed()[0] == DENIED

@@ -1,25 +1,26 @@
 """Fixtures of the tests; pytest's `slow` marks what the sanitizer runs leave out."""
 
-import pathlib
-import shutil
-import tempfile
+import os
 
 import pytest
 
-from freehold_testing import EmbeddedKms, Volume
+from freehold_testing import EmbeddedKms, Volume, temporary_directory
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: long campaigns, left out under sanitizers")
 
 
+def pytest_sessionstart():
+    if os.geteuid() != 0:
+        raise pytest.UsageError("these tests need root: sudo make test")
+
+
 @pytest.fixture
 def tmp_path():
     """Like pytest's own, but other users may enter: databases run as theirs."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="freehold-test-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    with temporary_directory() as path:
+        yield path
 
 
 @pytest.fixture

@@ -9,12 +9,16 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import boto3
+
+from process_testing import every_pid, words_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("FREEHOLD_BIN", str(ROOT / "build/test/freehold"))
@@ -23,7 +27,8 @@ sys.path.insert(0, str(ROOT / "tests/interop"))
 # Exit codes, as in docs/exit-codes.md.
 OK, USAGE, NOT_FOUND, ALREADY_EXISTS, BUSY, PERMISSION, NO_SPACE = 0, 2, 3, 4, 5, 6, 8
 DENIED, AMBIGUOUS, UNREACHABLE, OURS, DATA = 10, 11, 12, 13, 14
-KEYRING_CORRUPT, KEYRING_REFUSED, FILE_CORRUPT, VERSION, SEALED, VERIFY_FAILED = 20, 21, 22, 23, 24, 30
+KEYRING_CORRUPT, KEYRING_REFUSED, FILE_CORRUPT, VERSION, SEALED = 20, 21, 22, 23, 24
+VERIFY_FAILED = 30
 
 # Short intervals, so that a test waits for seconds and not minutes.
 FAST = ["--check-interval", "300ms", "--confirm-after", "100ms", "--request-timeout", "5s"]
@@ -40,11 +45,22 @@ def wait_for(what, condition, seconds=30):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+@contextlib.contextmanager
+def temporary_directory():
+    """Others may enter it, as databases run as other users; its path is short, for sockets."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="freehold-test-"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 class EmbeddedKms:
     """`freehold kms serve` on a free port, with boto3 clients of its first customer."""
 
     def __init__(self, directory, *options):
-        self.directory = str(directory)
+        self.directory = pathlib.Path(directory)
         self.options = options
         self.process = None
         self.url = None
@@ -57,13 +73,16 @@ class EmbeddedKms:
             [BINARY, "kms", "serve", "--data", self.directory, "--listen", f"127.0.0.1:{port}"]
             + ["--ready-fd", str(theirs), *self.options],
             pass_fds=[theirs],
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         os.close(theirs)
         with os.fdopen(ready, "rb") as pipe:
             assert pipe.readline() == b"READY\n"
-        with open(self.directory + "/config", encoding="utf-8") as config:
-            self.url = re.search(r"endpoint_url = (\S+)", config.read()).group(1)
+        config = (self.directory / "config").read_text()
+        self.url = re.search(r"endpoint_url = (\S+)", config).group(1)
+        assert self.process.stdout.readline() == f"listening on {self.url}\n"
+        assert (self.directory / "endpoint").read_text() == self.url + "\n"
 
     @property
     def port(self):
@@ -72,8 +91,8 @@ class EmbeddedKms:
     def environment(self, profile="customer"):
         return dict(
             os.environ,
-            AWS_CONFIG_FILE=self.directory + "/config",
-            AWS_SHARED_CREDENTIALS_FILE=self.directory + "/credentials",
+            AWS_CONFIG_FILE=str(self.directory / "config"),
+            AWS_SHARED_CREDENTIALS_FILE=str(self.directory / "credentials"),
             AWS_ENDPOINT_URL=self.url,
             AWS_PROFILE=profile,
             AWS_EC2_METADATA_DISABLED="true",
@@ -81,7 +100,7 @@ class EmbeddedKms:
         )
 
     def client(self, service, profile="customer"):
-        """A boto3 client; made once, as that takes longer than most of what a test does with it."""
+        """A boto3 client; made once, as that takes longer than what most tests do with it."""
         name = service, profile, self.url
         if name not in self.clients:
             self.clients[name] = self._new_client(service, profile)
@@ -97,21 +116,33 @@ class EmbeddedKms:
     def new_key(self):
         return self.client("kms").create_key()["KeyMetadata"]["Arn"]
 
+    def command(self, *words):
+        return Result(
+            subprocess.run(
+                [BINARY, "kms", *words, "--data", self.directory],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        )
+
     def fault(self, *options):
-        command = [BINARY, "kms", "fault", "--data", self.directory, *options]
-        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        result = self.command("fault", *options)
+        assert result.code == OK, result
 
     def events(self):
-        path = pathlib.Path(self.directory, "events.jsonl")
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        lines = (self.directory / "events.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
 
     def kill(self):
-        self.process.kill()
-        self.process.wait(60)
+        self.stop(signal.SIGKILL)
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        code = self.process.wait(60)
+        self.process.stdout.close()
+        return code
 
 
 @contextlib.contextmanager
@@ -142,14 +173,12 @@ class Result:
 
 
 class Volume:
-    """A volume below a temporary directory, with its mount point and this test's state directory."""
+    """A volume below a temporary directory, with a mount point and a state directory there."""
 
     def __init__(self, kms, directory, key=None, profile="customer"):
         self.kms = kms
         self.base = pathlib.Path(directory)
         self.directory = self.base / "volume"
-        self.data = self.directory / "data"
-        self.keyring = self.directory / "freehold/keyring"
         self.mount_point = self.base / "mnt"
         self.state = self.base / "state"
         self.mount_point.mkdir(exist_ok=True)
@@ -157,10 +186,19 @@ class Volume:
         self.profile = profile
         self.extra_environment = {}
 
-    def run(self, *arguments, timeout=120):
+    @property
+    def data(self):
+        return self.directory / "data"
+
+    @property
+    def keyring(self):
+        return self.directory / "freehold/keyring"
+
+    def run(self, *arguments, timeout=120, under=()):
+        """Runs `freehold`, if wanted under another program such as strace."""
         return Result(
             subprocess.run(
-                [BINARY, *map(str, arguments)],
+                [*map(str, under), BINARY, *map(str, arguments)],
                 env=dict(self.kms.environment(self.profile), **self.extra_environment),
                 capture_output=True,
                 text=True,
@@ -170,7 +208,8 @@ class Volume:
         )
 
     def volume(self, command, *arguments, **more):
-        return self.run("volume", command, self.directory, "--state", self.state, *arguments, **more)
+        words = ["volume", command, self.directory, "--state", self.state, *arguments]
+        return self.run(*words, **more)
 
     def create(self, *arguments):
         result = self.volume("create", "--key", f"aws-kms://{self.key}", *arguments)
@@ -186,7 +225,7 @@ class Volume:
         return self
 
     def unmount(self, *arguments):
-        # A process that another thread of the test has just forked holds our descriptors until exec.
+        # A process that another thread of the test has forked holds our descriptors until exec.
         def unmounted():
             result = self.volume("unmount", *arguments)
             assert result.code in (OK, BUSY), result
@@ -227,6 +266,11 @@ class Volume:
     def daemon_pid(self):
         return self.status()["pid"]
 
+    def kill_daemon(self):
+        """As kill -9 would, and waits until the guardian has taken the mount away and ended."""
+        os.kill(self.daemon_pid(), signal.SIGKILL)
+        wait_for("the guardian", lambda: not self.is_mounted() and not self.processes())
+
     def log(self):
         return "".join(p.read_text() for p in (self.state / "log").glob("*.log"))
 
@@ -236,12 +280,11 @@ class Volume:
     def processes(self):
         """Process ids of Freehold's own that belong to this volume, by their command lines."""
         found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    ours = os.readlink(entry / "exe") == os.path.realpath(BINARY)
-                    if ours and str(self.base).encode() in (entry / "cmdline").read_bytes():
-                        found.append(int(entry.name))
+        for pid in every_pid():
+            with contextlib.suppress(OSError):
+                ours = os.readlink(f"/proc/{pid}/exe") == os.path.realpath(BINARY)
+                if ours and any(str(self.base).encode() in word for word in words_of(pid)):
+                    found.append(pid)
         return [pid for pid in found if pid != self.kms.process.pid]
 
     def clean_up(self):
@@ -252,4 +295,4 @@ class Volume:
         for _ in range(8):
             if not self.is_mounted():
                 break
-            subprocess.run(["umount", "-l", str(self.mount_point)], check=False, capture_output=True)
+            subprocess.run(["umount", "-l", self.mount_point], check=False, capture_output=True)

@@ -5,7 +5,6 @@ import base64
 import http.client
 import http.server
 import json
-import pathlib
 import threading
 import time
 
@@ -13,39 +12,20 @@ import pytest
 
 from freehold_testing import DATA, DENIED, KEYRING_CORRUPT, OK, SEALED, UNREACHABLE
 from freehold_testing import Volume, wait_for
+from policy_testing import ROLE, role_policy, role_trust
 import freehold_reader  # its path is set by freehold_testing
 
-ROLE = "arn:aws:iam::111122223333:role/freehold"
-OPERATOR = "arn:aws:iam::444455556666:root"
 EXTERNAL_ID = "organization-1"
 GRACE = ["--outage-grace", "2s"]
-
-
-def document(*statements):
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def trust(external_id=EXTERNAL_ID):
-    return document({
-        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": OPERATOR},
-        "Condition": {"StringEquals": {"sts:ExternalId": external_id}}})
-
-
-def key_policy(*actions):
-    owner = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
-             "Action": "kms:*", "Resource": "*"}
-    ours = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": list(actions), "Resource": "*"}
-    return document(owner, ours)
-
-
 USE = ("kms:Encrypt", "kms:Decrypt", "kms:DescribeKey")
 
 
 @pytest.fixture
 def vendor_volume(new_kms, tmp_path):
     """A volume in the operator's account, under a key of the customer's, through a role."""
-    new_kms.client("iam").create_role(RoleName="freehold", AssumeRolePolicyDocument=trust())
-    key = new_kms.client("kms").create_key(Policy=key_policy(*USE))["KeyMetadata"]["Arn"]
+    new_kms.client("iam").create_role(
+        RoleName="freehold", AssumeRolePolicyDocument=role_trust(EXTERNAL_ID))
+    key = new_kms.client("kms").create_key(Policy=role_policy(*USE))["KeyMetadata"]["Arn"]
     made = Volume(new_kms, tmp_path, key=key, profile="operator")
     made.create("--principal", ROLE, "--external-id", EXTERNAL_ID)
     yield made
@@ -97,18 +77,18 @@ def test_a_key_scheduled_for_deletion_seals_and_its_rescue_opens(vendor_volume):
 def test_a_permission_that_is_removed_seals(vendor_volume):
     kms = mount(vendor_volume)
     kms.put_key_policy(KeyId=vendor_volume.key, PolicyName="default",
-                       Policy=key_policy("kms:Encrypt", "kms:DescribeKey"))
+                       Policy=role_policy("kms:Encrypt", "kms:DescribeKey"))
     sealed_with(vendor_volume, "denied", "AccessDeniedException", "kms:Decrypt")
-    kms.put_key_policy(KeyId=vendor_volume.key, PolicyName="default", Policy=key_policy(*USE))
+    kms.put_key_policy(KeyId=vendor_volume.key, PolicyName="default", Policy=role_policy(*USE))
     comes_back(vendor_volume)
 
 
 def test_trust_that_is_withdrawn_is_seen_at_the_next_probe(vendor_volume):
     mount(vendor_volume)
     iam = vendor_volume.kms.client("iam")
-    iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=trust("somebody-else"))
+    iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=role_trust("somebody-else"))
     sealed_with(vendor_volume, "denied", "AssumeRole", "AccessDenied")
-    iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=trust())
+    iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=role_trust(EXTERNAL_ID))
     comes_back(vendor_volume)
 
 
@@ -177,8 +157,8 @@ def swap_material(directory, key, other):
 
     The store is one line of format and MAC, then JSON; the MAC is made anew with the master key.
     """
-    store = pathlib.Path(directory, "store")
-    master = pathlib.Path(directory, "master.key").read_bytes()
+    store = directory / "store"
+    master = (directory / "master.key").read_bytes()
     checking_key = freehold_reader.derive(master, b"freehold embedded kms", b"check")
     first_line, _, body = store.read_bytes().partition(b"\n")
     assert freehold_reader.hmac_sha256(checking_key, body).hex() == first_line.split()[-1].decode()
@@ -290,7 +270,7 @@ def test_an_external_id_that_the_customer_changed_is_named_once_and_remembered(v
     mount(vendor_volume)
     vendor_volume.unmount()
     iam = vendor_volume.kms.client("iam")
-    iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=trust("organization-2"))
+    iam.update_assume_role_policy(RoleName="freehold", PolicyDocument=role_trust("organization-2"))
     refused = vendor_volume.try_mount()
     assert refused.code == DENIED and "AssumeRole" in refused.err, refused
     named = ["--key", f"aws-kms://{vendor_volume.key}", "--principal", ROLE]
@@ -309,62 +289,6 @@ def test_a_slow_kms_that_is_quicker_than_the_request_timeout_stops_nothing(vendo
     assert (vendor_volume.mount_point / "file").read_text() == "kept"
 
 
-@pytest.fixture
-def probing(vendor_volume):
-    """A volume with a probe at the KMS, which does not answer before the test's end."""
-    result = vendor_volume.volume(
-        "mount", vendor_volume.mount_point, "--check-interval", "300ms", "--request-timeout", "10m")
-    assert result.code == OK, result
-    (vendor_volume.mount_point / "file").write_text("kept")
-    vendor_volume.kms.fault("--latency", "600000")
-    return vendor_volume
-
-
-def helpers(volume):
-    """Processes that ask the KMS on behalf of the volume's daemon."""
-    daemon = volume.daemon_pid()
-    found = set()
-    for task in pathlib.Path(f"/proc/{daemon}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"kms-helper" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
-                found.add(int(child))
-    return found
-
-
-def hanging_helper(volume):
-    """The helper that the KMS keeps waiting: seen twice, a while apart."""
-    def stays():
-        before = helpers(volume)
-        time.sleep(0.3)
-        return before & helpers(volume)
-
-    return wait_for("a probe that hangs", stays)
-
-
-def test_a_status_does_not_wait_for_the_kms(probing):
-    hanging = hanging_helper(probing)
-    assert probing.custody()["state"] == "open"
-    assert hanging & helpers(probing), "answered while the KMS was not"
-
-
-def test_an_order_to_seal_does_not_wait_for_the_kms(probing):
-    hanging = hanging_helper(probing)
-    assert probing.volume("seal").code == OK
-    assert probing.wait_for_state("sealed")["reason"] == "revoked"
-    assert hanging & helpers(probing), "sealed while the KMS had not answered"
-    assert not probing.is_mounted()
-
-
-def test_an_order_to_unmount_does_not_wait_for_the_kms(probing):
-    hanging_helper(probing)
-    result = probing.volume("unmount")
-    assert result.code == OK, result
-    assert not probing.is_mounted() and not probing.processes()
-    probing.kms.fault("--clear")
-    probing.mount()
-    assert (probing.mount_point / "file").read_text() == "kept"
-
-
 def test_with_alert_only_an_outage_still_seals(vendor_volume):
     kms = mount(vendor_volume, "--on-denied", "alert")
     kms.disable_key(KeyId=vendor_volume.key)
@@ -374,8 +298,9 @@ def test_with_alert_only_an_outage_still_seals(vendor_volume):
 
 
 def test_a_key_that_may_wrap_but_not_unwrap_makes_no_volume(new_kms, tmp_path):
-    new_kms.client("iam").create_role(RoleName="freehold", AssumeRolePolicyDocument=trust())
-    key = new_kms.client("kms").create_key(Policy=key_policy("kms:Encrypt"))["KeyMetadata"]["Arn"]
+    new_kms.client("iam").create_role(
+        RoleName="freehold", AssumeRolePolicyDocument=role_trust(EXTERNAL_ID))
+    key = new_kms.client("kms").create_key(Policy=role_policy("kms:Encrypt"))["KeyMetadata"]["Arn"]
     volume = Volume(new_kms, tmp_path, key=key, profile="operator")
     result = volume.volume("create", "--key", f"aws-kms://{key}", "--principal", ROLE,
                            "--external-id", EXTERNAL_ID)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL on a directory, and clients whose acknowledged commits are logged outside it."""
+"""A real PostgreSQL on a directory, and clients whose acknowledged commits are logged elsewhere."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ import socket
 import subprocess
 
 from freehold_testing import wait_for
+from process_testing import in_session
 
 BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 
@@ -24,6 +25,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def run_as_postgres(program, *arguments, **more):
+    return subprocess.run(
+        [BIN / program, *map(str, arguments)], check=False, capture_output=True, text=True,
+        timeout=120, cwd="/", **as_postgres(), **more)
+
+
+def psql(sockets, port, sql):
+    """What the server answers; the exit code says whether it does."""
+    return run_as_postgres(
+        "psql", "-h", sockets, "-p", port, "-d", "postgres", "-XAtqc", sql,
+        env=dict(os.environ, PGCONNECT_TIMEOUT="10"))
+
+
 class Postgres:
     def __init__(self, data, sockets):
         self.data, self.sockets, self.port = pathlib.Path(data), pathlib.Path(sockets), free_port()
@@ -32,14 +46,8 @@ class Postgres:
     def initialise(self):
         self.data.mkdir(mode=0o700)
         os.chown(self.data, as_postgres()["user"], as_postgres()["group"])
-        self._run("initdb", "-D", self.data, "-A", "trust", "--no-instructions")
-
-    def _run(self, program, *arguments, **more):
-        done = subprocess.run(
-            [BIN / program, *map(str, arguments)], check=False, capture_output=True, text=True,
-            timeout=120, cwd="/", **as_postgres(), **more)
-        assert done.returncode == 0, f"{program}: {done.stderr}"
-        return done
+        done = run_as_postgres("initdb", "-D", self.data, "-A", "trust", "--no-instructions")
+        assert done.returncode == 0, done.stderr
 
     def start(self, *options):
         self.log = open(self.sockets / "postgres.log", "ab")
@@ -64,32 +72,21 @@ class Postgres:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
         self.process.wait(60)
-        wait_for("all of PostgreSQL to be gone", lambda: not _members(group), 60)
+        wait_for("all of PostgreSQL to be gone", lambda: not in_session(group), 60)
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         self.process.wait(120)
 
     def psql(self, sql):
-        return self._run("psql", "-h", self.sockets, "-p", self.port, "-d", "postgres", "-XAtqc",
-                         sql).stdout
+        done = psql(self.sockets, self.port, sql)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def client(self, program, *arguments, **more):
         return subprocess.Popen(
             [BIN / program, "-h", self.sockets, "-p", str(self.port), *map(str, arguments)],
             cwd="/", **as_postgres(), **more)
-
-
-def _members(group):
-    """Processes of a session, which is what start_new_session made the server's group."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[3]) == group and fields[0] != "Z":
-                    found.append(int(entry.name))
-    return found
 
 
 class CommitLog:

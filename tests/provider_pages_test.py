@@ -7,10 +7,11 @@ import json
 import re
 
 import pytest
+
 from freehold_testing import OK, ROOT, Volume
+from policy_testing import ROLE
 
 PAGE = (ROOT / "docs/providers/aws.md").read_text()
-ROLE = "arn:aws:iam::111122223333:role/freehold"
 ACCESS = ["--principal", ROLE, "--external-id", "org-1"]
 
 

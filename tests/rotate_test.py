@@ -1,99 +1,17 @@
-"""Rotation (rewrap): how much is asked of the KMS, what is left behind, and dying at every step.
-
-A crash point kills the process as kill -9 would: FREEHOLD_CRASH_AT=name:n, at the n-th passage.
-"""
+"""Rotation (rewrap): how much is asked of the KMS, and what a failure leaves: all as it was."""
 
 import concurrent.futures
-import pathlib
-import re
-import signal
 import subprocess
 
 import pytest
 
-import freehold_reader
 import freehold_testing as ft
-from freehold_testing import OK, Volume, wait_for
-
-CONTENTS = b"still there after the rotation\n" * 1000
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-SLOW = ["--check-interval", "10m", "--request-timeout", "5s"]  # no probe during the test
-
-
-def crash_points(prefix):
-    names = set()
-    for source in (ROOT / "src").rglob("*.cc"):
-        names |= set(re.findall(r'CrashPoint\("([a-z.-]+)"\)', source.read_text()))
-    return sorted(name for name in names if name.startswith(prefix))
-
-
-CREATE_POINTS = crash_points("create.") + crash_points("replace.")
-ROTATE_POINTS = crash_points("rewrap.") + crash_points("replace.")
-
-
-def test_the_crash_points_are_where_this_file_looks_for_them():
-    assert len(crash_points("create.")) >= 3
-    assert len(crash_points("rewrap.")) >= 6
-    assert len(crash_points("replace.")) == 4
-
-
-@pytest.fixture
-def filled(volume):
-    with volume.opened() as mount_point:
-        (mount_point / "file").write_bytes(CONTENTS)
-    return volume
-
-
-def rotate(volume, key, *more):
-    return volume.volume("rotate-key", "--key", f"aws-kms://{key}", *more)
-
-
-def key_in_use(volume):
-    return volume.status()["keks"][0]["key"].removeprefix("aws-kms://")
-
-
-def set_enabled(volume, key, enabled):
-    client = volume.kms.client("kms")
-    (client.enable_key if enabled else client.disable_key)(KeyId=key)
-
-
-def opens_with_its_contents(volume, key, other):
-    """Under `key` alone: `other` is disabled meanwhile."""
-    set_enabled(volume, other, False)
-    try:
-        volume.mount()
-        assert (volume.mount_point / "file").read_bytes() == CONTENTS
-        volume.unmount()
-    finally:
-        set_enabled(volume, other, True)
-
-
-def wrappings(volume):
-    """The ciphertexts in the keyring: KEK and canary."""
-    kek = freehold_reader.read_keyring(volume.keyring.read_bytes()).keks[0]
-    return [kek.kek.ciphertext, kek.canary.ciphertext]
-
-
-def contains(haystack, needles):
-    return [needle for needle in needles if needle in haystack]
-
-
-def in_volume(volume, needles):
-    found = []
-    for path in volume.directory.rglob("*"):
-        if path.is_file() and contains(path.read_bytes(), needles):
-            found.append(path)
-    return found
-
-
-def wrapped_by(key):
-    """What every ciphertext by a key of the embedded KMS begins with: its own format's key id."""
-    return [b"\x01" + bytes.fromhex(key.rpartition("/")[2].replace("-", ""))]
-
-
-def nothing_else_is_left(volume):
-    left = {path.name for path in (volume.directory / "freehold").iterdir()}
-    assert left <= {"keyring", "lock", "recovered", "control"}, left
+from freehold_testing import OK
+from policy_testing import take_all_permissions
+from rotate_testing import CONTENTS, in_volume, key_in_use, mount_without_probes
+from rotate_testing import nothing_else_is_left, opens_with_its_contents, rotate, set_enabled
+from rotate_testing import wrapped_by, wrappings
+from rotate_testing import filled  # a fixture
 
 
 # ---- what it asks of the KMS ----
@@ -116,8 +34,7 @@ def test_a_rotation_asks_the_same_of_the_kms_whatever_the_size(volume, files, mo
         for n in range(files):
             (mount_point / f"file-{n}").write_bytes(b"x" * 10_000)
     if mounted:
-        result = volume.volume("mount", volume.mount_point, *SLOW)
-        assert result.code == OK, result
+        mount_without_probes(volume)
     old, new = volume.key, volume.kms.new_key()
     before = len(volume.kms.events())
     result = rotate(volume, new)
@@ -141,104 +58,6 @@ def test_a_rotation_says_what_it_was_and_what_it_was_not(filled):
     assert as_json["generation"] == 3 and len(as_json["keks"]) == 1
 
 
-# ---- what it leaves ----
-
-
-@pytest.mark.parametrize("mounted", [False, True])
-def test_after_a_rotation_the_old_key_is_not_needed_and_nothing_by_it_is_left(filled, mounted):
-    old, new = filled.key, filled.kms.new_key()
-    old_wrappings = wrappings(filled)
-    assert in_volume(filled, old_wrappings) == [filled.keyring], "the search must find them before"
-    if mounted:
-        filled.mount()
-    assert rotate(filled, new).code == OK
-    assert in_volume(filled, old_wrappings + wrapped_by(old)) == []
-    assert in_volume(filled, wrapped_by(new)) == [filled.keyring]
-    if mounted:
-        set_enabled(filled, old, False)
-        last = filled.custody()["last_verified_at"]
-        wait_for("two probes of the new key", lambda: filled.custody()["last_verified_at"] > last)
-        custody = filled.custody()
-        assert custody["state"] == "open" and custody["last_failure"] is None
-        assert (filled.mount_point / "file").read_bytes() == CONTENTS
-        filled.unmount()
-        set_enabled(filled, old, True)
-    nothing_else_is_left(filled)
-    opens_with_its_contents(filled, new, old)
-
-
-@pytest.fixture
-def on_a_device(new_kms, tmp_path):
-    """A volume alone on an ext4 of its own; `raw()` are all bytes of the device."""
-    image, place = tmp_path / "device.img", tmp_path / "device"
-    place.mkdir()
-    with open(image, "wb") as file:
-        file.truncate(16 << 20)
-    subprocess.run(["mkfs.ext4", "-q", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, place], check=True)
-    volume = Volume(new_kms, tmp_path)
-    volume.directory = place / "volume"
-    volume.data = volume.directory / "data"
-    volume.keyring = volume.directory / "freehold/keyring"
-
-    def raw():
-        subprocess.run(["sync", "-f", place], check=True)
-        subprocess.run(["umount", place], check=True)
-        contents = image.read_bytes()
-        subprocess.run(["mount", "-o", "loop", image, place], check=True)
-        return contents
-
-    volume.raw = raw
-    volume.create()
-    yield volume
-    volume.clean_up()
-    for _ in range(3):
-        if subprocess.run(["umount", place], capture_output=True, check=False).returncode == 0:
-            break
-        subprocess.run(["umount", "-l", place], capture_output=True, check=False)
-
-
-@pytest.mark.parametrize("mounted", [False, True])
-def test_no_block_of_the_device_keeps_a_wrapping_by_an_old_key(on_a_device, mounted):
-    volume = on_a_device
-    with volume.opened() as mount_point:
-        (mount_point / "file").write_bytes(CONTENTS)
-    keys = [volume.key, *(volume.kms.new_key() for _ in range(3))]
-    assert len(contains(volume.raw(), wrappings(volume))) == 2, "the search must find them before"
-    if mounted:
-        volume.mount()
-    for key in keys[1:]:
-        assert rotate(volume, key).code == OK
-    if mounted:
-        volume.unmount()
-    raw = volume.raw()
-    assert contains(raw, [w for key in keys[:-1] for w in wrapped_by(key)]) == []
-    assert contains(raw, wrapped_by(keys[-1])) != []
-    opens_with_its_contents(volume, keys[-1], keys[0])
-
-
-@pytest.mark.parametrize(
-    "point", ["rewrap.linked", "replace.synced:3", "rewrap.committed", "rewrap.promoted"]
-)
-def test_no_block_of_the_device_keeps_it_after_a_crash_either(on_a_device, point):
-    volume = on_a_device
-    with volume.opened() as mount_point:
-        (mount_point / "file").write_bytes(CONTENTS)
-    old, new, third = volume.key, volume.kms.new_key(), volume.kms.new_key()
-    volume.extra_environment = {"FREEHOLD_CRASH_AT": point}
-    rotate(volume, new)
-    volume.extra_environment = {}
-    with volume.opened():
-        pass  # finishes what was cut short
-    used = key_in_use(volume)
-    unused = {old, new} - {used}
-    assert contains(volume.raw(), [w for key in unused for w in wrapped_by(key)]) == []
-    assert rotate(volume, third).code == OK
-    raw = volume.raw()
-    assert contains(raw, wrapped_by(old) + wrapped_by(new)) == []
-    opens_with_its_contents(volume, third, old)
-
-
 # ---- what can go wrong ----
 
 
@@ -248,20 +67,11 @@ def unchanged(volume):
     )
 
 
-def deny_all(volume, key):
-    policy = (
-        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":'
-        '"arn:aws:iam::111122223333:root"},"Action":["kms:PutKeyPolicy","kms:EnableKey"],'
-        '"Resource":"*"}]}'
-    )
-    volume.kms.client("kms").put_key_policy(
-        KeyId=key, PolicyName="default", Policy=policy, BypassPolicyLockoutSafetyCheck=True
-    )
-
-
 FAILURES = {
     "disabled": (lambda v, key: set_enabled(v, key, False), ft.DENIED, "DisabledException"),
-    "without permission": (deny_all, ft.DENIED, "AccessDeniedException"),
+    "without permission": (
+        lambda v, key: take_all_permissions(v.kms, key), ft.DENIED, "AccessDeniedException",
+    ),
     "to be deleted": (
         lambda v, key: v.kms.client("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=7),
         ft.DENIED, "KMSInvalidStateException",
@@ -306,8 +116,7 @@ def test_with_the_old_key_disabled_there_is_no_rotation_and_the_new_key_is_not_a
 ):
     new = filled.kms.new_key()
     if mounted:
-        result = filled.volume("mount", filled.mount_point, *SLOW)
-        assert result.code == OK, result
+        mount_without_probes(filled)
     set_enabled(filled, filled.key, False)
     before, events = unchanged(filled), len(filled.kms.events())
     result = rotate(filled, new)
@@ -322,8 +131,7 @@ def test_with_the_old_key_disabled_there_is_no_rotation_and_the_new_key_is_not_a
 def test_an_outage_in_the_middle_leaves_all_as_it_was(filled, mounted):
     """The new key wraps but cannot unwrap: at the canary already, before the KEK is touched."""
     if mounted:
-        result = filled.volume("mount", filled.mount_point, *SLOW)
-        assert result.code == OK, result
+        mount_without_probes(filled)
     before = unchanged(filled)
     filled.kms.fault("--operation", "Decrypt", "--unreachable")
     result = rotate(filled, filled.kms.new_key())
@@ -367,140 +175,3 @@ def test_rotating_to_the_same_key_wraps_anew(filled):
     assert in_volume(filled, before) == [] and filled.status()["generation"] == 2
     with filled.opened() as mount_point:
         assert (mount_point / "file").read_bytes() == CONTENTS
-
-
-# ---- dying at every step ----
-
-
-def crashes(run, points):
-    """Runs once for each passage of each point, until one is not reached any more."""
-    reached = 0
-    for point in points:
-        for passage in range(1, 20):
-            died = run(f"{point}:{passage}")
-            if not died:
-                break
-            reached += 1
-        else:
-            raise AssertionError(f"{point} is passed without end")
-        assert passage > 1 or point.startswith("replace"), f"{point} was never reached"
-    return reached
-
-
-def test_a_creation_killed_anywhere_can_be_run_again(new_kms, tmp_path):
-    key, number = new_kms.new_key(), iter(range(1000))
-    for place_exists in (False, True):
-
-        def create_and_die(point):
-            base = tmp_path / str(next(number))
-            base.mkdir()
-            volume = Volume(new_kms, base, key=key)
-            if place_exists:
-                volume.directory.mkdir()
-            volume.extra_environment = {"FREEHOLD_CRASH_AT": point}
-            died = volume.volume("create", "--key", f"aws-kms://{key}")
-            volume.extra_environment = {}
-            assert died.code in (OK, -signal.SIGKILL), died
-            again = volume.volume("create", "--key", f"aws-kms://{key}")
-            if died.code == OK or volume.keyring.exists() and again.code != OK:
-                assert again.code == ft.ALREADY_EXISTS, (point, again)
-            else:
-                assert again.code == OK, (point, again)
-            with volume.opened() as mount_point:
-                (mount_point / "file").write_bytes(CONTENTS)
-            nothing_else_is_left(volume)
-            with volume.opened() as mount_point:
-                assert (mount_point / "file").read_bytes() == CONTENTS
-            return died.code != OK
-
-        assert crashes(create_and_die, CREATE_POINTS) >= 12
-
-
-def one_of_both(volume, old, new, point):
-    """After a crash: opens under the one key that the keyring names, and only that is left."""
-    used = key_in_use(volume)
-    assert used in (old, new)
-    other = new if used == old else old
-    opens_with_its_contents(volume, used, other)
-    assert in_volume(volume, wrapped_by(other)) == [], point
-    nothing_else_is_left(volume)
-    assert volume.status()["generation"] == (1 if used == old else 2)
-    assert rotate(volume, new).code == OK  # and it can be run again
-    assert volume.volume("verify", "--json").json["files"] == 1
-    return used == new
-
-
-def copy_of(volume, base):
-    base.mkdir()
-    made = Volume(volume.kms, base, key=volume.key)
-    subprocess.run(["cp", "-a", volume.directory, made.directory], check=True)
-    subprocess.run(["cp", "-a", volume.state, made.state], check=True)
-    return made
-
-
-def test_a_rotation_killed_anywhere_leaves_the_old_key_or_the_new_one(filled, tmp_path):
-    new, number, ended = filled.kms.new_key(), iter(range(1000)), set()
-
-    def rotate_and_die(point):
-        volume = copy_of(filled, tmp_path / str(next(number)))
-        volume.extra_environment = {"FREEHOLD_CRASH_AT": point}
-        died = rotate(volume, new)
-        volume.extra_environment = {}
-        assert died.code in (OK, -signal.SIGKILL), died
-        ended.add(one_of_both(volume, volume.key, new, point))
-        return died.code != OK
-
-    assert crashes(rotate_and_die, ROTATE_POINTS) >= 16
-    assert ended == {False, True}  # both happen, or the points are not where they should be
-
-
-def test_a_daemon_killed_anywhere_in_a_rotation_leaves_the_old_key_or_the_new_one(filled, tmp_path):
-    new, number, ended = filled.kms.new_key(), iter(range(1000)), set()
-
-    def rotate_and_die(point):
-        volume = copy_of(filled, tmp_path / str(next(number)))
-        try:
-            volume.extra_environment = {"FREEHOLD_CRASH_AT": point}
-            opening = volume.volume("mount", volume.mount_point, *SLOW)
-            if opening.code == OK:
-                volume.extra_environment = {}
-                rotation = rotate(volume, new)
-                survived = rotation.code == OK
-                if not survived:
-                    assert rotation.err.startswith("freehold: "), rotation
-                    gone = lambda: not volume.processes() and not volume.is_mounted()
-                    wait_for("the guardian to take the mount away", gone)
-                else:
-                    assert (volume.mount_point / "file").read_bytes() == CONTENTS
-                    volume.unmount()
-            else:  # it died while it opened: what a mount writes passes the same points
-                assert point.startswith("replace"), (point, opening)
-                survived = False
-                wait_for("its end", lambda: not volume.processes() and not volume.is_mounted())
-            volume.extra_environment = {}
-            ended.add(one_of_both(volume, volume.key, new, point))
-            return not survived
-        finally:
-            volume.clean_up()
-
-    assert crashes(rotate_and_die, ROTATE_POINTS) >= 20
-    assert ended == {False, True}
-
-
-def test_dying_again_while_the_work_is_finished_is_no_worse(filled, tmp_path):
-    """Killed in the rotation, then at every step of the opening that finishes it."""
-    new, number = filled.kms.new_key(), iter(range(1000))
-    for first in ("replace.synced:2", "rewrap.committed"):
-
-        def die_twice(point):
-            volume = copy_of(filled, tmp_path / str(next(number)))
-            volume.extra_environment = {"FREEHOLD_CRASH_AT": first}
-            assert rotate(volume, new).code == -signal.SIGKILL
-            volume.extra_environment = {"FREEHOLD_CRASH_AT": point}
-            died = volume.volume("verify")
-            volume.extra_environment = {}
-            one_of_both(volume, volume.key, new, (first, point))
-            return died.code != OK
-
-        points = crash_points("replace.") + ["rewrap.zeroed"]
-        assert crashes(die_twice, points) >= 4

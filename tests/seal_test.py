@@ -1,7 +1,5 @@
 """Sealing, shown by looking: key bytes in memory, plaintext in the page cache, files held open."""
 
-import base64
-import mmap
 import os
 import signal
 import subprocess
@@ -12,7 +10,7 @@ import pytest
 
 import freehold_reader
 import key_scanner
-from freehold_testing import FAST, wait_for
+from freehold_testing import wait_for
 
 CANARY = b"plaintext that must be gone when the key is gone; "
 
@@ -147,7 +145,7 @@ def test_a_dead_or_stopped_daemon_is_fenced_by_the_guardian(mounted, held, how):
 
 
 def test_without_a_guardian_cached_pages_would_stay_readable(mounted, held):
-    """Why the guardian exists: the same kill, with the guardian kept from acting, leaves plaintext."""
+    """Why the guardian exists: the same kill, while it is kept from acting, leaves plaintext."""
     daemon = mounted.daemon_pid()
     guardians = [pid for pid in mounted.processes() if pid != daemon]
     assert len(guardians) == 1

@@ -24,6 +24,8 @@ constexpr std::array kTable = {
                   "this machine refuses: root is needed, or a file's mode forbids it"},
     ErrorCodeInfo{ErrorCode::kIo, "io", 7, EIO, 500, false, "a read or a write failed"},
     ErrorCodeInfo{ErrorCode::kNoSpace, "no_space", 8, ENOSPC, 507, true, "the disk is full"},
+    ErrorCodeInfo{ErrorCode::kTooLarge, "too_large", 9, EFBIG, 413, false,
+                  "a file would be larger than the disk below, or a limit, lets it be"},
     ErrorCodeInfo{ErrorCode::kKeyDenied, "key_denied", 10, EKEYREVOKED, 403, false,
                   "the KMS refuses the key: disabled, deleted, or permission or trust removed"},
     ErrorCodeInfo{ErrorCode::kKeyAmbiguous, "key_ambiguous", 11, EIO, 502, true,
@@ -70,6 +72,8 @@ ErrorCode CodeOfErrno(int errno_value) {
     case ENOSPC:
     case EDQUOT:
       return ErrorCode::kNoSpace;
+    case EFBIG:
+      return ErrorCode::kTooLarge;
     case EINVAL:
     case ENAMETOOLONG:
     case EISDIR:

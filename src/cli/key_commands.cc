@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "cli/output.h"
+#include "cli/volume_flags.h"
 #include "fmt/format.h"
 #include "kms/aws/aws_key_provider.h"
 #include "kms/key_provider.h"
@@ -77,8 +78,10 @@ Result<KeyAccess> AccessOf(const KeyCheckOptions& options) {
 int RunKeyCheck(const KeyCheckOptions& options) {
   const auto access = AccessOf(options);
   if (!access.ok()) return Fail(access.error(), options.json);
+  const auto context = ParseContext(options.context);
+  if (!context.ok()) return Fail(context.error(), options.json);
   aws::AwsKeyProvider provider(*access);
-  const KeyCheckReport report = CheckKey(provider, *access);
+  const KeyCheckReport report = CheckKey(provider, *access, *context);
   if (options.json) {
     PrintJson(*access, report);
   } else {

@@ -4,13 +4,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace freehold::cli {
 
 struct KeyCheckOptions {
   std::string uri;
-  std::string principal;    // a role's ARN; "" = our own identity
-  std::string external_id;  // "" = none
+  std::string principal;             // a role's ARN; "" = our own identity
+  std::string external_id;           // "" = none
+  std::vector<std::string> context;  // NAME=VALUE, where the key's policy demands some
   bool json = false;
 };
 

@@ -84,6 +84,8 @@ void AddKeyCommands(CLI::App& app, int& exit_code) {
   check->add_option("URI", options.uri, "aws-kms://arn:... or an AWS key ARN")->required();
   check->add_option("--principal", options.principal, "ARN of the role to assume");
   check->add_option("--external-id", options.external_id, "Sent when the role is assumed");
+  check->add_option("--context", options.context,
+                    "NAME=VALUE of the encryption context; may be repeated");
   check->add_flag("--json", options.json, "Print JSON");
   check->callback([&exit_code] {
     HardenProcess();
@@ -159,12 +161,27 @@ void AddVolumeUnmount(CLI::App& volume, int& exit_code) {
   unmount->callback([&exit_code] { exit_code = RunVolumeUnmount(options); });
 }
 
+void AddVolumeReencrypt(CLI::App& volume, int& exit_code) {
+  static VolumeReencryptOptions options;
+  CLI::App* command = volume.add_subcommand(
+      "re-encrypt", "Bring every file under a new DEK and KEK while it is in use");
+  AddVolumeFlags(*command, options.volume);
+  AddKeyFlags(*command, options.volume.key, false);
+  command->add_option("--rate", options.rate, "Bytes per second, such as 64MiB")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(std::uint64_t{4096}, std::uint64_t{1} << 40))
+      ->capture_default_str();
+  command->add_flag("--wait", options.wait, "Show the progress and end when it is done");
+  command->callback([&exit_code] { exit_code = RunVolumeReencrypt(options); });
+}
+
 void AddVolumeCommands(CLI::App& app, int& exit_code) {
   CLI::App* volume = app.add_subcommand("volume", "Encrypted volumes on this machine");
   volume->require_subcommand(1);
   AddVolumeCreate(*volume, exit_code);
   AddVolumeMount(*volume, exit_code);
   AddVolumeUnmount(*volume, exit_code);
+  AddVolumeReencrypt(*volume, exit_code);
   struct Simple {
     const char* name;
     const char* help;
@@ -175,6 +192,7 @@ void AddVolumeCommands(CLI::App& app, int& exit_code) {
   static constexpr Simple kSimple[] = {
       {"status", "What a volume and its custody are doing", RunVolumeStatus, false, false},
       {"rotate-key", "Rewrap the KEK under another key", RunVolumeRotateKey, true, true},
+      {"rekey", "Wrap the same DEKs in a new KEK", RunVolumeRekey, true, false},
       {"verify", "Look at every file and list what is wrong", RunVolumeVerify, true, false},
       {"seal", "Take the keys out of memory until 'volume open'", RunVolumeSeal, false, false},
       {"open", "Open a sealed volume again", RunVolumeOpen, false, false},

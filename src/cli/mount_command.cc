@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <climits>
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 
@@ -22,12 +22,6 @@
 namespace freehold::cli {
 namespace {
 
-Result<std::string> AbsolutePath(const std::string& path) {
-  char resolved[PATH_MAX];
-  if (realpath(path.c_str(), resolved) == nullptr) return ErrnoError(errno, path);
-  return std::string(resolved);
-}
-
 // SIGTERM, SIGINT and SIGHUP end the daemon in order: blocked everywhere, waited for in a thread.
 sigset_t EndSignals() {
   sigset_t set;
@@ -36,9 +30,11 @@ sigset_t EndSignals() {
   return set;
 }
 
-Result<std::unique_ptr<VolumeDaemon>> StartDaemon(const VolumeMountOptions& options,
-                                                  HelperKeyProviderFactory& factory) {
+Result<std::unique_ptr<VolumeDaemon>> NewDaemon(const VolumeMountOptions& options,
+                                                HelperKeyProviderFactory& factory,
+                                                std::shared_ptr<std::atomic<bool>> interrupt) {
   DaemonOptions daemon_options;
+  daemon_options.interrupt = std::move(interrupt);
   daemon_options.mount_point = TRY(AbsolutePath(options.mount_point));
   daemon_options.custody = TRY(ParseCustodyFlags(options.custody));
   daemon_options.workers = options.workers;
@@ -51,10 +47,7 @@ Result<std::unique_ptr<VolumeDaemon>> StartDaemon(const VolumeMountOptions& opti
   }
   auto volume =
       TRY(Volume::Lock(directory, TRY(ToOpenOptions(options.volume)), PinStoreOf(options.volume)));
-  auto daemon =
-      std::make_unique<VolumeDaemon>(std::move(volume), factory, daemon_options, SystemClock());
-  TRY(daemon->Start());
-  return daemon;
+  return std::make_unique<VolumeDaemon>(std::move(volume), factory, daemon_options, SystemClock());
 }
 
 // A daemon whose supervisor is killed seals: nobody would stop its database in order any more.
@@ -83,14 +76,22 @@ int Serve(const VolumeMountOptions& options, const std::function<void(const Stat
   auto settings = ParseCustodyFlags(options.custody);
   HelperOptions helper;
   if (settings.ok()) helper.deadline = settings->request_timeout;
+  const auto interrupt = std::make_shared<std::atomic<bool>>(false);
+  helper.interrupted = interrupt;
   HelperKeyProviderFactory factory(helper);
-  auto daemon = StartDaemon(options, factory);
-  started(daemon.ok() ? Status{} : Status(daemon.error()));
-  if (!daemon.ok()) return InfoOf(daemon.error().code()).exit_code;
-  std::thread([&daemon, signals] {
+  auto daemon = NewDaemon(options, factory, interrupt);
+  if (!daemon.ok()) {
+    started(daemon.error());
+    return InfoOf(daemon.error().code()).exit_code;
+  }
+  std::thread([&daemon, signals] {  // before the first opening, which may wait for a KMS
     int number = 0;
     while (sigwait(&signals, &number) == 0) (*daemon)->RequestStop();
-  }).detach();
+  })
+      .detach();
+  const Status up = (*daemon)->Start();
+  started(up);
+  if (!up.ok()) std::_Exit(InfoOf(up.error().code()).exit_code);
   auto ended = (*daemon)->Run();
   daemon->reset();
   // Not through static destructors: the thread above still waits for a signal.

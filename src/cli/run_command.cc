@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <climits>
 #include <cstdlib>
 #include <filesystem>
 
@@ -20,12 +19,6 @@
 
 namespace freehold::cli {
 namespace {
-
-Result<std::string> AbsolutePath(const std::string& path) {
-  char resolved[PATH_MAX];
-  if (realpath(path.c_str(), resolved) == nullptr) return ErrnoError(errno, path);
-  return std::string(resolved);
-}
 
 // Beside the binary as it is built, beside it as it is installed, and the machine's own.
 std::vector<std::string> ProfileDirectories(const std::string& given) {

@@ -23,6 +23,14 @@ std::string Milliseconds(const json::value& value) {
   return FormatDuration(std::chrono::milliseconds(value.to_number<std::int64_t>()));
 }
 
+void FailureLine(std::string& out, std::string_view name, const json::value& value) {
+  if (!value.is_object()) return;
+  const json::object& failure = value.as_object();
+  Line(out, name,
+       fmt::format("{}: {}: {} ({})", Text(failure.at("operation")), Text(failure.at("code")),
+                   Text(failure.at("message")), Text(failure.at("class"))));
+}
+
 void CustodyLines(std::string& out, const json::object& custody) {
   const std::string reason = Text(custody.at("reason"));
   Line(out, "custody",
@@ -31,17 +39,28 @@ void CustodyLines(std::string& out, const json::object& custody) {
   Line(out, "last verified", Text(custody.at("last_verified_at")));
   Line(out, "lease until", Text(custody.at("lease_expires_at")));
   Line(out, "next probe", Text(custody.at("next_probe_at")));
-  if (custody.at("last_failure").is_object()) {
-    const json::object& failure = custody.at("last_failure").as_object();
-    Line(out, "the KMS says",
-         fmt::format("{}: {}: {} ({})", Text(failure.at("operation")), Text(failure.at("code")),
-                     Text(failure.at("message")), Text(failure.at("class"))));
+  FailureLine(out, "the KMS says", custody.at("last_failure"));
+  if (custody.at("last_denial") != custody.at("last_failure")) {
+    FailureLine(out, "it said before", custody.at("last_denial"));
   }
   const json::object& settings = custody.at("settings").as_object();
   Line(out, "at worst",
        fmt::format("sealed {} after a no, {} after an outage begins",
                    Milliseconds(settings.at("worst_case_denied_ms")),
                    Milliseconds(settings.at("worst_case_unreachable_ms"))));
+}
+
+void ReencryptionLines(std::string& out, const json::object& progress) {
+  Line(out, "re-encryption",
+       fmt::format("{}, {} %, {} of {} bytes", Text(progress.at("state")),
+                   Text(progress.at("percent")), Text(progress.at("bytes_done")),
+                   Text(progress.at("bytes_total"))));
+  for (const json::value& dek : progress.at("deks").as_array()) {
+    Line(out, "under DEK",
+         fmt::format("{}: {} files, {} bytes", Text(dek.at("id")), Text(dek.at("files")),
+                     Text(dek.at("bytes"))));
+  }
+  if (!Text(progress.at("problem")).empty()) Line(out, "problem", Text(progress.at("problem")));
 }
 
 }  // namespace
@@ -60,6 +79,10 @@ std::string StatusText(const json::object& status) {
   Line(out, "mounted at", Text(status.at("mount_point")));
   if (const json::value* custody = status.if_contains("custody"); custody != nullptr) {
     CustodyLines(out, custody->as_object());
+  }
+  if (const json::value* progress = status.if_contains("reencryption");
+      progress != nullptr && progress->is_object()) {
+    ReencryptionLines(out, progress->as_object());
   }
   out.pop_back();
   return out;

@@ -3,18 +3,15 @@
 #include <poll.h>
 
 #include <boost/json.hpp>
-#include <climits>
-#include <cstdlib>
 
-#include "adapters/fuse/mount.h"
 #include "base/log.h"
 #include "cli/output.h"
 #include "cli/status_text.h"
+#include "cli/volume_access.h"
 #include "cli/volume_flags.h"
 #include "fmt/format.h"
 #include "format/sizes.h"
 #include "kms/helper_key_provider.h"
-#include "node/control_socket.h"
 #include "node/status_json.h"
 
 namespace freehold::cli {
@@ -22,55 +19,11 @@ namespace {
 
 namespace json = boost::json;
 
-// The process that holds the volume, or null when nobody does.
-Result<std::unique_ptr<ControlConnection>> FindDaemon(const std::string& directory) {
-  auto connection = ConnectControl(VolumePaths(directory).control_socket());
-  if (connection.ok()) return connection;
-  if (connection.error().code() == ErrorCode::kNotFound) {
-    return std::unique_ptr<ControlConnection>();
-  }
-  return connection;
-}
-
-Result<json::object> Ask(ControlConnection& daemon, json::object request) {
-  return CallControl(daemon, request);
-}
-
-// Without a daemon: this process takes the lock and the keys itself.
-Result<std::unique_ptr<Volume>> LockHere(const VolumeFlags& flags) {
-  return Volume::Lock(flags.directory, TRY(ToOpenOptions(flags)), PinStoreOf(flags));
-}
-
-int Show(const Result<json::object>& result, bool as_json,
-         const std::function<std::string(const json::object&)>& text) {
-  if (!result.ok()) return Fail(result.error(), as_json);
-  Print(as_json ? json::serialize(*result) : text(*result));
-  return 0;
-}
-
 Result<Cipher> CipherFromName(const std::string& name) {
   if (name == NameOf(Cipher::kAes256Xts)) return Cipher::kAes256Xts;
   if (name == NameOf(Cipher::kNull)) return Cipher::kNull;
   return Error(ErrorCode::kInvalidArgument,
                fmt::format("'{}' is no cipher; there is aes-256-xts", name));
-}
-
-Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs) {
-  EncryptionContext context;
-  for (const std::string& pair : pairs) {
-    const auto equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {
-      return Error(ErrorCode::kInvalidArgument,
-                   fmt::format("--context '{}' is not NAME=VALUE", pair));
-    }
-    if (Printable(pair) != pair) {
-      return Error(ErrorCode::kInvalidArgument, fmt::format("--context '{}' has a character that "
-                                                            "cannot be printed",
-                                                            pair));
-    }
-    context[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
-  return context;
 }
 
 Result<json::object> Create(const VolumeCreateOptions& options) {
@@ -87,33 +40,16 @@ Result<json::object> Create(const VolumeCreateOptions& options) {
 
 Result<json::object> Status(const VolumeFlags& options) {
   auto daemon = TRY(FindDaemon(options.directory));
-  if (daemon != nullptr) return Ask(*daemon, {{"command", "status"}});
+  if (daemon != nullptr) return CallControl(*daemon, {{"command", "status"}});
   json::object status = KeyringJson(TRY(ReadKeyring(VolumePaths(options.directory))));
   status["volume"] = options.directory;
   status["mount_point"] = nullptr;
   return status;
 }
 
-Result<json::object> RotateKey(const VolumeFlags& options) {
-  const KeyAccess access = *TRY(ToKeyAccess(options.key));
-  TRY(CheckAllowed(options.allow_keys, access.uri.text()));
-  auto daemon = TRY(FindDaemon(options.directory));
-  if (daemon != nullptr) {
-    json::object request = KeyAccessJson(access);
-    request["command"] = "rotate-key";
-    return Ask(*daemon, request);
-  }
-  VolumeFlags without_key = options;  // --key names the new one, not one to open with
-  without_key.key = {};
-  auto volume = TRY(LockHere(without_key));
-  HelperKeyProviderFactory factory;
-  TRY(volume->Rewrap(access, factory, SystemClock()));
-  return KeyringJson(volume->keyring());
-}
-
 Result<json::object> Verify(const VolumeFlags& options) {
   auto daemon = TRY(FindDaemon(options.directory));
-  if (daemon != nullptr) return Ask(*daemon, {{"command", "verify"}});
+  if (daemon != nullptr) return CallControl(*daemon, {{"command", "verify"}});
   auto volume = TRY(LockHere(options));
   HelperKeyProviderFactory factory;
   auto provider = factory.NewProvider(volume->access());
@@ -123,32 +59,13 @@ Result<json::object> Verify(const VolumeFlags& options) {
       VerifyVolume(volume->paths(), [&](ByteView header) { return OpenHeader(header, *keys); })));
 }
 
-// The process that holds the volume, which may be named by its mount point too.
-Result<std::unique_ptr<ControlConnection>> DaemonOf(const VolumeFlags& options) {
-  std::string directory = options.directory;
-  char resolved[PATH_MAX];
-  if (realpath(directory.c_str(), resolved) != nullptr) {
-    if (const std::string source = fuse::SourceOfMount(resolved); !source.empty()) {
-      directory = source;
-    }
-  }
-  auto daemon = TRY(FindDaemon(directory));
-  if (daemon != nullptr) return daemon;
-  TRY(ReadKeyring(VolumePaths(directory)));  // "there is no volume at ..." where there is none
-  return Error(ErrorCode::kNotFound, fmt::format("the volume {} is not mounted", directory));
-}
-
-Result<json::object> TellDaemon(const VolumeFlags& options, const json::object& request) {
-  auto daemon = TRY(DaemonOf(options));
-  return Ask(*daemon, request);
-}
-
 // Done when the daemon has ended: the next command finds the volume's lock free.
 Result<json::object> Unmount(const VolumeUnmountOptions& options) {
   constexpr int kDeadlineMs = 30'000;
   auto daemon = TRY(DaemonOf(options.volume));
   const UniqueFd process = daemon->PeerProcess();
-  json::object answer = TRY(Ask(*daemon, {{"command", "unmount"}, {"force", options.force}}));
+  json::object answer =
+      TRY(CallControl(*daemon, {{"command", "unmount"}, {"force", options.force}}));
   pollfd ended{process.get(), POLLIN, 0};
   if (process.valid() && poll(&ended, 1, kDeadlineMs) == 0) {
     return Error(ErrorCode::kTimeout, "unmounted, but the volume's process does not end");
@@ -169,17 +86,6 @@ int RunVolumeCreate(const VolumeCreateOptions& options) {
 
 int RunVolumeStatus(const VolumeFlags& options) {
   return Show(Status(options), options.json, StatusText);
-}
-
-int RunVolumeRotateKey(const VolumeFlags& options) {
-  HardenProcess();
-  return Show(RotateKey(options), options.json, [](const json::object& keyring) {
-    return fmt::format(
-        "rewrapped: the same KEK is now wrapped by {}. No wrapping by the old key is left on this "
-        "volume. Whoever kept an old keyring and the old key can still unwrap this KEK; only "
-        "re-encryption cuts that off.",
-        std::string(keyring.at("keks").at(0).at("key").as_string()));
-  });
 }
 
 int RunVolumeVerify(const VolumeFlags& options) {

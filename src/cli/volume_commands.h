@@ -1,9 +1,11 @@
-// freehold volume ...: create, mount, unmount, status, rotate-key, verify; and freehold inspect.
+// freehold volume ...: create, mount, unmount, status, rotate-key, rekey, re-encrypt, verify, seal,
+// open; and freehold inspect.
 //
 // Each function does one command and returns its exit code (base/error.h). A command on a volume
 // that is open talks to the process that holds it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -48,11 +50,19 @@ struct VolumeUnmountOptions {
   bool force = false;
 };
 
+struct VolumeReencryptOptions {
+  VolumeFlags volume;
+  std::uint64_t rate = 64 << 20;  // bytes per second
+  bool wait = false;
+};
+
 int RunVolumeCreate(const VolumeCreateOptions& options);
 int RunVolumeMount(const VolumeMountOptions& options);
 int RunVolumeUnmount(const VolumeUnmountOptions& options);
 int RunVolumeStatus(const VolumeFlags& options);
 int RunVolumeRotateKey(const VolumeFlags& options);
+int RunVolumeRekey(const VolumeFlags& options);
+int RunVolumeReencrypt(const VolumeReencryptOptions& options);
 int RunVolumeVerify(const VolumeFlags& options);
 // Asks the daemon of an open volume to seal it (and to stay so), or to open it again.
 int RunVolumeSeal(const VolumeFlags& options);

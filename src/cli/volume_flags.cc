@@ -1,6 +1,18 @@
 #include "cli/volume_flags.h"
 
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+
+#include "fmt/format.h"
+
 namespace freehold::cli {
+
+Result<std::string> AbsolutePath(const std::string& path) {
+  char resolved[PATH_MAX];
+  if (realpath(path.c_str(), resolved) == nullptr) return ErrnoError(errno, path);
+  return std::string(resolved);
+}
 
 PinStore PinStoreOf(const VolumeFlags& flags) {
   return PinStore(flags.state_directory.empty() ? PinStore::DefaultDirectory()
@@ -19,6 +31,24 @@ Result<std::optional<KeyAccess>> ToKeyAccess(const KeyFlags& flags) {
   }
   KeyUri uri = TRY(KeyUri::Parse(flags.key));
   return std::optional<KeyAccess>(KeyAccess{std::move(uri), flags.principal, flags.external_id});
+}
+
+Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs) {
+  EncryptionContext context;
+  for (const std::string& pair : pairs) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("--context '{}' is not NAME=VALUE", pair));
+    }
+    if (Printable(pair) != pair) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("--context '{}' has a character that "
+                                                            "cannot be printed",
+                                                            pair));
+    }
+    context[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return context;
 }
 
 Result<OpenOptions> ToOpenOptions(const VolumeFlags& flags) {

@@ -7,8 +7,12 @@
 namespace freehold::cli {
 
 PinStore PinStoreOf(const VolumeFlags& flags);
+// NAME=VALUE, printable, neither of them empty; kInvalidArgument otherwise.
+Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs);
 // kInvalidArgument for a bad URI, or when --principal comes without --key.
 Result<std::optional<KeyAccess>> ToKeyAccess(const KeyFlags& flags);
+// Without symbolic links; the path must exist.
+Result<std::string> AbsolutePath(const std::string& path);
 Result<OpenOptions> ToOpenOptions(const VolumeFlags& flags);
 
 }  // namespace freehold::cli

@@ -128,8 +128,15 @@ void Custody::RequestOpen() {
   if (state_ == CustodyState::kSealed) Enter(CustodyState::kOpening);
 }
 
+// An outage that follows a "no" must not hide whose decision it was.
+void Custody::Remember(const KmsFailure& failure) {
+  last_failure_ = failure;
+  if (failure.kms_class == KmsClass::kDenied) last_denial_ = failure;
+}
+
 void Custody::Renew(BootTime sent) {
   last_failure_.reset();
+  last_denial_.reset();
   denial_pending_ = false;
   probe_before_serving_ = false;
   last_verified_ = ToWall(sent);
@@ -145,8 +152,8 @@ void Custody::Opened(BootTime sent) {
 }
 
 void Custody::OpenFailed(const KmsFailure& failure) {
-  last_failure_ = failure;
   if (state_ != CustodyState::kSealing) {  // a seal that was asked for meanwhile keeps its reason
+    Remember(failure);
     reason_ =
         failure.kms_class == KmsClass::kDenied ? SealReason::kDenied : SealReason::kGraceUsedUp;
   }
@@ -157,6 +164,7 @@ void Custody::OpenFailed(const KmsFailure& failure) {
 void Custody::ProbeSucceeded(BootTime sent) {
   if (state_ == CustodyState::kSealed) {
     last_failure_.reset();
+    last_denial_.reset();
     Enter(CustodyState::kOpening);  // the key is back; opening unwraps the KEK itself
     return;
   }
@@ -166,7 +174,7 @@ void Custody::ProbeSucceeded(BootTime sent) {
 }
 
 void Custody::ProbeFailed(const KmsFailure& failure) {
-  last_failure_ = failure;
+  Remember(failure);
   const BootTime now = clock_.Boot();
   if (state_ != CustodyState::kOpen && state_ != CustodyState::kGrace) {
     next_attempt_ = now + RetryInterval();
@@ -242,6 +250,7 @@ CustodyStatus Custody::Snapshot() const {
   status.state = state_;
   status.reason = reason_;
   status.last_failure = last_failure_;
+  status.last_denial = last_denial_;
   status.since = since_;
   status.last_verified_at = last_verified_;
   const bool leased = state_ == CustodyState::kOpen || state_ == CustodyState::kGrace;

@@ -57,6 +57,7 @@ struct CustodyStatus {
   CustodyState state = CustodyState::kSealed;
   SealReason reason = SealReason::kStopped;
   std::optional<KmsFailure> last_failure;  // the KMS's own words; cleared by a success
+  std::optional<KmsFailure> last_denial;   // the last "no", whatever followed; cleared likewise
   WallTime since;                          // of the state
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
@@ -92,6 +93,7 @@ class Custody {
  private:
   void Enter(CustodyState state);
   void Renew(BootTime sent);
+  void Remember(const KmsFailure& failure);
   void NoticePause();
   WallTime ToWall(BootTime time) const;
   Duration RetryInterval() const;
@@ -101,6 +103,7 @@ class Custody {
   CustodyState state_ = CustodyState::kSealed;
   SealReason reason_ = SealReason::kStopped;
   std::optional<KmsFailure> last_failure_;
+  std::optional<KmsFailure> last_denial_;
   WallTime since_;
   bool denial_pending_ = false;  // a first "no" that only a success takes back
   bool probe_before_serving_ = false;

@@ -47,6 +47,27 @@ TEST_F(CustodyTest, AnOpenVolumeIsProbedAtTheInterval) {
   ProbeDueAfter(settings_.check_interval);
 }
 
+TEST_F(CustodyTest, AnOutageAfterADenialDoesNotHideTheDenial) {
+  OpenNow();
+  clock_.Advance(60s);
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  clock_.Advance(5s);
+  custody_->ProbeFailed(Failure(KmsClass::kUnreachable));
+  EXPECT_EQ(custody_->Snapshot().last_failure->kms_class, KmsClass::kUnreachable);
+  EXPECT_EQ(custody_->Snapshot().last_denial->kms_class, KmsClass::kDenied);
+  custody_->Sealed();
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_FALSE(custody_->Snapshot().last_denial.has_value());
+}
+
+TEST_F(CustodyTest, AFailureOfAnOpeningThatAnOrderCutOffIsNotRemembered) {
+  custody_->RequestOpen();
+  custody_->RequestSeal(SealReason::kRevoked);
+  custody_->OpenFailed(Failure(KmsClass::kAmbiguous));
+  EXPECT_EQ(custody_->Snapshot().reason, SealReason::kRevoked);
+  EXPECT_FALSE(custody_->Snapshot().last_failure.has_value());
+}
+
 TEST_F(CustodyTest, ADenialIsLookedAtAgainAndThenSeals) {
   OpenNow();
   clock_.Advance(60s);

@@ -15,12 +15,15 @@ constexpr std::string_view kMagic = "FHOLDFIL";
 constexpr std::size_t kMacSize = 32;
 constexpr std::size_t kMacOffset = kSlotSize - kMacSize;
 constexpr std::uint8_t kUnitShift = 12;
+constexpr std::uint32_t kTwoKeys = 1;  // incompatible feature
+constexpr std::string_view kHeaderLabel = "freehold v1 file header";
+constexpr std::string_view kXtsLabel = "freehold v1 file aes-256-xts";
 
-SecretBytes DeriveFileKey(const SecretBytes& dek, const FileHeader& header, std::string_view label,
-                          std::size_t size) {
+SecretBytes DeriveFileKey(const SecretBytes& dek, const Salt& salt, const Id& file_id,
+                          std::string_view label, std::size_t size) {
   std::string info(label);
-  info.append(AsText(header.file_id));
-  return DeriveKey(dek, header.salt, info, size);
+  info.append(AsText(file_id));
+  return DeriveKey(dek, salt, info, size);
 }
 
 Digest256 SlotMac(ByteView slot, int index, const SecretBytes& header_key) {
@@ -36,11 +39,15 @@ std::string_view NameOf(Cipher cipher) {
 }
 
 SecretBytes DeriveHeaderKey(const SecretBytes& dek, const FileHeader& header) {
-  return DeriveFileKey(dek, header, "freehold v1 file header", kKeySize);
+  return DeriveFileKey(dek, header.salt, header.file_id, kHeaderLabel, kKeySize);
 }
 
 SecretBytes DeriveXtsKey(const SecretBytes& dek, const FileHeader& header) {
-  return DeriveFileKey(dek, header, "freehold v1 file aes-256-xts", kXtsKeySize);
+  return DeriveFileKey(dek, header.salt, header.file_id, kXtsLabel, kXtsKeySize);
+}
+
+SecretBytes DerivePreviousXtsKey(const SecretBytes& previous_dek, const FileHeader& header) {
+  return DeriveFileKey(previous_dek, header.previous->salt, header.file_id, kXtsLabel, kXtsKeySize);
 }
 
 std::array<std::uint8_t, kSlotSize> EncodeSlot(const FileHeader& header, int index,
@@ -50,12 +57,17 @@ std::array<std::uint8_t, kSlotSize> EncodeSlot(const FileHeader& header, int ind
   writer.U16(kFileFormatVersion);
   writer.U8(static_cast<std::uint8_t>(header.cipher));
   writer.U8(kUnitShift);
-  writer.U32(0);  // incompatible features
+  writer.U32(header.previous.has_value() ? kTwoKeys : 0);
   writer.U64(header.generation);
   writer.Raw(header.volume_id);
   writer.Raw(header.file_id);
   writer.Raw(header.dek_id);
   writer.Raw(header.salt);
+  if (header.previous.has_value()) {
+    writer.Raw(header.previous->dek_id);
+    writer.Raw(header.previous->salt);
+    writer.U64(header.previous->watermark);
+  }
   writer.Zeros(kMacOffset - writer.size());
   std::array<std::uint8_t, kSlotSize> slot{};
   std::copy(writer.bytes().begin(), writer.bytes().end(), slot.begin());
@@ -84,7 +96,7 @@ Result<FileHeader> DecodeSlotUnverified(ByteView slot) {
   const std::uint8_t cipher = TRY(reader.U8());
   const std::uint8_t unit_shift = TRY(reader.U8());
   const std::uint32_t features = TRY(reader.U32());
-  if (version != kFileFormatVersion || features != 0) {
+  if (version != kFileFormatVersion || (features & ~kTwoKeys) != 0) {
     return Error(ErrorCode::kUnsupportedVersion,
                  fmt::format("the file has format version {} with features {:#x}; this release "
                              "reads version {} only",
@@ -101,6 +113,15 @@ Result<FileHeader> DecodeSlotUnverified(ByteView slot) {
   header.file_id = TRY(reader.Array<16>());
   header.dek_id = TRY(reader.Array<16>());
   header.salt = TRY(reader.Array<32>());
+  if (features == 0) return header;
+  PreviousKey previous;
+  previous.dek_id = TRY(reader.Array<16>());
+  previous.salt = TRY(reader.Array<32>());
+  previous.watermark = TRY(reader.U64());
+  if (previous.watermark % kUnitSize != 0) {
+    return Error(ErrorCode::kFileCorrupt, "the header's watermark lies within a unit");
+  }
+  header.previous = previous;
   return header;
 }
 

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -30,6 +31,13 @@ inline constexpr std::uint16_t kFileFormatVersion = 1;
 inline constexpr std::size_t kSlotSize = 512;
 inline constexpr std::size_t kSlotOffset[2] = {0, 2048};
 
+// While a file is re-encrypted, its body from the watermark on is still under this pair.
+struct PreviousKey {
+  Id dek_id{};
+  Salt salt{};
+  std::uint64_t watermark = 0;  // logical offset, a multiple of the unit
+};
+
 struct FileHeader {
   Cipher cipher = Cipher::kAes256Xts;
   std::uint64_t generation = 1;
@@ -37,11 +45,14 @@ struct FileHeader {
   Id file_id{};
   Id dek_id{};
   Salt salt{};
+  std::optional<PreviousKey> previous;
 };
 
 // The file's keys, all from HKDF-SHA256(DEK, salt, label | file id).
 SecretBytes DeriveHeaderKey(const SecretBytes& dek, const FileHeader& header);
 SecretBytes DeriveXtsKey(const SecretBytes& dek, const FileHeader& header);
+// The XTS key of the body from the watermark on. `header.previous` is set.
+SecretBytes DerivePreviousXtsKey(const SecretBytes& previous_dek, const FileHeader& header);
 
 // One slot's 512 bytes. `index` (0 or 1) is part of what the MAC covers.
 std::array<std::uint8_t, kSlotSize> EncodeSlot(const FileHeader& header, int index,

@@ -1,11 +1,13 @@
 #include "kms/helper_key_provider.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -15,6 +17,8 @@
 
 namespace freehold {
 namespace {
+
+constexpr Duration kInterruptPoll = std::chrono::milliseconds(50);
 
 tl::unexpected<KmsFailure> Failed(KmsClass kms_class, const HelperRequest& request,
                                   std::string message) {
@@ -108,6 +112,22 @@ Result<pid_t> Spawn(const HelperOptions& options, int fd) {
   return pid;
 }
 
+// Until the helper says something (or ends), the deadline passes, or somebody interrupts.
+Status WaitForAnswer(int fd, const HelperOptions& options, BootTime deadline) {
+  while (options.clock->Boot() < deadline) {
+    if (options.interrupted != nullptr && *options.interrupted) {
+      return Error(ErrorCode::kBusy, "interrupted by an order to seal");
+    }
+    const Duration left = std::min<Duration>(deadline - options.clock->Boot(), kInterruptPoll);
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    pollfd waiting{fd, POLLIN, 0};
+    const int ready = poll(&waiting, 1, static_cast<int>(ms));
+    if (ready > 0) return {};
+    if (ready < 0 && errno != EINTR) return ErrnoError(errno, "poll");
+  }
+  return {};  // what is read next says that it took too long
+}
+
 }  // namespace
 
 HelperKeyProvider::HelperKeyProvider(KeyAccess access, HelperOptions options)
@@ -155,6 +175,8 @@ KmsResult<HelperAnswer> HelperKeyProvider::Ask(HelperRequest request) {
   };
   const auto sent = SendFrame(pair->ours.get(), EncodeRequest(request), *options_.clock, deadline);
   if (!sent.ok()) return failed(sent.error());
+  const auto waited = WaitForAnswer(pair->ours.get(), options_, deadline);
+  if (!waited.ok()) return failed(waited.error());
   auto frame = ReceiveFrame(pair->ours.get(), *options_.clock, deadline);
   if (!frame.ok()) return failed(frame.error());
   auto answer = DecodeAnswer(std::move(*frame));

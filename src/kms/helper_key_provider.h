@@ -5,10 +5,12 @@
 // into SecretBytes. The helper is this very program with `internal kms-helper`; it inherits the
 // environment, standard error and its end of the pair, and no other descriptor.
 // Errors: the helper's KmsFailure; too slow is kUnreachable (the helper is killed and reaped);
-// crashed or not understood is kAmbiguous. Nobody else in the process may reap with waitpid(-1).
+// crashed, interrupted or not understood is kAmbiguous. Nobody else in the process may reap with
+// waitpid(-1).
 // Threads: one caller at a time; different providers are independent. Spec: helper_protocol.h.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +26,8 @@ struct HelperOptions {
   std::vector<std::string> arguments = {"internal", "kms-helper"};
   Duration deadline = std::chrono::seconds(10);  // for one operation, on the boot clock
   const Clock* clock = &SystemClock();
+  // Set from another thread: no operation waits for its KMS any longer, and its helper is killed.
+  std::shared_ptr<const std::atomic<bool>> interrupted = nullptr;
 };
 
 class HelperKeyProvider : public KeyProvider {

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 #include "base/posix_file.h"
 #include "gmock/gmock.h"
@@ -22,7 +23,7 @@ class HelperProvider : public testing::Test {
   HelperKeyProvider Running(const std::string& script,
                             Duration deadline = std::chrono::minutes(1)) {
     return HelperKeyProvider({*KeyUri::Parse("arn:aws:kms:eu-west-1:111122223333:key/k"), "", ""},
-                             {"/bin/sh", {"-c", script}, deadline, &SystemClock()});
+                             {"/bin/sh", {"-c", script}, deadline, &SystemClock(), interrupted_});
   }
   // A script that gives this answer and then stays, so that only being killed ends it.
   std::string Answering(const HelperAnswer& answer) {
@@ -39,6 +40,7 @@ class HelperProvider : public testing::Test {
   }
 
   std::string path_ = "/tmp/freehold-helper-XXXXXX";
+  std::shared_ptr<std::atomic<bool>> interrupted_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 TEST_F(HelperProvider, GivesTheKeyThatTheHelperUnwrapped) {
@@ -74,13 +76,23 @@ TEST_F(HelperProvider, ACrashOrGarbageIsAmbiguous) {
 
 TEST_F(HelperProvider, AHelperThatCannotStartIsAmbiguous) {
   HelperKeyProvider provider(
-      {}, {"/nonexistent/freehold", {}, std::chrono::minutes(1), &SystemClock()});
+      {}, {"/nonexistent/freehold", {}, std::chrono::minutes(1), &SystemClock(), nullptr});
   EXPECT_EQ(provider.Describe().error().kms_class, KmsClass::kAmbiguous);
 }
 
 TEST_F(HelperProvider, ASlowHelperIsUnreachableAndLeavesNoProcess) {
   EXPECT_EQ(FailureOf("exec sleep 600", std::chrono::milliseconds(50)).kms_class,
             KmsClass::kUnreachable);
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD);
+}
+
+TEST_F(HelperProvider, AnInterruptionEndsTheWaitAndTheHelper) {
+  std::thread interrupting([this] { *interrupted_ = true; });
+  const KmsFailure failure = FailureOf("exec sleep 600");
+  interrupting.join();
+  EXPECT_EQ(failure.kms_class, KmsClass::kAmbiguous);
+  EXPECT_EQ(failure.Sentence(), "Unwrap: interrupted by an order to seal");
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
   EXPECT_EQ(errno, ECHILD);
 }

@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 class Namespaces : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "namespaces need root";
+    ASSERT_EQ(geteuid(), 0U) << "these tests need root: sudo make test";
     char name[] = "/tmp/freehold-namespaces-XXXXXX";
     ASSERT_NE(mkdtemp(name), nullptr);
     directory_ = name;

@@ -28,6 +28,7 @@ json::object ToJson(const Pin& pin) {
                          {"revoked", pin.revoked},
                          {"allowed", keys}};
   if (pin.kek_id.has_value()) object["kek_id"] = HexEncode(*pin.kek_id);
+  if (pin.next_kek_id.has_value()) object["next_kek_id"] = HexEncode(*pin.next_kek_id);
   return object;
 }
 
@@ -47,6 +48,9 @@ Result<Pin> FromJson(std::string_view text) try {
   pin.generation = object.at("generation").to_number<std::uint64_t>();
   pin.revoked = object.contains("revoked") && object.at("revoked").as_bool();
   if (object.contains("kek_id")) pin.kek_id = TRY(IdFromHex(object.at("kek_id").as_string()));
+  if (object.contains("next_kek_id")) {
+    pin.next_kek_id = TRY(IdFromHex(object.at("next_kek_id").as_string()));
+  }
   for (const json::value& key : object.at("allowed").as_array()) {
     pin.allowed.push_back(TRY(KeyAccessFromJson(key.as_object())));
   }
@@ -140,7 +144,8 @@ Status CheckAgainstPin(const Pin& pin, const Keyring& keyring, std::string_view 
                              "with --accept-keyring {}",
                              why, fingerprint));
   };
-  if (pin.kek_id.has_value() && keyring.kek_id != *pin.kek_id) {
+  if (pin.kek_id.has_value() && keyring.kek_id != *pin.kek_id &&
+      keyring.kek_id != pin.next_kek_id) {
     return refuse("not this volume's: it holds another KEK");
   }
   if (keyring.generation < pin.generation) {

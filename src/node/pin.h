@@ -18,7 +18,8 @@ namespace freehold {
 
 struct Pin {
   Id volume_id{};
-  std::optional<Id> kek_id;  // unset until the first opening here
+  std::optional<Id> kek_id;       // unset until the first opening here
+  std::optional<Id> next_kek_id;  // while a rekey is under way: allowed beside kek_id
   std::uint64_t generation = 0;
   std::vector<KeyAccess> allowed;  // two while a rotation is under way
   bool revoked = false;            // sealed by order, until 'volume open'

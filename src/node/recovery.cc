@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "base/log.h"
 #include "base/posix_file.h"
@@ -12,6 +13,7 @@
 #include "node/tree_walk.h"
 #include "vfs/encrypted_header.h"
 #include "vfs/posix_file.h"
+#include "vfs/reencrypt_journal.h"
 
 namespace freehold {
 namespace {
@@ -32,6 +34,27 @@ Status Adopt(const FoundFile& found, std::uint64_t size, const VolumeKeys& keys)
   if (size < kHeaderSize) TRY(file.Truncate(0));
   if (size >= kHeaderSize) TRY(file.WriteAt(0, TRY(MakeHeader(keys)).bytes));
   return file.Sync(SyncKind::kDataAndMetadata);
+}
+
+// Nothing where there is no journal, or one whose record was never finished.
+Result<std::optional<ReencryptRecord>> ReadJournal(const VolumePaths& paths,
+                                                   const VolumeKeys& keys) {
+  auto bytes = ReadFile(paths.reencrypt_journal(), 1 << 26);
+  if (!bytes.ok()) {
+    if (bytes.error().code() == ErrorCode::kNotFound) return std::optional<ReencryptRecord>();
+    return bytes.error();
+  }
+  auto record = DecodeReencryptRecord(*bytes, keys);
+  if (!record.ok()) return std::optional<ReencryptRecord>();
+  return std::optional<ReencryptRecord>(std::move(*record));
+}
+
+Result<bool> Redo(const FoundFile& found, const ReencryptRecord& record, const VolumeKeys& keys) {
+  PosixFile file(TRY(found.Open(O_RDWR)));
+  if (!TRY(RedoReencryption(file, record, keys))) return false;
+  LogInfo("recovery", fmt::format("{}: finished the chunk at {} of its re-encryption",
+                                  found.relative, record.offset));
+  return true;
 }
 
 Status Remember(const VolumePaths& paths, const std::string& relative) {
@@ -59,8 +82,10 @@ Status MarkClosed(const VolumePaths& paths) {
 
 Status RecoverAfterUncleanStop(const VolumePaths& paths, const VolumeKeys& keys) {
   if (keys.cipher() == Cipher::kNull) return {};
-  return WalkRegularFiles(paths.data(), [&](const FoundFile& found) -> Status {
+  std::optional<ReencryptRecord> record = TRY(ReadJournal(paths, keys));
+  TRY(WalkRegularFiles(paths.data(), [&](const FoundFile& found) -> Status {
     std::uint64_t size = 0;
+    if (record.has_value() && TRY(Redo(found, *record, keys))) record.reset();
     {
       PosixFile file(TRY(found.Open(O_RDONLY)));
       size = TRY(file.Size());
@@ -71,7 +96,11 @@ Status RecoverAfterUncleanStop(const VolumePaths& paths, const VolumeKeys& keys)
                                        found.relative, LogicalSizeOf({size}).bytes));
     TRY(Remember(paths, found.relative));
     return Adopt(found, size, keys);
-  });
+  }));
+  if (unlink(paths.reencrypt_journal().c_str()) != 0 && errno != ENOENT) {
+    return ErrnoError(errno, paths.reencrypt_journal());
+  }
+  return {};
 }
 
 }  // namespace freehold

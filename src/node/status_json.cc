@@ -23,6 +23,15 @@ json::value TimeOrNull(const std::optional<WallTime>& time) {
   return json::value(FormatTime(*time));
 }
 
+json::value FailureOrNull(const std::optional<KmsFailure>& failure) {
+  if (!failure.has_value()) return nullptr;
+  return {{"class", NameOf(failure->kms_class)},
+          {"code", failure->code},
+          {"message", failure->message},
+          {"operation", failure->operation},
+          {"request_id", failure->request_id}};
+}
+
 }  // namespace
 
 json::object KeyringJson(const Keyring& keyring) {
@@ -56,32 +65,24 @@ json::object KeyringJson(const Keyring& keyring) {
 }
 
 json::object CustodyJson(const CustodyStatus& status, const CustodySettings& settings) {
-  json::object object = {
-      {"state", NameOf(status.state)},
-      {"reason", NameOf(status.reason)},
-      {"since", FormatTime(status.since)},
-      {"last_verified_at", TimeOrNull(status.last_verified_at)},
-      {"lease_expires_at", TimeOrNull(status.lease_expires_at)},
-      {"next_probe_at", TimeOrNull(status.next_probe_at)},
-      {"last_failure", nullptr},
-      {"settings",
-       {{"check_interval_ms", Milliseconds(settings.check_interval)},
-        {"confirm_after_ms", Milliseconds(settings.confirm_after)},
-        {"request_timeout_ms", Milliseconds(settings.request_timeout)},
-        {"outage_grace_ms", Milliseconds(settings.outage_grace)},
-        {"stop_timeout_ms", Milliseconds(settings.stop_timeout)},
-        {"on_denied", NameOf(settings.on_denied)},
-        {"on_key_return", NameOf(settings.on_key_return)},
-        {"worst_case_denied_ms", Milliseconds(settings.WorstCaseDenied())},
-        {"worst_case_unreachable_ms", Milliseconds(settings.WorstCaseUnreachable())}}}};
-  if (const auto& failure = status.last_failure; failure.has_value()) {
-    object["last_failure"] = {{"class", NameOf(failure->kms_class)},
-                              {"code", failure->code},
-                              {"message", failure->message},
-                              {"operation", failure->operation},
-                              {"request_id", failure->request_id}};
-  }
-  return object;
+  return {{"state", NameOf(status.state)},
+          {"reason", NameOf(status.reason)},
+          {"since", FormatTime(status.since)},
+          {"last_verified_at", TimeOrNull(status.last_verified_at)},
+          {"lease_expires_at", TimeOrNull(status.lease_expires_at)},
+          {"next_probe_at", TimeOrNull(status.next_probe_at)},
+          {"last_failure", FailureOrNull(status.last_failure)},
+          {"last_denial", FailureOrNull(status.last_denial)},
+          {"settings",
+           {{"check_interval_ms", Milliseconds(settings.check_interval)},
+            {"confirm_after_ms", Milliseconds(settings.confirm_after)},
+            {"request_timeout_ms", Milliseconds(settings.request_timeout)},
+            {"outage_grace_ms", Milliseconds(settings.outage_grace)},
+            {"stop_timeout_ms", Milliseconds(settings.stop_timeout)},
+            {"on_denied", NameOf(settings.on_denied)},
+            {"on_key_return", NameOf(settings.on_key_return)},
+            {"worst_case_denied_ms", Milliseconds(settings.WorstCaseDenied())},
+            {"worst_case_unreachable_ms", Milliseconds(settings.WorstCaseUnreachable())}}}};
 }
 
 json::object SealReportJson(const SealReport& report) {
@@ -91,6 +92,21 @@ json::object SealReportJson(const SealReport& report) {
           {"cached_pages", report.cached_pages},
           {"fenced_ms", Milliseconds(report.until_fenced)},
           {"sealed_ms", Milliseconds(report.until_sealed)}};
+}
+
+json::value ReencryptionJson(const std::optional<ReencryptionProgress>& progress) {
+  if (!progress.has_value()) return nullptr;
+  json::array deks;
+  for (const auto& [id, use] : progress->deks) {
+    deks.push_back({{"id", HexEncode(id)}, {"files", use.files}, {"bytes", use.bytes}});
+  }
+  return {{"state", NameOf(progress->state)},
+          {"percent", progress->percent()},
+          {"bytes_done", progress->bytes_done},
+          {"bytes_total", progress->bytes_total},
+          {"deks", deks},
+          {"unreadable", progress->unreadable},
+          {"problem", progress->problem}};
 }
 
 json::object VerifyReportJson(const VerifyReport& report) {

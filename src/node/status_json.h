@@ -8,6 +8,7 @@
 
 #include "custody/custody.h"
 #include "keyring/keyring.h"
+#include "node/reencryption.h"
 #include "node/seal.h"
 #include "node/verify.h"
 
@@ -16,6 +17,8 @@ namespace freehold {
 boost::json::object KeyringJson(const Keyring& keyring);
 boost::json::object CustodyJson(const CustodyStatus& status, const CustodySettings& settings);
 boost::json::object SealReportJson(const SealReport& report);
+// null where there is none.
+boost::json::value ReencryptionJson(const std::optional<ReencryptionProgress>& progress);
 boost::json::object VerifyReportJson(const VerifyReport& report);
 
 // {"key": URI, "principal": ..., "external_id": ...}; the last two may be missing.

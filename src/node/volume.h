@@ -1,4 +1,5 @@
-// Volume: a directory of encrypted files with one keyring; how it is made, opened and rewrapped.
+// Volume: a directory of encrypted files with one keyring; how it is made and opened, and how its
+// keys change.
 //
 // Whoever holds a Volume holds its exclusive lock. Keys are not kept here: Open() hands them out.
 // Every change of the keyring is write, fsync, rename, fsync; the pin goes before it, so that a
@@ -67,9 +68,27 @@ class Volume {
   // wrap of the KEK, whatever the size of the volume; then no wrapping by the old key is left.
   Status Rewrap(const KeyAccess& new_access, KeyProviderFactory& factory, const Clock& clock);
 
+  // Rekey: new KEK, same DEKs, wrapped by the same key or another one; checked as for a rewrap.
+  // With kAdd a re-encryption begins: a new DEK is there too, and new files come under it. What is
+  // returned are the DEKs as they are now.
+  enum class NewDek { kNone, kAdd };
+  Result<VolumeKeys> Rekey(const KeyAccess& new_access, NewDek new_dek, KeyProviderFactory& factory,
+                           const Clock& clock);
+  // The end of a re-encryption: only the newest DEK stays. One unwrap.
+  Result<VolumeKeys> DropOldDeks(KeyProviderFactory& factory);
+
  private:
+  struct CheckedKeys {
+    std::unique_ptr<KeyProvider> present;
+    std::unique_ptr<KeyProvider> next;
+    WrappedKek wrapped;  // by the next key: canary and all but the KEK
+  };
+
   Volume(VolumePaths paths, const PinStore& pins) : paths_(std::move(paths)), pins_(pins) {}
-  Status CommitKeyring(const Bytes& bytes);
+  Result<CheckedKeys> CheckKeys(const KeyAccess& new_access, KeyProviderFactory& factory,
+                                const Clock& clock);
+  Result<Kek> PresentKek(KeyProvider& provider);
+  Status Promote(Keyring next, const Kek& kek, const KeyAccess& new_access);
 
   VolumePaths paths_;
   std::vector<std::string> allow_keys_;

@@ -6,27 +6,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <boost/json.hpp>
-#include <climits>
 #include <future>
 
 #include "base/locked_arena.h"
 #include "base/log.h"
 #include "fmt/format.h"
+#include "node/open_volume.h"
 #include "node/recovery.h"
-#include "node/status_json.h"
-#include "node/verify.h"
-#include "vfs/encrypted_file.h"
 
 namespace freehold {
 namespace {
 
-namespace json = boost::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Duration kTick = milliseconds(250);
-constexpr Duration kOrderPoll = milliseconds(50);  // an order during a probe is seen after this
 constexpr Duration kKillGrace = seconds(5);
 // Longer than all deadlines of a seal together: a seal that is not done by then hangs.
 constexpr Duration kSealOverdue = seconds(40);
@@ -55,27 +49,7 @@ bool KillAndWait(pid_t pid, Duration deadline) {
               static_cast<int>(std::chrono::duration_cast<milliseconds>(deadline).count())) == 1;
 }
 
-// The process that is killed at a seal: never one that a wrong number happens to hit.
-Result<pid_t> PidOf(const json::object& request) {
-  const json::value* pid = request.if_contains("pid");
-  if (pid == nullptr || !pid->is_int64() || pid->as_int64() <= 1 || pid->as_int64() > INT_MAX) {
-    return Error(ErrorCode::kInvalidArgument, "'pid' is not the number of a process");
-  }
-  return static_cast<pid_t>(pid->as_int64());
-}
-
 }  // namespace
-
-// Keys, layer, mount and guardian come and go together; destroyed bottom up.
-struct VolumeDaemon::OpenVolume {
-  explicit OpenVolume(VolumeKeys unwrapped) : keys(std::move(unwrapped)), layer(keys) {}
-  VolumeKeys keys;
-  EncryptedLayer layer;
-  std::unique_ptr<GuardianLink> guardian;  // outlives the mount, which writes into its memory
-  std::unique_ptr<fuse::Mount> mount;
-  std::mutex verifying;              // held while a verification uses the keys, and for the wipe
-  std::atomic<bool> leaving{false};  // being unmounted or sealed
-};
 
 VolumeDaemon::VolumeDaemon(std::unique_ptr<Volume> volume, KeyProviderFactory& factory,
                            DaemonOptions options, const Clock& clock)
@@ -120,11 +94,11 @@ Status VolumeDaemon::Start() {
       LogWarning("custody", "sealed: " + opened.error().Sentence());
     }
   }
-  control_ =
-      TRY(ControlServer::Start(volume_->paths().control_socket(),
-                               [this](const json::object& request, ControlConnection& connection) {
-                                 return Handle(request, connection);
-                               }));
+  control_ = TRY(ControlServer::Start(
+      volume_->paths().control_socket(),
+      [this](const boost::json::object& request, ControlConnection& connection) {
+        return Handle(request, connection);
+      }));
   ticker_ = std::thread([this] { Tick(); });
   return {};
 }
@@ -182,6 +156,7 @@ void VolumeDaemon::RequestStop() {
 
 // Under mutex_.
 void VolumeDaemon::Changed() {
+  *options_.interrupt = stopping_ || custody_.state() == CustodyState::kSealing;
   ++revision_;
   changed_.notify_all();
 }
@@ -190,25 +165,12 @@ void VolumeDaemon::Probe() {
   std::unique_lock lock(mutex_);
   const CustodyState before = custody_.state();
   const WrappedKek wrapped = keyring_.keks.front();
-  std::shared_ptr<KeyProvider> provider = factory_.NewProvider(access_);
+  const auto provider = factory_.NewProvider(access_);
   lock.unlock();
-  // On a thread that may be left behind: an order to seal does not wait for a KMS that hangs.
   const BootTime sent = clock_.Boot();
-  std::packaged_task<KmsResult<void>()> ask(
-      [provider, wrapped] { return ProbeCanary(*provider, wrapped); });
-  auto answer = ask.get_future();
-  std::thread(std::move(ask)).detach();
-  bool ordered = false;
-  bool answered = false;
-  while (!answered && !ordered) {
-    answered = answer.wait_for(kOrderPoll) == std::future_status::ready;
-    lock.lock();
-    ordered = stopping_ || custody_.state() != before;
-    lock.unlock();
-  }
-  if (ordered) return;
-  const KmsResult<void> probed = answer.get();
+  const KmsResult<void> probed = ProbeCanary(*provider, wrapped);
   lock.lock();
+  if (stopping_ || custody_.state() != before) return;  // an order came first
   if (wrapped.kek.ciphertext != keyring_.keks.front().kek.ciphertext) {
     return;  // rotated meanwhile: what the old key says counts no more; the loop asks the new one
   }
@@ -241,6 +203,7 @@ KmsResult<void> VolumeDaemon::Open() {
   }
   std::lock_guard open_lock(open_mutex_);
   open_ = std::move(*mounted);
+  if (volume_->keyring().deks.size() > 1) StartReencryption(open_, {});  // was cut short
   std::lock_guard lock(mutex_);
   custody_.Opened(sent);
   LogInfo("custody", fmt::format("open at {}", options_.mount_point));
@@ -256,7 +219,9 @@ std::shared_ptr<VolumeDaemon::OpenVolume> VolumeDaemon::CurrentlyOpen() {
 Result<std::shared_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(VolumeKeys keys) {
   auto opening = std::make_shared<OpenVolume>(std::move(keys));
   const bool unclean = WasStoppedUncleanly(volume_->paths());
-  if (unclean) TRY(RecoverAfterUncleanStop(volume_->paths(), opening->keys));
+  if (unclean || PathExists(volume_->paths().reencrypt_journal())) {
+    TRY(RecoverAfterUncleanStop(volume_->paths(), opening->keys));
+  }
   TRY(MarkOpen(volume_->paths()));
   fuse::MountOptions mount_options;
   mount_options.backing_directory = volume_->paths().data();
@@ -287,6 +252,7 @@ void VolumeDaemon::Seal(SealReason reason) {
       sealing_since_ = clock_.Boot();
     }
     const auto wipe = [&] {
+      if (closing->reencryption != nullptr) closing->reencryption->Stop();
       std::lock_guard verifying(closing->verifying);
       closing->keys.Wipe();
     };
@@ -308,6 +274,31 @@ void VolumeDaemon::Seal(SealReason reason) {
   if (report.has_value()) last_seal_ = report;
   sealing_since_.reset();
   custody_.Sealed();
+  Changed();
+}
+
+// Under open_mutex_.
+void VolumeDaemon::StartReencryption(const std::shared_ptr<OpenVolume>& open,
+                                     ReencryptionOptions options) {
+  open->files = std::make_unique<MountedFiles>(*open->mount, volume_->paths());
+  open->reencryption = std::make_unique<Reencryption>(
+      *open->files, open->keys, volume_->paths(),
+      [this, volume = open.get()] { return RetireOldDeks(*volume); }, options, clock_);
+  open->reencryption->Start();
+}
+
+Status VolumeDaemon::RetireOldDeks(OpenVolume& open) {
+  std::lock_guard volume_lock(volume_mutex_);
+  VolumeKeys keys = TRY(volume_->DropOldDeks(factory_));
+  KeyringChanged();
+  return open.keys.Replace(std::move(keys));
+}
+
+// Under volume_mutex_.
+void VolumeDaemon::KeyringChanged() {
+  std::lock_guard lock(mutex_);
+  keyring_ = volume_->keyring();
+  access_ = volume_->access();
   Changed();
 }
 
@@ -369,146 +360,6 @@ bool VolumeDaemon::Hangs() const {
   const Duration probe = options_.custody.request_timeout + kProbeOverdue;
   if (custody_.LeaseExpiredFor() > probe) return true;
   return sealing_since_.has_value() && clock_.Boot() - *sealing_since_ > kSealOverdue;
-}
-
-Result<json::object> VolumeDaemon::Handle(const json::object& request,
-                                          ControlConnection& connection) {
-  const json::value* name = request.if_contains("command");
-  const std::string command =
-      name != nullptr && name->is_string() ? std::string(name->as_string()) : "";
-  if (command == "status") return StatusJson();
-  if (command == "rotate-key") return HandleRotateKey(request);
-  if (command == "unmount") return HandleUnmount(request);
-  if (command == "verify") return HandleVerify();
-  if (command == "watch") return HandleWatch(connection);
-  if (command == "seal") return HandleSeal();
-  if (command == "open") return HandleOpen();
-  if (command == "database-started") return HandleDatabaseStarted(request);
-  if (command != "database-stopped") {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("unknown command '{}'", command));
-  }
-  std::lock_guard lock(mutex_);
-  database_stopped_ = true;
-  protected_pid_ = 0;
-  Changed();
-  return json::object{{"ok", true}};
-}
-
-// Sealed by order stays so across restarts: it is on the disk before it is acknowledged.
-Result<json::object> VolumeDaemon::HandleSeal() {
-  {
-    std::lock_guard lock(volume_mutex_);
-    TRY(volume_->SetRevoked(true));
-  }
-  std::lock_guard lock(mutex_);
-  custody_.RequestSeal(SealReason::kRevoked);
-  Changed();
-  return json::object{{"ok", true}};
-}
-
-Result<json::object> VolumeDaemon::HandleOpen() {
-  {
-    std::lock_guard lock(volume_mutex_);
-    TRY(volume_->SetRevoked(false));
-  }
-  std::lock_guard lock(mutex_);
-  custody_.RequestOpen();
-  Changed();
-  return json::object{{"ok", true}};
-}
-
-Result<json::object> VolumeDaemon::HandleDatabaseStarted(const json::object& request) {
-  const pid_t pid = TRY(PidOf(request));
-  const auto open = CurrentlyOpen();
-  if (open == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed");
-  open->guardian->Protect(pid);
-  std::lock_guard lock(mutex_);
-  protected_pid_ = pid;
-  return json::object{{"ok", true}};
-}
-
-Result<json::object> VolumeDaemon::HandleRotateKey(const json::object& request) {
-  KeyAccess access = TRY(KeyAccessFromJson(request));
-  std::lock_guard volume_lock(volume_mutex_);
-  auto rewrapped = volume_->Rewrap(access, factory_, clock_);
-  std::lock_guard lock(mutex_);
-  keyring_ = volume_->keyring();
-  access_ = volume_->access();
-  if (!rewrapped.ok()) return rewrapped.error();
-  LogInfo("volume", fmt::format("rewrapped to {}", access.uri.text()));
-  return KeyringJson(keyring_);
-}
-
-Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
-  const json::value* force = request.if_contains("force");
-  if (force != nullptr && !force->is_bool()) {
-    return Error(ErrorCode::kInvalidArgument, "'force' is neither true nor false");
-  }
-  const bool forced = force != nullptr && force->as_bool();
-  if (const auto open = CurrentlyOpen(); open != nullptr && !forced) {
-    open->leaving = true;
-    if (auto unmounted = open->mount->Unmount(); !unmounted.ok()) {
-      open->leaving = false;
-      return unmounted.error();
-    }
-  }
-  RequestStop();
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, options_.custody.stop_timeout + seconds(30),
-                    [this] { return custody_.state() == CustodyState::kSealed; });
-  return json::object{{"unmounted", custody_.state() == CustodyState::kSealed}};
-}
-
-Result<json::object> VolumeDaemon::HandleVerify() {
-  const auto open = CurrentlyOpen();
-  const Error sealed(ErrorCode::kSealed, "the volume is sealed: it cannot be read");
-  if (open == nullptr) return sealed;
-  // The keys for one header at a time: a seal waits for that one only.
-  const auto open_header = [&](ByteView header) -> Result<OpenedHeader> {
-    std::lock_guard verifying(open->verifying);
-    if (open->leaving) return sealed;
-    return OpenHeader(header, open->keys);
-  };
-  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open_header)));
-}
-
-// Sends the status now and after every change, until the other end goes or the daemon stops.
-Result<json::object> VolumeDaemon::HandleWatch(ControlConnection& connection) {
-  {
-    std::lock_guard lock(mutex_);
-    supervised_ = true;
-  }
-  std::uint64_t seen = 0;
-  for (bool first = true;; first = false) {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, seconds(1), [&] { return first || revision_ != seen; });
-      if (!first && revision_ == seen) {
-        lock.unlock();
-        pollfd closed{connection.fd(), POLLRDHUP, 0};
-        if (poll(&closed, 1, 0) == 1) break;
-        continue;
-      }
-      seen = revision_;
-      if (stopping_ && custody_.state() == CustodyState::kSealed) break;
-    }
-    if (!connection.Send(StatusJson()).ok()) break;
-  }
-  std::lock_guard lock(mutex_);
-  supervised_ = false;
-  Changed();
-  return json::object{{"ended", true}};
-}
-
-json::object VolumeDaemon::StatusJson() {
-  std::lock_guard lock(mutex_);
-  json::object status = KeyringJson(keyring_);
-  status["volume"] = volume_->paths().directory;
-  status["mount_point"] = options_.mount_point;
-  status["pid"] = getpid();
-  status["custody"] = CustodyJson(custody_.Snapshot(), options_.custody);
-  if (last_seal_.has_value()) status["last_seal"] = SealReportJson(*last_seal_);
-  return status;
 }
 
 }  // namespace freehold

@@ -19,6 +19,7 @@
 #include "custody/custody.h"
 #include "node/control_socket.h"
 #include "node/guardian.h"
+#include "node/reencryption.h"
 #include "node/seal.h"
 #include "node/volume.h"
 #include "vfs/file.h"
@@ -31,6 +32,8 @@ struct DaemonOptions {
   int workers = 2;
   bool wait_for_key = false;  // start sealed and go on trying, instead of failing
   bool null_cipher_allowed = false;
+  // Set while an order waits to be obeyed; the factory's providers give up when it is.
+  std::shared_ptr<std::atomic<bool>> interrupt = std::make_shared<std::atomic<bool>>(false);
 };
 
 class VolumeDaemon {
@@ -57,11 +60,16 @@ class VolumeDaemon {
   Result<std::shared_ptr<OpenVolume>> MountWith(VolumeKeys keys);
   std::shared_ptr<OpenVolume> CurrentlyOpen();
   void Close(bool everything_synced);
+  void StartReencryption(const std::shared_ptr<OpenVolume>& open, ReencryptionOptions options);
+  Status RetireOldDeks(OpenVolume& open);
+  void KeyringChanged();
 
   // The control socket.
   Result<boost::json::object> Handle(const boost::json::object& request,
                                      ControlConnection& connection);
   Result<boost::json::object> HandleRotateKey(const boost::json::object& request);
+  Result<boost::json::object> HandleRekey(const boost::json::object& request);
+  Result<boost::json::object> HandleReencrypt(const boost::json::object& request);
   Result<boost::json::object> HandleUnmount(const boost::json::object& request);
   Result<boost::json::object> HandleVerify();
   Result<boost::json::object> HandleSeal();
@@ -95,7 +103,8 @@ class VolumeDaemon {
   bool database_stopped_ = false;  // its confirmation
   pid_t protected_pid_ = 0;
 
-  std::mutex open_mutex_;  // guards the pointer only; never held over a call that may wait
+  std::mutex open_mutex_;  // guards the pointer and what it holds of a re-encryption; never held
+                           // over a call that may wait
   std::shared_ptr<OpenVolume> open_;
 
   std::unique_ptr<ControlServer> control_;

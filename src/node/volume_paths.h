@@ -18,6 +18,8 @@ struct VolumePaths {
   std::string control_socket() const { return meta() + "/control"; }
   // Exists while the volume is mounted; found at the next mount it means an unclean stop.
   std::string open_marker() const { return meta() + "/open"; }
+  // The chunk that a re-encryption is writing, or was when it was cut off.
+  std::string reencrypt_journal() const { return meta() + "/reencrypt.journal"; }
   // What the recovery after unclean stops adopted, one line per file.
   std::string recovered() const { return meta() + "/recovered"; }
 };

@@ -38,19 +38,25 @@ Result<std::unique_ptr<File>> EncryptedFile::Open(std::unique_ptr<File> backing,
     // Zeros are accepted only by the recovery after an unclean stop, never here.
     return Error(ErrorCode::kFileCorrupt, opened.error().message());
   }
-  file->cipher_ = TRY(NewFileCipher(opened->header, keys));
+  file->body_ = TRY(NewBodyCipher(opened->header, keys));
+  file->header_ = opened->header;
+  file->newest_slot_ = opened->newest_slot;
+  file->other_slot_old_ = !opened->slots_agree;
   file->size_ = LogicalSizeOf({backing_size}).bytes;
   return std::unique_ptr<File>(std::move(file));
 }
 
 Result<std::size_t> EncryptedFile::ReadAt(std::uint64_t offset, MutableByteView into) {
   MutableByteView scratch;
+  BodyCipher body;  // as it is while the bytes are read
   std::size_t wanted = 0;
   const std::uint64_t start = UnitFloor(offset);
   bool in_place = false;
   {
     std::shared_lock lock(io_);
+    TRY(CheckWhole());
     if (offset >= size_ || into.empty()) return std::size_t{0};
+    body = body_;
     wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - offset));
     const std::uint64_t end = BlockCeil(offset + wanted);
     in_place = start == offset && end - start <= into.size();
@@ -60,7 +66,7 @@ Result<std::size_t> EncryptedFile::ReadAt(std::uint64_t offset, MutableByteView 
   }
   {
     std::lock_guard lock(decrypting_);
-    TRY(DecodeRun(*cipher_, UnitOf(start), scratch));
+    TRY(body.Decode(start, scratch));
   }
   if (!in_place) std::memcpy(into.data(), scratch.data() + (offset - start), wanted);
   return wanted;
@@ -118,7 +124,7 @@ Status EncryptedFile::EncryptAndWrite(std::uint64_t offset, ByteView data, std::
   }
   std::memcpy(at(offset).data(), data.data(), data.size());
   MutableByteView blocks = run.first(last_end - unit_start);
-  TRY(cipher_->Encrypt(UnitOf(unit_start), blocks, blocks));
+  TRY(body_.Encrypt(unit_start, blocks));
   std::memset(run.data() + blocks.size(), 0, slack);
   return backing_->WriteAt(BodyOffset(first_block), at(first_block));
 }
@@ -142,21 +148,32 @@ Status EncryptedFile::DecryptRange(std::uint64_t block_offset, MutableByteView i
   MutableByteView run = MutableByteView(unit).first(before + into.size());
   TRY(backing_->ReadAt(BodyOffset(block_offset), run.subspan(before)));
   std::lock_guard lock(decrypting_);
-  TRY(DecodeRun(*cipher_, UnitOf(block_offset), run));
+  TRY(body_.Decode(UnitFloor(block_offset), run));
   std::memcpy(into.data(), run.data() + before, into.size());
   return {};
 }
 
 Status EncryptedFile::WriteHeaderIfNone() {
-  if (cipher_ != nullptr) return {};
-  NewHeader made = TRY(MakeHeader(keys_));
-  auto cipher = TRY(NewFileCipher(made.header, keys_));
-  if (auto written = backing_->WriteAt(0, made.bytes); !written.ok()) {
-    (void)backing_->Truncate(0);
-    return written;
+  TRY(CheckWhole());
+  while (body_.current == nullptr) {
+    NewHeader made = TRY(MakeHeader(keys_));
+    BodyCipher body = TRY(NewBodyCipher(made.header, keys_));
+    if (auto written = backing_->WriteAt(0, made.bytes); !written.ok()) {
+      (void)backing_->Truncate(0);
+      return written;
+    }
+    // A DEK that came meanwhile counts: once it is there, no file begins under an older one.
+    if (TRY(keys_.Active())->id != made.header.dek_id) continue;
+    header_ = made.header;
+    body_ = std::move(body);
   }
-  cipher_ = std::move(cipher);
   return {};
+}
+
+// A chunk of a re-encryption that could not be finished: the next opening does it from the journal.
+Status EncryptedFile::CheckWhole() const {
+  if (!half_reencrypted_) return {};
+  return Error(ErrorCode::kIo, "a write failed while this file was re-encrypted; mount it again");
 }
 
 Result<std::uint64_t> EncryptedFile::Size() {
@@ -166,6 +183,7 @@ Result<std::uint64_t> EncryptedFile::Size() {
 
 Status EncryptedFile::Truncate(std::uint64_t size) {
   std::unique_lock lock(io_);
+  TRY(CheckWhole());
   if (size == size_) return {};
   if (size < size_) return Shrink(size);
   TRY(WriteHeaderIfNone());
@@ -201,7 +219,7 @@ Status EncryptedFile::WriteTailBlock(std::uint64_t size, ByteView block) {
   std::uint8_t unit[kUnitSize + kBlockSize] = {};
   std::memcpy(unit + before, block.data(), kBlockSize);
   MutableByteView run = MutableByteView(unit).first(before + kBlockSize);
-  TRY(cipher_->Encrypt(UnitOf(block_offset), run, run));
+  TRY(body_.Encrypt(UnitFloor(block_offset), run));
   std::memset(unit + before + kBlockSize, 0, slack);
   TRY(backing_->WriteAt(BodyOffset(block_offset), ByteView(unit + before, kBlockSize + slack)));
   tail_known_clean_ = true;
@@ -237,6 +255,7 @@ Status EncryptedFile::CleanTailBeforeGrowing() {
 
 Status EncryptedFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) {
   std::unique_lock lock(io_);
+  TRY(CheckWhole());
   const std::uint64_t end = offset + length;
   if (mode == AllocateMode::kPunchHole || mode == AllocateMode::kZeroRange) {
     return ZeroRange(mode, offset, std::min(end, size_));

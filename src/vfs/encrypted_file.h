@@ -10,12 +10,15 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 
-#include "crypto/unit_cipher.h"
+#include "format/file_header.h"
 #include "format/sizes.h"
 #include "keyring/volume_keys.h"
+#include "vfs/body_cipher.h"
 #include "vfs/file.h"
+#include "vfs/reencrypt_journal.h"
 
 namespace freehold {
 
@@ -33,10 +36,28 @@ class EncryptedFile : public File {
   Result<std::uint64_t> SeekData(std::uint64_t offset) override;
   Result<std::uint64_t> SeekHole(std::uint64_t offset) override;
 
+  // Under which DEKs its bytes are: everything below `watermark` is under `dek_id`, the rest under
+  // `previous` where that is set. No header: no bytes.
+  struct KeyUse {
+    bool has_header = false;
+    Id dek_id{};
+    std::optional<Id> previous;
+    std::uint64_t watermark = 0;
+    bool other_slot_old = false;  // a crash left it: it may name another DEK
+    std::uint64_t size = 0;
+  };
+  KeyUse Keys();
+
+  // Brings the next chunk, at most `max_bytes`, under the volume's newest DEK; writers wait for it.
+  // The bytes that it covered; 0: the whole file is under that DEK. On an error nothing has
+  // changed, or the file serves nobody until the journal has been done again at the next opening.
+  Result<std::uint64_t> ReencryptStep(ReencryptJournal& journal, std::uint64_t max_bytes);
+
  private:
   EncryptedFile(std::unique_ptr<File> backing, const VolumeKeys& keys)
       : backing_(std::move(backing)), keys_(keys) {}
 
+  Status CheckWhole() const;
   // Callers of all of these hold io_ exclusively.
   Status WriteHeaderIfNone();
   Status WriteRange(std::uint64_t offset, ByteView data);
@@ -49,16 +70,25 @@ class EncryptedFile : public File {
   // The plaintext of the block at `block_offset`, zeros where the file ends.
   Status ReadBlock(std::uint64_t block_offset, MutableByteView block);
   Status DecryptRange(std::uint64_t block_offset, MutableByteView into);
+  Status BeginReencryption(const Dek& dek);
+  Status FinishReencryption();
+  Status RenewOtherSlot();
+  Status WriteHeader(const FileHeader& header);
+  Result<Bytes> ReencryptedChunk(std::uint64_t start, std::uint64_t end);
 
   const std::unique_ptr<File> backing_;
   const VolumeKeys& keys_;
   // Held shared by reads of the backing file, exclusively by everything that changes it.
   std::shared_mutex io_;
-  std::mutex decrypting_;               // the cipher's decrypting context serves one read at a time
-  std::unique_ptr<UnitCipher> cipher_;  // null until there is a header
-  std::uint64_t size_ = 0;              // plaintext bytes
-  bool tail_known_clean_ = false;       // padding and slack after a partial last block are zeros
-  bool tail_needs_sync_ = false;        // ... and were made so since the last Sync
+  std::mutex decrypting_;          // a cipher's decrypting context serves one read at a time
+  FileHeader header_;              // of body_
+  int newest_slot_ = 1;            // where header_ stands; both, when it is new
+  bool other_slot_old_ = false;    // the other one may need a key that this one does not
+  BodyCipher body_;                // no current cipher until there is a header
+  std::uint64_t size_ = 0;         // plaintext bytes
+  bool tail_known_clean_ = false;  // padding and slack after a partial last block are zeros
+  bool tail_needs_sync_ = false;   // ... and were made so since the last Sync
+  bool half_reencrypted_ = false;  // a chunk is neither old nor new, until the journal is redone
 };
 
 // The FileLayer of an open volume. `keys` outlives it.

@@ -14,7 +14,7 @@ Result<FileHeader> OpenSlot(ByteView slot, int index, const VolumeKeys& keys) {
     return Error(ErrorCode::kFileCorrupt, fmt::format("the file belongs to another volume, {}",
                                                       HexEncode(header.volume_id)));
   }
-  const Dek* dek = TRY(keys.Find(header.dek_id));
+  const DekPtr dek = TRY(keys.Find(header.dek_id));
   if (!SlotMacFits(slot, index, DeriveHeaderKey(dek->bytes, header))) {
     return Error(ErrorCode::kFileCorrupt, "the header was changed: its MAC does not fit");
   }
@@ -22,6 +22,7 @@ Result<FileHeader> OpenSlot(ByteView slot, int index, const VolumeKeys& keys) {
     return Error(ErrorCode::kFileCorrupt,
                  fmt::format("the file's cipher {} is not the volume's", NameOf(header.cipher)));
   }
+  if (header.previous.has_value()) TRY(keys.Find(header.previous->dek_id));
   return header;
 }
 
@@ -48,9 +49,12 @@ Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys) {
       }
       continue;
     }
+    opened.slots_agree = opened.slot_valid[0] && header->generation == opened.header.generation;
     const bool newer = !opened.slot_valid[0] || header->generation > opened.header.generation;
     opened.slot_valid[index] = true;
-    if (newer) opened.header = *header;
+    if (!newer) continue;
+    opened.header = *header;
+    opened.newest_slot = index;
   }
   if (opened.slot_valid[0] || opened.slot_valid[1]) return opened;
   if (failure->code() == ErrorCode::kNotFound) {
@@ -60,7 +64,7 @@ Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys) {
 }
 
 Result<NewHeader> MakeHeader(const VolumeKeys& keys) {
-  const Dek* dek = TRY(keys.Active());
+  const DekPtr dek = TRY(keys.Active());
   NewHeader made;
   made.header.cipher = keys.cipher();
   made.header.volume_id = keys.volume_id();
@@ -71,11 +75,25 @@ Result<NewHeader> MakeHeader(const VolumeKeys& keys) {
   return made;
 }
 
-Result<std::unique_ptr<UnitCipher>> NewFileCipher(const FileHeader& header,
-                                                  const VolumeKeys& keys) {
-  if (header.cipher == Cipher::kNull) return NewNullCipher();
-  const Dek* dek = TRY(keys.Find(header.dek_id));
-  return NewXtsCipher(DeriveXtsKey(dek->bytes, header));
+Result<BodyCipher> NewBodyCipher(const FileHeader& header, const VolumeKeys& keys) {
+  BodyCipher body;
+  if (header.cipher == Cipher::kNull) {
+    body.current = NewNullCipher();
+    return body;
+  }
+  const DekPtr dek = TRY(keys.Find(header.dek_id));
+  body.current = TRY(NewXtsCipher(DeriveXtsKey(dek->bytes, header)));
+  if (!header.previous.has_value()) return body;
+  const DekPtr previous = TRY(keys.Find(header.previous->dek_id));
+  body.previous = TRY(NewXtsCipher(DerivePreviousXtsKey(previous->bytes, header)));
+  body.watermark = header.previous->watermark;
+  return body;
+}
+
+Result<Bytes> SlotBytes(const FileHeader& header, int index, const VolumeKeys& keys) {
+  const DekPtr dek = TRY(keys.Find(header.dek_id));
+  const auto slot = EncodeSlot(header, index, DeriveHeaderKey(dek->bytes, header));
+  return Bytes(slot.begin(), slot.end());
 }
 
 }  // namespace freehold

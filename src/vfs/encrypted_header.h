@@ -4,17 +4,17 @@
 // that `verify` and the log can repeat it. Pure but for randomness. Spec: docs/format/file.md.
 #pragma once
 
-#include <memory>
-
-#include "crypto/unit_cipher.h"
 #include "format/file_header.h"
 #include "keyring/volume_keys.h"
+#include "vfs/body_cipher.h"
 
 namespace freehold {
 
 struct OpenedHeader {
   FileHeader header;
+  int newest_slot = 0;                  // where `header` stands
   bool slot_valid[2] = {false, false};  // one is enough; verify reports the other
+  bool slots_agree = false;             // both valid, and of one generation
 };
 
 // `bytes` are the file's first 4096. kNotFound when they are all zeros (never synced before a
@@ -27,6 +27,9 @@ struct NewHeader {
 };
 Result<NewHeader> MakeHeader(const VolumeKeys& keys);
 
-Result<std::unique_ptr<UnitCipher>> NewFileCipher(const FileHeader& header, const VolumeKeys& keys);
+Result<BodyCipher> NewBodyCipher(const FileHeader& header, const VolumeKeys& keys);
+
+// One slot of a header, to be written at kSlotOffset[index].
+Result<Bytes> SlotBytes(const FileHeader& header, int index, const VolumeKeys& keys);
 
 }  // namespace freehold

@@ -7,7 +7,7 @@ namespace freehold {
 
 Result<std::size_t> MemoryFile::ReadAt(std::uint64_t offset, MutableByteView into) {
   std::lock_guard lock(mutex_);
-  if (offset >= contents_.size()) return std::size_t{0};
+  if (offset >= contents_.size() || into.empty()) return std::size_t{0};
   const std::size_t n = std::min<std::size_t>(into.size(), contents_.size() - offset);
   std::memcpy(into.data(), contents_.data() + offset, n);
   return n;

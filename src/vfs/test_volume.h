@@ -6,14 +6,28 @@
 
 namespace freehold {
 
-inline VolumeKeys TestKeys(Cipher cipher = Cipher::kAes256Xts) {
-  const Kek kek = Kek::Random();
-  Keyring keyring;
-  keyring.volume_id = RandomId();
-  keyring.kek_id = kek.id();
-  keyring.cipher = cipher;
-  keyring.deks.push_back(*WrapDek(kek, keyring.volume_id, RandomDek(1), WallTime{}));
-  return *VolumeKeys::Unwrap(keyring, kek);
-}
+// A keyring, and what it unwraps to, to which DEKs can be added and from which they can be dropped.
+class TestVolume {
+ public:
+  explicit TestVolume(Cipher cipher = Cipher::kAes256Xts) : kek_(Kek::Random()) {
+    keyring_.volume_id = RandomId();
+    keyring_.kek_id = kek_.id();
+    keyring_.cipher = cipher;
+    AddDek();
+  }
+  VolumeKeys Keys() const { return *VolumeKeys::Unwrap(keyring_, kek_); }
+  void AddDek() {
+    keyring_.deks.push_back(
+        *WrapDek(kek_, keyring_.volume_id, RandomDek(next_generation_++), WallTime{}));
+  }
+  void DropOldestDek() { keyring_.deks.erase(keyring_.deks.begin()); }
+
+ private:
+  Kek kek_;
+  Keyring keyring_;
+  std::uint32_t next_generation_ = 1;
+};
+
+inline VolumeKeys TestKeys(Cipher cipher = Cipher::kAes256Xts) { return TestVolume(cipher).Keys(); }
 
 }  // namespace freehold

@@ -35,6 +35,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 VERSION = 1
 AES_256_XTS = 1
+TWO_KEYS = 1  # feature bit of a header
 HEADER_SIZE, SLOT_SIZE, MAC_SIZE = 4096, 512, 32
 SLOT_OFFSETS = (0, 2048)
 UNIT_SIZE, UNIT_SHIFT, BLOCK = 4096, 12, 16
@@ -202,9 +203,15 @@ class Header:
     file_id: bytes
     salt: bytes
     dek: bytes
+    previous: "Header | None" = None  # while it is re-encrypted: the key from the watermark on
+    watermark: int = 0
 
     def key(self, label, size=32):
         return derive(self.dek, self.salt, label + self.file_id, size)
+
+    def unit_key(self, unit):
+        later = self.previous is not None and unit * UNIT_SIZE >= self.watermark
+        return (self.previous if later else self).key(b"freehold v1 file aes-256-xts", 64)
 
 
 def read_slot(slot, index, keyring, deks):
@@ -214,7 +221,7 @@ def read_slot(slot, index, keyring, deks):
     volume_id, file_id, dek_id, salt = struct.unpack_from("16s16s16s32s", slot, 24)
     if magic != b"FHOLDFIL":
         raise Refused("does not start with FHOLDFIL")
-    if (version, features) != (VERSION, 0):
+    if version != VERSION or features not in (0, TWO_KEYS):
         raise Refused(f"has version {version}, features {features:#x}: too new")
     if cipher > AES_256_XTS or unit_shift != UNIT_SHIFT:
         raise Refused(f"names cipher {cipher} in units of 2^{unit_shift}: too new")
@@ -228,6 +235,13 @@ def read_slot(slot, index, keyring, deks):
         raise Refused("was changed: its MAC does not fit")
     if cipher != keyring.cipher:
         raise Refused("does not have the volume's cipher")
+    if features == TWO_KEYS:
+        dek_id, previous_salt, header.watermark = struct.unpack_from("<16s32sQ", slot, 104)
+        if header.watermark % UNIT_SIZE:
+            raise Refused("has a watermark within a unit")
+        if dek_id not in deks:
+            raise Refused(f"names a DEK that the keyring does not have, {dek_id.hex()}")
+        header.previous = Header(generation, file_id, previous_salt, deks[dek_id])
     return header
 
 
@@ -279,11 +293,10 @@ def read_file(data, keyring, deks, warn):
         warn(f"its length on disk, {len(data)} bytes, is one that is never written")
     if any(data[len(data) - length % BLOCK :]) and length % BLOCK:
         warn("the bytes behind its end are not zeros")
-    key = header.key(b"freehold v1 file aes-256-xts", 64)
     end = HEADER_SIZE + (length + BLOCK - 1) // BLOCK * BLOCK
     plain = bytearray()
     for number, at in enumerate(range(HEADER_SIZE, end, UNIT_SIZE)):
-        plain += decrypt_unit(key, number, data[at : min(at + UNIT_SIZE, end)])
+        plain += decrypt_unit(header.unit_key(number), number, data[at : min(at + UNIT_SIZE, end)])
     return bytes(plain[:length])
 
 

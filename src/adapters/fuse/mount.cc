@@ -167,6 +167,9 @@ class FuseMount final : public Mount {
   bool Fence(Duration deadline) override;
   void DropPageCache() override;
   std::int64_t CachedPages() override;
+  Status WithContents(UniqueFd path_fd, const Visit& visit) override;
+  Status ForEachUnlinked(const Visit& visit) override;
+  Status Enter(const std::function<Status()>& work) override;
   void DropContents() override { state_.nodes.DropAllContents(); }
   void Abort() override;
   Status Unmount() override;
@@ -175,6 +178,7 @@ class FuseMount final : public Mount {
  private:
   void Serve();
   void JoinWorkers();
+  Status VisitNode(const NodePtr& node, const Visit& visit);
 
   const MountOptions options_;
   MountState state_;
@@ -293,6 +297,47 @@ std::int64_t FuseMount::CachedPages() {
     total += static_cast<std::int64_t>(counts.cached);
   }
   return total;
+}
+
+Status FuseMount::Enter(const std::function<Status()>& work) {
+  Gate::Pass pass(state_.gate);
+  if (!pass) return Error(ErrorCode::kSealed, "the volume is sealed");
+  return work();
+}
+
+Status FuseMount::VisitNode(const NodePtr& node, const Visit& visit) {
+  std::shared_ptr<File> contents;
+  TRY(Enter([&]() -> Status {
+    contents = TRY(state_.nodes.OpenContents(*node));
+    return {};
+  }));
+  state_.nodes.AddOpening(*node);
+  const Status visited = visit(contents);
+  contents.reset();
+  state_.nodes.DropOpening(node);
+  return visited;
+}
+
+Status FuseMount::WithContents(UniqueFd path_fd, const Visit& visit) {
+  struct stat st = {};
+  if (fstat(path_fd.get(), &st) != 0) return ErrnoError(errno, "stat");
+  const UniqueFd held(dup(path_fd.get()));  // so that it can be opened although its name goes
+  auto node = state_.nodes.Learn(std::move(path_fd), st);
+  if (!node) return ErrnoError(node.error(), "a file of the volume");
+  const Status visited = VisitNode(*node, visit);
+  state_.nodes.Forget((*node)->id, 1);
+  return visited;
+}
+
+Status FuseMount::ForEachUnlinked(const Visit& visit) {
+  for (const NodePtr& node : state_.nodes.All()) {
+    if (!node->regular) continue;
+    auto fd = state_.nodes.Open(*node, O_PATH);
+    struct stat st = {};
+    if (!fd || fstat(fd->get(), &st) != 0 || st.st_nlink > 0) continue;
+    TRY(VisitNode(node, visit));
+  }
+  return {};
 }
 
 void FuseMount::Abort() {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -50,6 +51,14 @@ class Mount {
   virtual void DropPageCache() = 0;
   // Pages of ours still in the cache, by asking the kernel inode by inode; -1 if it cannot say.
   virtual std::int64_t CachedPages() = 0;
+  // The contents of a file of the backing tree, named by an O_PATH descriptor, shared with all who
+  // have it open through the mount. Errors: the FileLayer's, or kSealed once fenced.
+  using Visit = std::function<Status(const std::shared_ptr<File>& contents)>;
+  virtual Status WithContents(UniqueFd path_fd, const Visit& visit) = 0;
+  // The same for each file that is open and has no name any more.
+  virtual Status ForEachUnlinked(const Visit& visit) = 0;
+  // Runs a piece of work inside the gate, as a request: Fence waits for it. kSealed once fenced.
+  virtual Status Enter(const std::function<Status()>& work) = 0;
   // Lets go of every open File, so that no cipher is left in memory.
   virtual void DropContents() = 0;
   // Ends the connection: whoever waits gets ECONNABORTED, whoever comes gets ENOTCONN. Detaches the

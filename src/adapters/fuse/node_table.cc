@@ -149,18 +149,32 @@ OrErrno<UniqueFd> NodeTable::Open(Node& node, int flags) {
 OrErrno<std::shared_ptr<File>> NodeTable::Contents(Node& node) {
   std::lock_guard lock(node.mutex);
   if (node.file != nullptr) return node.file;
+  auto fd = OpenBacking(node);
+  if (!fd) return tl::unexpected(fd.error());
+  auto file = OpenThrough(node, std::move(*fd));
+  if (file.ok()) return *file;
+  LogError("mount", fmt::format("inode {}: {}", node.inode, file.error().message()));
+  return tl::unexpected(InfoOf(file.error().code()).errno_value);
+}
+
+Result<std::shared_ptr<File>> NodeTable::OpenContents(Node& node) {
+  std::lock_guard lock(node.mutex);
+  if (node.file != nullptr) return node.file;
+  auto fd = OpenBacking(node);
+  if (!fd) return ErrnoError(fd.error(), "a file of the volume");
+  return OpenThrough(node, std::move(*fd));
+}
+
+OrErrno<UniqueFd> NodeTable::OpenBacking(Node& node) {
   {
     std::lock_guard table_lock(mutex_);
     if (closed_) return tl::unexpected(EIO);
   }
-  auto fd = Open(node, O_RDWR | O_NOATIME);
-  if (!fd) return tl::unexpected(fd.error());
-  auto file = layer_.Open(std::make_unique<PosixFile>(std::move(*fd)));
-  if (!file.ok()) {
-    LogError("mount", fmt::format("inode {}: {}", node.inode, file.error().message()));
-    return tl::unexpected(InfoOf(file.error().code()).errno_value);
-  }
-  node.file = std::move(*file);
+  return Open(node, O_RDWR | O_NOATIME);
+}
+
+Result<std::shared_ptr<File>> NodeTable::OpenThrough(Node& node, UniqueFd backing) {
+  node.file = TRY(layer_.Open(std::make_unique<PosixFile>(std::move(backing))));
   return node.file;
 }
 

@@ -65,8 +65,9 @@ class NodeTable {
 
   // A descriptor of the node: `flags` as for open(2); O_PATH is the cheap one.
   OrErrno<UniqueFd> Open(Node& node, int flags);
-  // The contents. Opened once, shared by all openings.
+  // The contents. Opened once, shared by all openings. The first form logs what is wrong.
   OrErrno<std::shared_ptr<File>> Contents(Node& node);
+  Result<std::shared_ptr<File>> OpenContents(Node& node);
   void AddOpening(Node& node);
   void DropOpening(const NodePtr& node);
 
@@ -89,6 +90,9 @@ class NodeTable {
   };
 
   std::uint64_t TakeId();
+  // Both under the node's lock.
+  OrErrno<UniqueFd> OpenBacking(Node& node);
+  Result<std::shared_ptr<File>> OpenThrough(Node& node, UniqueFd backing);
   void TrimIdle();
 
   const UniqueFd root_fd_;

@@ -1,0 +1,138 @@
+// EncryptedFile's re-encryption: docs/format/file.md, "Re-encryption".
+#include <algorithm>
+
+#include "base/crash_point.h"
+#include "crypto/crypto.h"
+#include "format/units.h"
+#include "vfs/encrypted_file.h"
+#include "vfs/encrypted_header.h"
+
+namespace freehold {
+
+EncryptedFile::KeyUse EncryptedFile::Keys() {
+  std::shared_lock lock(io_);
+  KeyUse use;
+  use.size = size_;
+  use.has_header = body_.current != nullptr;
+  use.dek_id = header_.dek_id;
+  use.other_slot_old = other_slot_old_;
+  if (header_.previous.has_value()) {
+    use.previous = header_.previous->dek_id;
+    use.watermark = header_.previous->watermark;
+  }
+  return use;
+}
+
+Result<std::uint64_t> EncryptedFile::ReencryptStep(ReencryptJournal& journal,
+                                                   std::uint64_t max_bytes) {
+  std::unique_lock lock(io_);
+  TRY(CheckWhole());
+  if (body_.current == nullptr || header_.cipher == Cipher::kNull) return std::uint64_t{0};
+  const DekPtr dek = TRY(keys_.Active());
+  if (header_.dek_id == dek->id && body_.previous == nullptr) {
+    if (other_slot_old_) TRY(RenewOtherSlot());
+    return std::uint64_t{0};
+  }
+  if (body_.previous == nullptr) TRY(BeginReencryption(*dek));
+
+  const std::uint64_t before = body_.watermark;
+  const std::uint64_t file_end = BlockCeil(size_);
+  std::uint64_t start = file_end;
+  if (before < file_end) {
+    // What is a hole below is one under any key. Without data behind it, the end is reached.
+    auto data = backing_->SeekData(BodyOffset(before));
+    if (!data.ok() && data.error().code() != ErrorCode::kNotFound) return data.error();
+    if (data.ok()) start = std::min(UnitFloor(*data - kHeaderSize), file_end);
+  }
+  const std::uint64_t chunk = std::max<std::uint64_t>(UnitFloor(max_bytes), kUnitSize);
+  const std::uint64_t end = std::min(start + chunk, file_end);
+  if (start < end) {
+    ReencryptRecord record{header_.file_id, header_.dek_id, header_.salt, before, start, {}};
+    record.ciphertext = TRY(ReencryptedChunk(start, end));
+    TRY(journal.Record(TRY(EncodeReencryptRecord(record, keys_))));
+    CrashPoint("reencrypt.recorded");
+    half_reencrypted_ = true;  // until the header tells
+    TRY(backing_->WriteAt(BodyOffset(start), record.ciphertext));
+    CrashPoint("reencrypt.written");
+    // The length too: no crash may bring back old bytes behind an end that this chunk has reached.
+    TRY(backing_->Sync(SyncKind::kDataAndMetadata));
+    CrashPoint("reencrypt.synced");
+  }
+  if (end >= file_end) {
+    TRY(FinishReencryption());
+  } else {
+    FileHeader next = header_;
+    next.previous->watermark = end;
+    TRY(WriteHeader(next));
+    CrashPoint("reencrypt.advanced");
+  }
+  half_reencrypted_ = false;
+  return std::max<std::uint64_t>(end - std::min(before, end), 1);
+}
+
+Result<Bytes> EncryptedFile::ReencryptedChunk(std::uint64_t start, std::uint64_t end) {
+  Bytes ciphertext(end - start);
+  const std::size_t got = TRY(backing_->ReadAt(BodyOffset(start), ciphertext));
+  std::fill(ciphertext.begin() + static_cast<std::ptrdiff_t>(got), ciphertext.end(), 0);
+  WipedBuffer plaintext;
+  plaintext.GrowTo(ciphertext.size());
+  MutableByteView run = plaintext.First(ciphertext.size());
+  std::copy(ciphertext.begin(), ciphertext.end(), run.begin());
+  {
+    std::lock_guard lock(decrypting_);
+    TRY(DecodeRun(*body_.previous, UnitOf(start), run));
+  }
+  TRY(body_.current->Encrypt(UnitOf(start), run, run));
+  // Zeros below are zeros above: a block that nobody has written stays unwritten.
+  for (std::size_t at = 0; at < ciphertext.size(); at += kBlockSize) {
+    if (AllZero(ByteView(ciphertext).subspan(at, kBlockSize))) continue;
+    std::copy_n(run.begin() + static_cast<std::ptrdiff_t>(at), kBlockSize,
+                ciphertext.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  return ciphertext;
+}
+
+Status EncryptedFile::BeginReencryption(const Dek& dek) {
+  FileHeader next = header_;
+  next.previous = PreviousKey{header_.dek_id, header_.salt, 0};
+  next.dek_id = dek.id;
+  RandomFill(next.salt);
+  TRY(WriteHeader(next));
+  CrashPoint("reencrypt.begun");
+  return {};
+}
+
+// Both slots, so that neither needs the old DEK any more.
+Status EncryptedFile::FinishReencryption() {
+  FileHeader next = header_;
+  next.previous.reset();
+  TRY(WriteHeader(next));
+  CrashPoint("reencrypt.finished");
+  half_reencrypted_ = false;
+  return RenewOtherSlot();
+}
+
+Status EncryptedFile::RenewOtherSlot() {
+  const int other = 1 - newest_slot_;
+  TRY(backing_->WriteAt(kSlotOffset[other], TRY(SlotBytes(header_, other, keys_))));
+  TRY(backing_->Sync(SyncKind::kData));
+  other_slot_old_ = false;
+  return {};
+}
+
+// Into the slot that does not count; counts from the sync on.
+Status EncryptedFile::WriteHeader(const FileHeader& header) {
+  FileHeader next = header;
+  next.generation += 1;
+  const int index = 1 - newest_slot_;
+  BodyCipher body = TRY(NewBodyCipher(next, keys_));
+  TRY(backing_->WriteAt(kSlotOffset[index], TRY(SlotBytes(next, index, keys_))));
+  TRY(backing_->Sync(SyncKind::kData));
+  header_ = next;
+  newest_slot_ = index;
+  other_slot_old_ = true;
+  body_ = std::move(body);
+  return {};
+}
+
+}  // namespace freehold
