@@ -46,9 +46,9 @@ tsan: ## the C++ tests under ThreadSanitizer
 	@$(NINJA) -C build/tsan
 	@cd build/tsan && $(SUDO) ctest --output-on-failure -j2 --timeout 1200
 
-crash: test-build ## the long crash campaign: 20 rounds of kill -9 under pgbench
-	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_CRASH_ROUNDS=20 \
-	  $(PYTEST) tests/crash_test.py
+crash: test-build ## the long crash campaign: 50 rounds of kill -9 and of power loss, every database
+	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_CRASH_ROUNDS=50 \
+	  $(PYTEST) tests/crash_test.py tests/database_crash_test.py
 
 bench: build ## plain directory, gocryptfs, null cipher and Freehold, interleaved
 	@tools/setup run test

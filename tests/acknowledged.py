@@ -19,7 +19,7 @@ class AcknowledgedInserts:
 
     def __init__(self, database, directory, first, clients=4):
         self.database = database
-        self.files = [pathlib.Path(directory, f"acknowledged.{client}") for client in range(clients)]
+        self.files = [pathlib.Path(directory, f"acknowledged.{n}") for n in range(clients)]
         self.before = self._count()
         self.ended = threading.Event()
         self.threads = [

