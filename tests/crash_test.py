@@ -74,7 +74,8 @@ def test_every_acknowledged_commit_survives_kill_9_of_the(victim, mounted, outsi
     version = postgres.psql("show server_version").strip()
     postgres.stop()
     report(f"PostgreSQL {version}: kill -9 of the {victim} {ROUNDS} times: {total} acknowledged,"
-           f" 0 lost; pg_amcheck without a complaint; {checked_pages(mounted.mount_point / 'pgdata')}")
+           " 0 lost; pg_amcheck without a complaint;"
+           f" {checked_pages(mounted.mount_point / 'pgdata')}")
     assert mounted.volume("verify").code == 0
 
 

@@ -1,4 +1,4 @@
-"""Every database under `freehold run` comes and goes with the key, whole, and leaves no plaintext."""
+"""Every database under `freehold run` comes and goes with the key, and leaves no plaintext."""
 
 import os
 import pathlib

@@ -56,7 +56,8 @@ class MariaDb:
     def check(self):
         tables = self.query(
             "select concat('`', table_schema, '`.`', table_name, '`')"
-            " from information_schema.tables where table_type = 'BASE TABLE' and engine in ('InnoDB', 'Aria', 'MyISAM')"
+            " from information_schema.tables where table_type = 'BASE TABLE'"
+            " and engine in ('InnoDB', 'Aria', 'MyISAM')"
             " and table_schema <> 'information_schema'")
         results = self.query("check table " + ", ".join(row[0] for row in tables) + " extended")
         bad = [row for row in results if row[2] != "status" or row[3] != "OK"]
