@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 os.environ.setdefault("FREEHOLD_BIN", str(ROOT / "build/freehold"))
@@ -61,10 +62,12 @@ class Gocryptfs:
 class Freehold:
     name = "freehold"
     cipher = "aes-256-xts"
+    direct = tomllib.loads((ROOT / "profiles/postgresql.toml").read_text())["direct"]
 
     def __init__(self, base, kms):
         self.volume = Volume(kms, base).create("--cipher", self.cipher)
-        mounted = self.volume.volume("mount", self.volume.mount_point, "--allow-null-cipher")
+        flags = [word for pattern in self.direct for word in ("--direct", pattern)]
+        mounted = self.volume.volume("mount", self.volume.mount_point, "--allow-null-cipher", *flags)
         assert mounted.code == 0, mounted
         self.mount_point = self.volume.mount_point
 
@@ -77,7 +80,15 @@ class FreeholdNull(Freehold):
     cipher = "null"
 
 
-CONTENDERS = [Plain, Gocryptfs, FreeholdNull, Freehold]
+class FreeholdCached(Freehold):
+    """Without the profile's direct files: shows what they are worth. Only when asked for."""
+
+    name = "freehold-cached"
+    direct = []
+
+
+CONTENDERS = [Plain, Gocryptfs, FreeholdNull, Freehold, FreeholdCached]
+STANDARD = ["plain", "gocryptfs", "null-cipher", "freehold"]
 WORKLOADS = {"tpcb": [], "select": ["-S"]}
 
 
@@ -136,7 +147,7 @@ def main():
     parser.add_argument("--only", nargs="*", help="names of contenders")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    chosen = [c for c in CONTENDERS if not options.only or c.name in options.only]
+    chosen = [c for c in CONTENDERS if c.name in (options.only or STANDARD)]
 
     base = pathlib.Path(tempfile.mkdtemp(prefix="freehold-bench-"))
     base.chmod(0o755)
@@ -166,7 +177,8 @@ def main():
             print(f"round {number + 1}: {json.dumps(results[-1])}", file=sys.stderr, flush=True)
 
     pairs = [("freehold", "gocryptfs"), ("freehold", "null-cipher"), ("freehold", "plain"),
-             ("null-cipher", "plain"), ("gocryptfs", "plain")]
+             ("null-cipher", "plain"), ("gocryptfs", "plain"),
+             ("freehold", "freehold-cached")]
     rows = [summary(results, workload, top, bottom) for workload in WORKLOADS
             for top, bottom in pairs if top in servers and bottom in servers]
     if options.json:

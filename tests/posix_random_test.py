@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from freehold_testing import ROOT
-from posix_testing import plain  # a fixture
+from posix_testing import mounted, plain  # fixtures
 
 
 def compare_trees(first, second):

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from posix_testing import Partner, opened, outcome, python, same
-from posix_testing import one_mount, plain, roots  # fixtures
+from posix_testing import mounted, one_mount, plain, roots  # fixtures
 
 APPENDER = """
 fd = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)

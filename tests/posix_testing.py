@@ -23,14 +23,25 @@ def plain(tmp_path):
     return path
 
 
-@pytest.fixture(scope="module")
-def one_mount():
+# Everything holds whether the kernel caches a file or not.
+MODES = {"cached": [], "direct": ["--direct", "*"]}
+
+
+@pytest.fixture(params=MODES)
+def mounted(volume, request):
+    volume.mount(*MODES[request.param])
+    volume.mount_point.chmod(0o755)
+    return volume
+
+
+@pytest.fixture(scope="module", params=MODES)
+def one_mount(request):
     """A mount for all cases that leave it as it is; found sound at the end."""
     with temporary_directory() as directory:
         kms = EmbeddedKms(directory / "kms")
         volume = Volume(kms, directory).create()
         try:
-            volume.mount()
+            volume.mount(*MODES[request.param])
             volume.mount_point.chmod(0o755)
             yield volume
             assert volume.custody()["state"] == "open"

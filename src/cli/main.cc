@@ -145,6 +145,9 @@ void AddVolumeMount(CLI::App& volume, int& exit_code) {
   mount->add_option("--workers", options.workers, "Threads that serve requests")
       ->capture_default_str()
       ->check(CLI::Range(2, 64));
+  mount->add_option("--direct", options.direct,
+                    "Shell pattern of files that bypass the kernel's cache, such as write-ahead "
+                    "logs; may be repeated");
   mount->add_flag("--foreground", options.foreground, "Stay in front, log to standard error");
   mount->add_flag("--wait-for-key", options.wait_for_key,
                   "Go on trying when the key cannot be used now");

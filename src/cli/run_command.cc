@@ -52,12 +52,17 @@ Duration StopWithin(Duration stop_timeout) {
   return std::max<Duration>(stop_timeout - std::chrono::seconds(1), stop_timeout / 2);
 }
 
-Result<std::unique_ptr<Workload>> NewWorkload(const RunOptions& options, const std::string& volume,
-                                              const std::string& mount, Duration stop_timeout) {
+struct Work {
+  std::unique_ptr<Workload> workload;
+  std::vector<std::string> direct;  // files that its database wants to bypass the cache
+};
+
+Result<Work> NewWork(const RunOptions& options, const std::string& volume, const std::string& mount,
+                     Duration stop_timeout) {
   const Duration stop_within = StopWithin(stop_timeout);
   if (options.no_supervise) {
-    return std::unique_ptr<Workload>(std::make_unique<HookWorkload>(
-        Hooks{options.on_open, options.on_seal, volume, mount}, stop_within, SystemClock()));
+    const Hooks hooks{options.on_open, options.on_seal, volume, mount};
+    return Work{std::make_unique<HookWorkload>(hooks, stop_within, SystemClock()), {}};
   }
   if (options.profile.empty()) {
     return Error(
@@ -72,13 +77,16 @@ Result<std::unique_ptr<Workload>> NewWorkload(const RunOptions& options, const s
   DatabasePlan plan =
       TRY(ResolveProfile(profile, {mount, options.version, TRY(ParseSet(options.set))}));
   User user = TRY(FindUser(plan.user));
-  return std::unique_ptr<Workload>(std::make_unique<DatabaseWorkload>(
-      std::move(plan), std::move(user), stop_within, SystemClock()));
+  std::vector<std::string> direct = plan.direct;
+  return Work{std::make_unique<DatabaseWorkload>(std::move(plan), std::move(user), stop_within,
+                                                 SystemClock()),
+              std::move(direct)};
 }
 
 // The daemon is this program's `volume mount`, with every flag said, so that no file adds to them.
 std::vector<std::string> DaemonArguments(const RunOptions& options, const std::string& volume,
-                                         const std::string& mount) {
+                                         const std::string& mount,
+                                         const std::vector<std::string>& direct) {
   std::vector<std::string> words = {
       "--config", "/dev/null",    "volume",         "mount",       volume,
       mount,      "--foreground", "--wait-for-key", "--ends-with", fmt::format("{}", getpid())};
@@ -100,6 +108,7 @@ std::vector<std::string> DaemonArguments(const RunOptions& options, const std::s
   add("--state", options.volume.state_directory);
   add("--accept-keyring", options.volume.accept_keyring);
   for (const std::string& pattern : options.volume.allow_keys) add("--allow-key", pattern);
+  for (const std::string& pattern : direct) add("--direct", pattern);
   return words;
 }
 
@@ -122,15 +131,15 @@ Result<int> Supervise(const RunOptions& options) {
   const std::string mount = TRY(AbsolutePath(options.mount_point));
   const CustodySettings custody = TRY(ParseCustodyFlags(options.custody));
   TRY(ReadKeyring(VolumePaths(volume)));  // "there is no volume at ..." before anything starts
-  auto workload = TRY(NewWorkload(options, volume, mount, custody.stop_timeout));
+  Work work = TRY(NewWork(options, volume, mount, custody.stop_timeout));
   TRY(ClearMountPoint(volume, mount));
   SupervisorOptions supervisor;
   supervisor.mount_point = mount;
   supervisor.control_path = VolumePaths(volume).control_socket();
-  supervisor.daemon_arguments = DaemonArguments(options, volume, mount);
+  supervisor.daemon_arguments = DaemonArguments(options, volume, mount, work.direct);
   supervisor.stop_timeout = custody.stop_timeout;
   supervisor.adopts_orphans = !options.no_supervise;
-  return Supervisor(std::move(supervisor), std::move(workload), SystemClock()).Run();
+  return Supervisor(std::move(supervisor), std::move(work.workload), SystemClock()).Run();
 }
 
 }  // namespace

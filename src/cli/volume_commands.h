@@ -39,6 +39,7 @@ struct VolumeMountOptions {
   std::string mount_point;
   CustodyFlags custody;
   int workers = 2;
+  std::vector<std::string> direct;
   bool foreground = false;
   bool wait_for_key = false;
   bool allow_null_cipher = false;

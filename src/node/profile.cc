@@ -128,6 +128,7 @@ Result<DatabasePlan> FillPlan(const Profile& profile, const Names& names) {
   plan.ready = TRY(FillAll(profile.ready, names, "ready"));
   plan.stop = TRY(FillAll(profile.stop, names, "stop"));
   plan.stop_signal = SignalOf(profile.stop_signal);
+  plan.direct = profile.direct;
   plan.private_tmpfs = TRY(FillAll(profile.private_tmpfs, names, "private_tmpfs"));
   plan.tmpfs_size = profile.tmpfs_size;
   for (const auto& [name, value] : profile.environment) {

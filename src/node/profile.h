@@ -31,6 +31,7 @@ struct Profile {
   std::vector<std::string> directories;
   std::string log;
   std::vector<std::string> sockets;
+  std::vector<std::string> direct;  // patterns below the mount
   std::vector<CommandLine> init;
   CommandLine start;
   CommandLine ready;
@@ -62,6 +63,7 @@ struct DatabasePlan {
   std::string init_initialized;  // `initialized_if` there
   std::vector<std::string> directories;
   std::string log;
+  std::vector<std::string> direct;
   std::vector<CommandLine> init;
   CommandLine start;
   CommandLine ready;

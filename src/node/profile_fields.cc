@@ -77,6 +77,7 @@ std::vector<Field> FieldsOf(Profile& profile) {
           FieldOf("directories", kOptional, profile.directories),
           FieldOf("log", kRequired, profile.log),
           FieldOf("sockets", kOptional, profile.sockets),
+          FieldOf("direct", kOptional, profile.direct),
           FieldOf("init", kRequired, profile.init),
           FieldOf("start", kRequired, profile.start),
           FieldOf("ready", kRequired, profile.ready),

@@ -228,6 +228,7 @@ Result<std::shared_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(Volume
   mount_options.mount_point = options_.mount_point;
   mount_options.source = volume_->paths().directory;
   mount_options.workers = options_.workers;
+  mount_options.direct = options_.direct;
   auto mounted = fuse::Mount::Start(mount_options, opening->layer);
   if (!mounted.ok()) {
     if (!unclean) Close(true);  // nothing was served

@@ -40,7 +40,7 @@ void Open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
     return void(fuse_reply_err(request, file.error()));
   }
   state.nodes.AddOpening(*node);
-  info->keep_cache = 1;  // we are the only writer of the backing file
+  SetCaching(*node, info);
   if (fuse_reply_open(request, info) != 0) state.nodes.DropOpening(node);
 }
 

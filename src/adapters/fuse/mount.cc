@@ -43,13 +43,18 @@ struct CacheCounts {
 };
 constexpr long kCachestat = 451;
 
-// libfuse 3.14 does not know FUSE_HANDLE_KILLPRIV_V2. Without it the kernel asks for
-// security.capability before every write; so the flag is put into the reply to INIT.
+constexpr std::uint32_t kDirectIoAllowMmap = 1U << 4;  // bit 36, in the second word of flags
+
+// libfuse 3.14 does not know two flags of INIT, so they are put into its reply here. Without
+// FUSE_HANDLE_KILLPRIV_V2 the kernel asks for security.capability before every write; without
+// FUSE_DIRECT_IO_ALLOW_MMAP a file that bypasses the cache cannot be mapped shared.
 ssize_t WriteReply(int fd, iovec* parts, int count, void* userdata) {
   auto& state = *static_cast<MountState*>(userdata);
   if (!state.init_answered.exchange(true) && count == 2 &&
       parts[1].iov_len >= sizeof(fuse_init_out)) {
-    static_cast<fuse_init_out*>(parts[1].iov_base)->flags |= FUSE_HANDLE_KILLPRIV_V2;
+    auto& reply = *static_cast<fuse_init_out*>(parts[1].iov_base);
+    reply.flags |= FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT;
+    reply.flags2 |= kDirectIoAllowMmap;
   }
   return writev(fd, parts, count);
 }
@@ -151,7 +156,7 @@ UniqueFd OpenByNodeId(int mount_fd, const Node& node) {
 class FuseMount final : public Mount {
  public:
   FuseMount(const MountOptions& options, UniqueFd root, FileLayer& layer)
-      : options_(options), state_(std::move(root), layer) {
+      : options_(options), state_(std::move(root), layer, options.direct) {
     state_.writeback = options.writeback_cache;
   }
   ~FuseMount() override;

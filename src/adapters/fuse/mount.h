@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/posix_file.h"
@@ -25,6 +26,10 @@ struct MountOptions {
   std::string source;  // shown as the mount's device: the volume's directory
   int workers = 2;     // threads that serve requests; at least 2, see DropPageCache
   bool writeback_cache = true;
+  // Shell patterns of paths below the mount ("*/pg_wal/*"; a * may span slashes): files that are
+  // written in order and synced at once, such as write-ahead logs. They bypass the kernel's cache,
+  // which would only be a detour. Decided by a file's name when it is first seen.
+  std::vector<std::string> direct;
 };
 
 class Mount {

@@ -164,7 +164,7 @@ void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
     return void(fuse_reply_err(request, file.error()));
   }
   state.nodes.AddOpening(*created);
-  info->keep_cache = 1;
+  SetCaching(*created, info);
   if (fuse_reply_create(request, &entry, info) != 0) {
     state.nodes.DropOpening(created);
     state.nodes.Forget(entry.ino, 1);

@@ -1,12 +1,15 @@
 #include "adapters/fuse/node_table.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "base/log.h"
@@ -53,11 +56,20 @@ bool HandlesCanBeOpened(int root_fd) {
   return UniqueFd(open_by_handle_at(root_fd, &buffer.handle, O_PATH | O_CLOEXEC)).valid();
 }
 
+// "" where the kernel does not say.
+std::string PathOf(int fd) {
+  char path[PATH_MAX];
+  const ssize_t n = readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), path, sizeof path);
+  return n < 0 || n == sizeof path ? "" : std::string(path, static_cast<std::size_t>(n));
+}
+
 }  // namespace
 
-NodeTable::NodeTable(UniqueFd root, FileLayer& layer)
+NodeTable::NodeTable(UniqueFd root, FileLayer& layer, std::vector<std::string> direct)
     : root_fd_(std::move(root)),
       layer_(layer),
+      direct_(std::move(direct)),
+      root_path_(PathOf(root_fd_.get()) + "/"),
       handles_can_be_opened_(HandlesCanBeOpened(root_fd_.get())),
       max_kept_directories_(ShareOfDescriptors(4, kMaxKeptDirectories)),
       max_idle_files_(ShareOfDescriptors(8, kMaxIdleFiles)) {
@@ -84,6 +96,7 @@ NodePtr NodeTable::Get(std::uint64_t id) {
 OrErrno<NodePtr> NodeTable::Learn(UniqueFd path_fd, const struct stat& st) {
   int type = 0;
   Bytes handle;
+  const bool direct = S_ISREG(st.st_mode) && IsDirect(path_fd.get());
   const bool has_handle = handles_can_be_opened_ && ReadHandle(path_fd.get(), &type, &handle);
   std::lock_guard lock(mutex_);
   // The handle tells a reused inode number from the file that had it before.
@@ -100,6 +113,7 @@ OrErrno<NodePtr> NodeTable::Learn(UniqueFd path_fd, const struct stat& st) {
   node->inode = st.st_ino;
   node->regular = S_ISREG(st.st_mode);
   node->directory = S_ISDIR(st.st_mode);
+  node->direct = direct;
   node->has_privilege_bits = (st.st_mode & (S_ISUID | S_ISGID)) != 0;
   node->handle_type = type;
   node->handle = std::move(handle);
@@ -236,6 +250,16 @@ void NodeTable::DropAllContents() {
     std::lock_guard lock(node->mutex);
     node->file.reset();
   }
+}
+
+bool NodeTable::IsDirect(int path_fd) const {
+  if (direct_.empty()) return false;
+  const std::string path = PathOf(path_fd);
+  if (!path.starts_with(root_path_)) return false;
+  const char* relative = path.c_str() + root_path_.size();
+  return std::any_of(direct_.begin(), direct_.end(), [&](const std::string& pattern) {
+    return fnmatch(pattern.c_str(), relative, 0) == 0;
+  });
 }
 
 std::uint64_t NodeTable::TakeId() {

@@ -17,6 +17,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct Node {
   ino_t inode = 0;
   bool regular = false;
   bool directory = false;
+  bool direct = false;  // reads and writes bypass the kernel's cache
   int handle_type = 0;
   Bytes handle;                                 // empty where the backing file system has none
   UniqueFd kept;                                // O_PATH
@@ -51,8 +53,9 @@ using OrErrno = tl::expected<T, int>;
 
 class NodeTable {
  public:
-  // `root` is an O_PATH or directory descriptor of the tree; `layer` outlives the table.
-  NodeTable(UniqueFd root, FileLayer& layer);
+  // `root` is an O_PATH or directory descriptor of the tree; `layer` outlives the table. `direct`
+  // are shell patterns of paths below the root.
+  NodeTable(UniqueFd root, FileLayer& layer, std::vector<std::string> direct);
 
   static constexpr std::uint64_t kRootId = 1;
   int root_fd() const { return root_fd_.get(); }
@@ -89,6 +92,7 @@ class NodeTable {
     }
   };
 
+  bool IsDirect(int path_fd) const;
   std::uint64_t TakeId();
   // Both under the node's lock.
   OrErrno<UniqueFd> OpenBacking(Node& node);
@@ -97,6 +101,8 @@ class NodeTable {
 
   const UniqueFd root_fd_;
   FileLayer& layer_;
+  const std::vector<std::string> direct_;
+  const std::string root_path_;  // as /proc names it, with a slash behind it
   const bool handles_can_be_opened_;
   const std::size_t max_kept_directories_;
   const std::size_t max_idle_files_;

@@ -15,7 +15,8 @@
 namespace freehold::fuse {
 
 struct MountState {
-  MountState(UniqueFd root, FileLayer& layer) : nodes(std::move(root), layer) {}
+  MountState(UniqueFd root, FileLayer& layer, std::vector<std::string> direct)
+      : nodes(std::move(root), layer, std::move(direct)) {}
   NodeTable nodes;
   Gate gate;
   bool writeback = false;
@@ -42,6 +43,12 @@ OrErrno<struct stat> StatOf(MountState& state, Node& node);
 // A caller other than root changed the contents: takes away set-user-id and set-group-id, which the
 // kernel leaves to us (KILLPRIV_V2).
 void DropPrivilegeBits(fuse_req_t request, Node& node);
+// How the kernel caches what is opened: not at all, or for as long as it likes, since we are the
+// only writer of the backing file.
+inline void SetCaching(const Node& node, fuse_file_info* info) {
+  info->direct_io = node.direct ? 1 : 0;
+  info->keep_cache = node.direct ? 0 : 1;
+}
 // Looks a name up, counts the lookup, and fills the entry.
 int FillEntry(MountState& state, int parent_fd, const char* name, fuse_entry_param* entry);
 
