@@ -10,7 +10,7 @@ from freehold_testing import wait_for
 from mariadb_testing import MariaDb
 from plaintext_search import EVERYWHERE, Canary
 from postgresql_testing import PostgreSql, PostgreSql18
-from process_testing import alive
+from process_testing import any_alive, identified
 from supervised_testing import Supervised
 
 DATABASES = [PostgreSql, PostgreSql18, MariaDb, ClickHouseServer, Chdb]
@@ -51,12 +51,12 @@ def test_it_comes_and_goes_with_the_key_and_leaves_no_plaintext(supervised, tmp_
     outside = [tmp_path, *EVERYWHERE]
     assert canary.found_in(*outside) == [], "while it runs"
 
-    tree = supervised.tree() - {supervised.process.pid} - set(volume.processes())
+    tree = identified(supervised.tree() - {supervised.process.pid} - set(volume.processes()))
     volume.kms.client("kms").disable_key(KeyId=volume.key)
     assert volume.wait_for_state("sealed")
     assert not volume.is_mounted()
     assert not supervised.answers()
-    wait_for("its processes to be gone", lambda: not any(map(alive, tree)), 10)
+    wait_for("its processes to be gone", lambda: not any_alive(tree), 10)
     assert canary.found_in(*outside) == [], "after the seal"
 
     volume.kms.client("kms").enable_key(KeyId=volume.key)

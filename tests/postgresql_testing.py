@@ -86,7 +86,7 @@ def programs_of_18():
 class PostgreSql18(PostgreSql):
     """profiles/postgresql.toml, whose `bin` is where the npm package's programs are."""
 
-    name = "PostgreSQL 18"
+    name = "PostgreSQL from npm"
     major = "18"
 
     def __init__(self, mount_point):

@@ -25,7 +25,7 @@ import signal
 import subprocess
 
 from freehold_testing import BINARY, FAST, ROOT, wait_for
-from process_testing import alive, with_descendants, words_of
+from process_testing import any_alive, identified, with_descendants, words_of
 
 
 class Supervised:
@@ -81,22 +81,22 @@ class Supervised:
 
     def stop(self):
         """In order, by SIGTERM; nothing may be left."""
-        tree = self.tree()
+        tree = identified(self.tree())
         self.process.terminate()
         assert self.process.wait(60) == 0, self.output.read_text()
         assert not self.volume.is_mounted()
-        wait_for("its processes to be gone", lambda: not any(map(alive, tree)), 10)
+        wait_for("its processes to be gone", lambda: not any_alive(tree), 10)
 
     def kill(self):
         """SIGKILL to all of it."""
-        tree = self.tree()
-        for pid in tree:
+        tree = identified(self.tree())
+        for pid, _ in tree:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         self.process.wait(60)
-        wait_for("its processes to be gone", lambda: not any(map(alive, tree)), 30)
+        wait_for("its processes to be gone", lambda: not any_alive(tree), 30)
 
     def clean_up(self):
         if self.process is not None and self.process.poll() is None:
