@@ -5,10 +5,10 @@ NINJA := ninja
 PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build demo test check asan tsan bench crash clean format
+.PHONY: help build demo test check asan tsan bench crash crash-model fuzz fuzz-short clean format
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 build: ## the release binary at build/freehold
 	@tools/setup build
@@ -24,7 +24,7 @@ test-build:
 	@cmake --preset test >/dev/null
 	@$(NINJA) -C build/test
 
-test: test-build ## all tests: C++ units, then real clients, mounts and databases
+test: test-build fuzz-short ## all tests: C++ units, then real clients, mounts and databases
 	@cd build/test && $(SUDO) ctest --output-on-failure -j2 --timeout 600
 	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold $(PYTEST) tests
 
@@ -50,12 +50,28 @@ crash: test-build ## the long crash campaign: 50 rounds of kill -9 and of power 
 	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_CRASH_ROUNDS=50 \
 	  $(PYTEST) tests/crash_test.py tests/database_crash_test.py
 
+fuzz: ## libFuzzer on every parser, FUZZ_SECONDS each (600), FUZZ_TARGETS of fuzz/ (all)
+	@tools/setup build test
+	@cmake --preset fuzz >/dev/null
+	@$(NINJA) -C build/fuzz
+	@tools/fuzz build/fuzz $(or $(FUZZ_SECONDS),600) $(FUZZ_TARGETS)
+
+# Part of `make test`: built without optimisation, as building takes longer than running.
+fuzz-short:
+	@tools/setup build test
+	@cmake --preset fuzz-short >/dev/null
+	@$(NINJA) -C build/fuzz-short
+	@tools/fuzz build/fuzz-short 2
+
+crash-model: test-build ## the long crash model: 5 million random operations on a disk that loses power
+	@build/test/freehold_crash_model --programs 5
+
 bench: build ## plain directory, gocryptfs, null cipher and Freehold, interleaved
 	@tools/setup run test
 	@$(SUDO) bench/pgbench.py
 
 format: ## clang-format over all sources
-	@git ls-files 'src/*.h' 'src/*.cc' | xargs clang-format-14 -i
+	@git ls-files '*.h' '*.cc' | xargs clang-format-14 -i
 
 clean: ## everything that a build made
 	@rm -rf build

@@ -11,7 +11,8 @@ import subprocess
 import pytest
 
 from freehold_testing import wait_for
-from posix_testing import opened
+from posix_testing import LIBC, opened
+from posix_testing import mounted  # a fixture
 
 
 @contextlib.contextmanager
@@ -98,3 +99,18 @@ def test_what_was_synced_through_a_map_is_on_the_disk(mounted):
         mounted.kill_daemon()
     mounted.mount()
     assert path.read_bytes()[5000:5004] == b"here"
+
+
+def test_syncfs_succeeds_although_files_that_were_written_are_gone(mounted, tmp_path):
+    """The kernel hands over the times of what has just been removed: no reason to fail."""
+    root, source = mounted.mount_point, tmp_path / "source"
+    source.mkdir()
+    (source / "new").write_text("new")
+    for number in range(3):
+        (root / str(number)).write_bytes(b"gone soon")
+    mounted.unmount()
+    mounted.mount()
+    subprocess.run(["rsync", "-a", "--inplace", "--delete", f"{source}/", f"{root}/"], check=True)
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    assert LIBC.syncfs(directory) == 0
+    os.close(directory)

@@ -11,6 +11,7 @@
 #include "cli/kms_helper_command.h"
 #include "cli/output.h"
 #include "cli/run_command.h"
+#include "cli/transfer_commands.h"
 #include "cli/volume_commands.h"
 #include "node/guardian.h"
 
@@ -178,6 +179,29 @@ void AddVolumeReencrypt(CLI::App& volume, int& exit_code) {
   command->callback([&exit_code] { exit_code = RunVolumeReencrypt(options); });
 }
 
+void AddVolumeTransfers(CLI::App& volume, int& exit_code) {
+  static TransferOptions import_options;
+  static TransferOptions export_options;
+  const auto add_common = [](CLI::App& command, TransferOptions& options) {
+    AddKeyFlags(command, options.volume.key, false);
+    command.add_flag("--running", options.running,
+                     "The source is in use: copy once, compare nothing, to be repeated");
+  };
+  CLI::App* import = volume.add_subcommand("import", "Copy a plain directory into a volume");
+  import->add_option("SRC", import_options.plain, "The directory to copy")->required();
+  AddVolumeFlags(*import, import_options.volume);
+  import->add_option("--to", import_options.below, "Where in the volume [its root]");
+  add_common(*import, import_options);
+  import->callback([&exit_code] { exit_code = RunVolumeImport(import_options);
+});
+CLI::App* out = volume.add_subcommand("export", "Copy a volume's files to a plain directory");
+AddVolumeFlags(*out, export_options.volume);
+out->add_option("DEST", export_options.plain, "A new or empty directory")->required();
+out->add_option("--from", export_options.below, "Where in the volume [its root]");
+add_common(*out, export_options);
+out->callback([&exit_code] { exit_code = RunVolumeExport(export_options); });
+}  // namespace
+
 void AddVolumeCommands(CLI::App& app, int& exit_code) {
   CLI::App* volume = app.add_subcommand("volume", "Encrypted volumes on this machine");
   volume->require_subcommand(1);
@@ -185,6 +209,7 @@ void AddVolumeCommands(CLI::App& app, int& exit_code) {
   AddVolumeMount(*volume, exit_code);
   AddVolumeUnmount(*volume, exit_code);
   AddVolumeReencrypt(*volume, exit_code);
+  AddVolumeTransfers(*volume, exit_code);
   struct Simple {
     const char* name;
     const char* help;
@@ -286,7 +311,7 @@ int EndOfParsing(const CLI::App& app, const CLI::ParseError& error,
   return Fail(Error(ErrorCode::kInvalidArgument, sentence + " (--help shows what there is)"), json);
 }
 
-}  // namespace
+}  // namespace freehold::cli
 }  // namespace freehold::cli
 
 int main(int argc, char** argv) {

@@ -7,6 +7,7 @@
 // Pure: no I/O. Spec: docs/format/file.md, "Sizes".
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 namespace freehold {

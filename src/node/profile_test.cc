@@ -72,6 +72,7 @@ TEST(Profile, TakesParametersFromTheCommandLineAndRefusesUnknownOnes) {
 
 TEST(Profile, SaysOfEveryMistakeWhatIsWrong) {
   EXPECT_THAT(Complaint("name = "), HasSubstr("line 1"));
+  EXPECT_THAT(Complaint("[#"), HasSubstr("line 1: Error while parsing key"));
   EXPECT_THAT(Complaint(Replaced(kSmall, "user = \"\"\n", "")), HasSubstr("user is missing"));
   EXPECT_THAT(Complaint(Replaced(kSmall, "user", "usr")), HasSubstr("'usr' is no field"));
   EXPECT_THAT(Complaint(Replaced(kSmall, "user = \"\"", "user = 5")), HasSubstr("user must be"));
@@ -90,6 +91,14 @@ TEST(Profile, SaysOfEveryMistakeWhatIsWrong) {
               HasSubstr("Freehold's own"));
   EXPECT_THAT(Complaint(Replaced(kSmall, "ready =", "bin = [\"/b\"]\nready =")),
               HasSubstr("program is missing"));
+}
+
+TEST(Profile, TakesLettersBeyondAsciiOnlyAsEscapes) {
+  EXPECT_THAT(Complaint("\xc7\xbfJ"), HasSubstr("line 1: a character beyond ASCII"));
+  EXPECT_THAT(Complaint(Replaced(kSmall, "seconds = \"60\"", "seconds = \"\xc3\xa9\"")),
+              HasSubstr("line 14: a character beyond ASCII"));
+  const std::string toml = Replaced(kSmall, "seconds = \"60\"", "seconds = \"\\u00E9\"");
+  EXPECT_THAT(Plan(toml, {"/m", "", {}}).start, ElementsAre("sleep", "\xc3\xa9"));
 }
 
 TEST(Profile, RefusesASocketPathThatNoClientCouldName) {

@@ -11,30 +11,12 @@
 #include "fmt/format.h"
 #include "format/sizes.h"
 #include "node/tree_walk.h"
-#include "vfs/encrypted_header.h"
 #include "vfs/posix_file.h"
 #include "vfs/reencrypt_journal.h"
+#include "vfs/unsynced_header.h"
 
 namespace freehold {
 namespace {
-
-Result<bool> HasNeverSyncedHeader(File& file, std::uint64_t size) {
-  if (size == 0) return false;
-  Bytes header(std::min(size, kHeaderSize));
-  TRY(file.ReadAt(0, header));
-  return AllZero(header);
-}
-
-// The length stays as it is throughout, so that a second crash cannot lose it.
-Status Adopt(const FoundFile& found, std::uint64_t size, const VolumeKeys& keys) {
-  PosixFile file(TRY(found.Open(O_RDWR)));
-  // The body is emptied, durably, before a new salt comes.
-  TRY(file.Allocate(AllocateMode::kPunchHole, 0, size));
-  TRY(file.Sync(SyncKind::kDataAndMetadata));
-  if (size < kHeaderSize) TRY(file.Truncate(0));
-  if (size >= kHeaderSize) TRY(file.WriteAt(0, TRY(MakeHeader(keys)).bytes));
-  return file.Sync(SyncKind::kDataAndMetadata);
-}
 
 // Nothing where there is no journal, or one whose record was never finished.
 Result<std::optional<ReencryptRecord>> ReadJournal(const VolumePaths& paths,
@@ -88,14 +70,15 @@ Status RecoverAfterUncleanStop(const VolumePaths& paths, const VolumeKeys& keys)
     if (record.has_value() && TRY(Redo(found, *record, keys))) record.reset();
     {
       PosixFile file(TRY(found.Open(O_RDONLY)));
+      if (!TRY(HasUnsyncedHeader(file))) return {};
       size = TRY(file.Size());
-      if (!TRY(HasNeverSyncedHeader(file, size))) return {};
     }
     LogWarning("recovery", fmt::format("{}: never synced before the last stop; its {} bytes read "
                                        "as zeros",
                                        found.relative, LogicalSizeOf({size}).bytes));
     TRY(Remember(paths, found.relative));
-    return Adopt(found, size, keys);
+    PosixFile file(TRY(found.Open(O_RDWR)));
+    return AdoptUnsyncedFile(file, keys);
   }));
   if (unlink(paths.reencrypt_journal().c_str()) != 0 && errno != ENOENT) {
     return ErrnoError(errno, paths.reencrypt_journal());

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/crash_point.h"
 #include "format/units.h"
 #include "vfs/encrypted_header.h"
 
 namespace freehold {
 namespace {
+
+constexpr std::uint64_t kPageSize = 4096;  // of the kernel below
 
 // Ciphertext and, on the way in, plaintext pass through here; one per thread, wiped when it grows
 // or the thread ends.
@@ -76,8 +79,7 @@ Status EncryptedFile::WriteAt(std::uint64_t offset, ByteView data) {
   if (data.empty()) return {};
   std::unique_lock lock(io_);
   TRY(WriteHeaderIfNone());
-  const std::uint64_t end = offset + data.size();
-  if (end > size_) TRY(CleanTailBeforeGrowing());
+  TRY(CleanTail());
   if (offset > size_) TRY(Grow(offset));
   return WriteRange(offset, data);
 }
@@ -89,10 +91,10 @@ Status EncryptedFile::WriteRange(std::uint64_t offset, ByteView data) {
   const bool grows_over_tail = new_size > old_size && old_size % kBlockSize != 0;
   if (grows_over_tail) TRY(ReadBlock(BlockFloor(old_size), old_tail));
   if (auto written = EncryptAndWrite(offset, data, new_size); !written.ok()) {
-    // Out of space half way: back to the old length and the old last block.
-    (void)backing_->Truncate(BackingSizeOf({old_size}).bytes);
+    // Out of space half way: back to the old last block and the old length.
     tail_known_clean_ = false;
     if (grows_over_tail) (void)WriteTailBlock(old_size, old_tail);
+    (void)backing_->Truncate(BackingSizeOf({old_size}).bytes);
     return written;
   }
   const std::uint64_t backing_size = BackingSizeOf({new_size}).bytes;
@@ -126,6 +128,12 @@ Status EncryptedFile::EncryptAndWrite(std::uint64_t offset, ByteView data, std::
   MutableByteView blocks = run.first(last_end - unit_start);
   TRY(body_.Encrypt(unit_start, blocks));
   std::memset(run.data() + blocks.size(), 0, slack);
+  // A long write makes a file longer page by page. If only the slack lay on the next page, a crash
+  // could show the padding as contents; so the length comes first, in one step.
+  const bool slack_on_next_page = slack != 0 && last_end % kPageSize == 0;
+  if (slack_on_next_page && new_size > size_) {
+    TRY(backing_->Truncate(BackingSizeOf({new_size}).bytes));
+  }
   return backing_->WriteAt(BodyOffset(first_block), at(first_block));
 }
 
@@ -187,7 +195,7 @@ Status EncryptedFile::Truncate(std::uint64_t size) {
   if (size == size_) return {};
   if (size < size_) return Shrink(size);
   TRY(WriteHeaderIfNone());
-  TRY(CleanTailBeforeGrowing());
+  TRY(CleanTail());
   return Grow(size);
 }
 
@@ -199,57 +207,61 @@ Status EncryptedFile::Grow(std::uint64_t size) {
 }
 
 Status EncryptedFile::Shrink(std::uint64_t size) {
-  std::uint8_t block[kBlockSize] = {};
-  const bool partial = size % kBlockSize != 0;
-  if (partial) TRY(ReadBlock(BlockFloor(size), block));
-  // The length goes first: in between, stale slack is invisible, and later growth cleans it.
+  TRY(CleanTail());
+  if (size % kBlockSize != 0) {
+    std::uint8_t block[kBlockSize];
+    TRY(ReadBlock(BlockFloor(size), block));
+    const std::size_t kept = size % kBlockSize;
+    std::memset(block + kept, 0, kBlockSize - kept);
+    TRY(WriteTailBlock(size, block));
+  }
   TRY(backing_->Truncate(BackingSizeOf({size}).bytes));
   size_ = size;
-  if (!partial) return {};
-  tail_known_clean_ = false;
-  const std::size_t kept = size % kBlockSize;
-  std::memset(block + kept, 0, kBlockSize - kept);
-  return WriteTailBlock(size, block);
+  return {};
 }
 
+// The last block of a file of `size` bytes, and zeros over the block behind it, as far as there is
+// one. So a cut to `size` that follows goes through zeros: one through a block of ciphertext would
+// leave half a block, and a crash can keep it together with the old length.
 Status EncryptedFile::WriteTailBlock(std::uint64_t size, ByteView block) {
   const std::uint64_t block_offset = BlockFloor(size);
+  const std::uint64_t slack_offset = BodyOffset(block_offset + kBlockSize);
   const std::size_t before = block_offset - UnitFloor(block_offset);
-  const std::size_t slack = size % kBlockSize;
+  const std::uint64_t backing_size = TRY(backing_->Size());
+  const std::uint64_t behind = backing_size > slack_offset ? backing_size - slack_offset : 0;
+  const std::size_t zeros = std::clamp<std::uint64_t>(behind, size % kBlockSize, kBlockSize);
   std::uint8_t unit[kUnitSize + kBlockSize] = {};
   std::memcpy(unit + before, block.data(), kBlockSize);
   MutableByteView run = MutableByteView(unit).first(before + kBlockSize);
   TRY(body_.Encrypt(UnitFloor(block_offset), run));
-  std::memset(unit + before + kBlockSize, 0, slack);
-  TRY(backing_->WriteAt(BodyOffset(block_offset), ByteView(unit + before, kBlockSize + slack)));
-  tail_known_clean_ = true;
-  tail_needs_sync_ = true;
-  return {};
+  std::memset(unit + before + kBlockSize, 0, zeros);
+  return backing_->WriteAt(BodyOffset(block_offset), ByteView(unit + before, kBlockSize + zeros));
 }
 
-// A crash, or a shrink that was never synced, can leave old bytes in the padding and the slack.
-// They must be zeros on the disk before a longer length can make them visible.
-Status EncryptedFile::CleanTailBeforeGrowing() {
+// Before the first change to a file. A crash that kept a shorter length and lost what goes with it
+// leaves old bytes in the padding and the slack. They become zeros on the disk before anything else
+// happens, or a later crash could bring them back under a longer length.
+Status EncryptedFile::CleanTail() {
   const std::size_t partial = size_ % kBlockSize;
-  if (partial == 0) return {};
-  if (!tail_known_clean_) {
+  if (tail_known_clean_ || IsMutant("slack-not-zeroed")) return {};
+  if (partial != 0) {
     const std::uint64_t block_offset = BlockFloor(size_);
     std::uint8_t block[kBlockSize];
     std::uint8_t slack[kBlockSize] = {};
     TRY(DecryptRange(block_offset, block));
     TRY(backing_->ReadAt(BodyOffset(block_offset + kBlockSize),
                          MutableByteView(slack).first(partial)));
-    const ByteView padding = ByteView(block).subspan(partial);
-    if (!AllZero(padding) || !AllZero(slack)) {
+    if (!AllZero(ByteView(block).subspan(partial)) || !AllZero(slack)) {
       std::memset(block + partial, 0, kBlockSize - partial);
       TRY(WriteTailBlock(size_, block));
+      TRY(backing_->Sync(SyncKind::kData));
     }
-    tail_known_clean_ = true;
-  }
-  if (tail_needs_sync_) {
+  } else if (size_ == 0 && TRY(backing_->Size()) > kHeaderSize) {
+    // A body that was cut to less than a block reads as empty, and now becomes so.
+    TRY(backing_->Truncate(kHeaderSize));
     TRY(backing_->Sync(SyncKind::kData));
-    tail_needs_sync_ = false;
   }
+  tail_known_clean_ = true;
   return {};
 }
 
@@ -257,11 +269,11 @@ Status EncryptedFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uin
   std::unique_lock lock(io_);
   TRY(CheckWhole());
   const std::uint64_t end = offset + length;
+  TRY(CleanTail());
   if (mode == AllocateMode::kPunchHole || mode == AllocateMode::kZeroRange) {
     return ZeroRange(mode, offset, std::min(end, size_));
   }
   TRY(WriteHeaderIfNone());
-  if (mode == AllocateMode::kExtend && end > size_) TRY(CleanTailBeforeGrowing());
   TRY(backing_->Allocate(AllocateMode::kKeepSize, BodyOffset(offset), length + kBlockSize));
   if (mode == AllocateMode::kExtend && end > size_) return Grow(end);
   return {};
@@ -281,20 +293,20 @@ Status EncryptedFile::ZeroRange(AllocateMode mode, std::uint64_t offset, std::ui
   return backing_->Allocate(mode, BodyOffset(inner_start), inner_end - inner_start);
 }
 
+// Not under io_: a flush may take long, and what it covers is what was written before it.
 Status EncryptedFile::Sync(SyncKind kind) {
-  // Not under io_: a flush may take long, and what it covers is what was written before it.
-  bool covers_tail = false;
-  {
-    std::shared_lock lock(io_);
-    covers_tail = tail_needs_sync_;
-  }
+  if (IsMutant("header-slot-not-synced")) return SyncAllButHeader(kind);
+  return backing_->Sync(kind);
+}
+
+// Only as a mutant: what a sync would be that left the header in memory.
+Status EncryptedFile::SyncAllButHeader(SyncKind kind) {
+  std::unique_lock lock(io_);
+  Bytes header(kHeaderSize);
+  header.resize(TRY(backing_->ReadAt(0, header)));
+  if (!header.empty()) TRY(backing_->WriteAt(0, Bytes(header.size())));
   TRY(backing_->Sync(kind));
-  if (covers_tail) {
-    std::unique_lock lock(io_);
-    TRY(backing_->Sync(kind));  // the tail may have been rewritten in between
-    tail_needs_sync_ = false;
-  }
-  return {};
+  return header.empty() ? Status() : backing_->WriteAt(0, header);
 }
 
 Result<std::uint64_t> EncryptedFile::SeekData(std::uint64_t offset) {

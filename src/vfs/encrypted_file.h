@@ -2,8 +2,9 @@
 //
 // A File over a backing File. The header is written with the first data, in the same file and so
 // under the same Sync. Rules kept here: a partial 16-byte block is merged under the file's lock;
-// slack and padding are zero and are cleaned, durably, before the file grows over them; a read
-// never sees half of a concurrent write's block (its ciphertext would decode to noise).
+// slack and padding are zero, and what a crash left there is cleaned, durably, before the first
+// change; no half block of ciphertext is ever made, not even for a moment; a read never sees half
+// of a concurrent write's block. vfs/crash_model.h judges all of this.
 // Errors: kFileCorrupt at Open for a bad header; kSealed once the keys are gone; else the backing
 // file's. Threads: safe. Spec: vfs/file.h, docs/format/file.md.
 #pragma once
@@ -64,8 +65,9 @@ class EncryptedFile : public File {
   Status EncryptAndWrite(std::uint64_t offset, ByteView data, std::uint64_t new_size);
   Status Grow(std::uint64_t size);
   Status Shrink(std::uint64_t size);
-  Status CleanTailBeforeGrowing();
+  Status CleanTail();
   Status WriteTailBlock(std::uint64_t size, ByteView block);
+  Status SyncAllButHeader(SyncKind kind);
   Status ZeroRange(AllocateMode mode, std::uint64_t offset, std::uint64_t end);
   // The plaintext of the block at `block_offset`, zeros where the file ends.
   Status ReadBlock(std::uint64_t block_offset, MutableByteView block);
@@ -87,7 +89,6 @@ class EncryptedFile : public File {
   BodyCipher body_;                // no current cipher until there is a header
   std::uint64_t size_ = 0;         // plaintext bytes
   bool tail_known_clean_ = false;  // padding and slack after a partial last block are zeros
-  bool tail_needs_sync_ = false;   // ... and were made so since the last Sync
   bool half_reencrypted_ = false;  // a chunk is neither old nor new, until the journal is redone
 };
 

@@ -33,6 +33,7 @@ Result<std::uint64_t> EncryptedFile::ReencryptStep(ReencryptJournal& journal,
     if (other_slot_old_) TRY(RenewOtherSlot());
     return std::uint64_t{0};
   }
+  TRY(CleanTail());
   if (body_.previous == nullptr) TRY(BeginReencryption(*dek));
 
   const std::uint64_t before = body_.watermark;

@@ -234,6 +234,17 @@ TEST_F(EncryptedFileTest, AFileCutAtAnyLengthIsAPrefixOrAnErrorNeverNoise) {
   }
 }
 
+TEST_F(EncryptedFileTest, WhatIsLeftOfACutBlockIsGoneBeforeTheFileGrowsOverIt) {
+  ASSERT_TRUE(Open()->WriteAt(0, Pattern(16)).ok());
+  disk_.contents().resize(kHeaderSize + 12);
+  auto file = Open();
+  EXPECT_EQ(*file->Size(), 0U);
+  ASSERT_TRUE(file->WriteAt(40, AsBytes("tail")).ok());
+  Bytes model(44);
+  std::copy_n("tail", 4, model.begin() + 40);
+  EXPECT_EQ(ReadAll(*file), model);
+}
+
 TEST_F(EncryptedFileTest, AFullDiskInTheMiddleOfAWriteLosesNothingThatWasThere) {
   for (std::size_t partial = 0; partial < 200; partial += 3) {
     disk_.contents().clear();

@@ -87,11 +87,24 @@ void Getattr(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
   if (node != nullptr) ReplyAttributes(request, state, *node);
 }
 
+// The kernel hands over a file's times late, with a syncfs perhaps when the file has been removed
+// and is gone: nobody can ever read them, and syncfs must not fail for that.
+bool AreLateTimes(const Node& node, int to_set, int error) {
+  constexpr int kTimes = FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_CTIME;
+  return error == ESTALE && node.regular && (to_set & ~kTimes) == 0;
+}
+
 void Setattr(fuse_req_t request, fuse_ino_t id, struct stat* wanted, int to_set, fuse_file_info*) {
   FREEHOLD_ENTER(request);
   NodePtr node = NodeOrReply(request, id);
   if (node == nullptr) return;
   if (const int error = ApplyAll(request, node, *wanted, to_set); error != 0) {
+    if (AreLateTimes(*node, to_set, error)) {
+      struct stat gone = *wanted;
+      gone.st_ino = node->inode;
+      gone.st_mode = S_IFREG;
+      return void(fuse_reply_attr(request, &gone, 0));
+    }
     return void(fuse_reply_err(request, error));
   }
   ReplyAttributes(request, state, *node);

@@ -78,6 +78,11 @@ void Write(fuse_req_t request, fuse_ino_t id, const char* data, std::size_t size
   }
   auto written =
       (*file)->WriteAt(static_cast<std::uint64_t>(offset), AsBytes(std::string_view(data, size)));
+  // Past the kernel's cache a synchronous write is ours to sync; through it the kernel asks for it.
+  if (written.ok() && info->writepage == 0 && (info->flags & (O_SYNC | O_DSYNC)) != 0) {
+    const bool all = (info->flags & O_SYNC) == O_SYNC;
+    written = (*file)->Sync(all ? SyncKind::kDataAndMetadata : SyncKind::kData);
+  }
   if (!written.ok()) return void(fuse_reply_err(request, ErrnoOf(written.error())));
   if (info->writepage == 0) DropPrivilegeBits(request, *node);
   fuse_reply_write(request, size);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "adapters/fuse/operations.h"
+#include "base/crash_point.h"
 
 namespace freehold::fuse {
 namespace {
@@ -96,6 +97,7 @@ void Fsyncdir(fuse_req_t request, fuse_ino_t id, int data_only, fuse_file_info*)
   if (node == nullptr) return;
   auto fd = state.nodes.Open(*node, O_RDONLY | O_DIRECTORY);
   if (!fd) return void(fuse_reply_err(request, fd.error()));
+  if (IsMutant("fsyncdir-ignored")) return void(fuse_reply_err(request, 0));
   const int result = data_only != 0 ? fdatasync(fd->get()) : fsync(fd->get());
   fuse_reply_err(request, result == 0 ? 0 : errno);
 }

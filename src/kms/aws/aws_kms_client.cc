@@ -124,7 +124,9 @@ KmsResult<json::object> AwsKmsClient::Call(const std::string& operation, json::o
   const std::string body = json::serialize(request);
   auto answer = WithRetries<json::object>(surroundings_, [&] { return CallOnce(operation, body); });
   if (!answer.has_value()) {
-    const bool vague = answer.error().code == "KMSInvalidStateException";
+    // An answer to DescribeKey itself cannot be refined: asking again would never end.
+    const bool vague =
+        answer.error().code == "KMSInvalidStateException" && operation != "DescribeKey";
     return vague ? tl::unexpected(Refined(std::move(answer.error()))) : std::move(answer);
   }
   if (const std::string key = TextOf(*answer, "KeyId"); names_key && key != key_arn_) {

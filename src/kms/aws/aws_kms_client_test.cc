@@ -118,6 +118,12 @@ TEST_F(AwsKms, AsksForTheStateWhenTheServiceOnlySaysInvalid) {
   EXPECT_EQ(DecryptFailure().kms_class, KmsClass::kAmbiguous);
 }
 
+TEST_F(AwsKms, DoesNotAskForTheStateForEverOfAServiceThatOnlySaysInvalid) {
+  for (int i = 0; i < 5; ++i) server_.Add(KmsError("KMSInvalidStateException"));
+  EXPECT_EQ(DecryptFailure().kms_class, KmsClass::kAmbiguous);
+  EXPECT_EQ(server_.Requests().size(), 2u);
+}
+
 TEST_F(AwsKms, TellsTheRotationStatus) {
   Answer(R"({"KeyRotationEnabled":true})");
   EXPECT_TRUE(client_.GetKeyRotationStatus().value_or(false));

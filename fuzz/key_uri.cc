@@ -1,0 +1,24 @@
+// The URI of a key: kms/key_uri.h. And the text codecs of base/bytes.h.
+#include "kms/key_uri.h"
+
+#include "fuzz/fuzzing.h"
+
+using namespace freehold;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text = AsText(ByteView(data, size));
+  if (const auto uri = KeyUri::Parse(text); uri.ok()) {
+    FUZZ_EXPECT(KeyUri::Parse(uri->text()).value() == *uri);
+    FUZZ_EXPECT(KeyUri::Parse(uri->AwsArn()).value() == *uri);
+  }
+  // One text for each row of octets.
+  if (const auto octets = Base64Decode(text); octets.ok()) {
+    FUZZ_EXPECT(Base64Encode(*octets) == text);
+  }
+  if (const auto octets = HexDecode(text); octets.ok()) {
+    FUZZ_EXPECT(HexDecode(HexEncode(*octets)).value() == *octets);
+  }
+  const std::string printable = Printable(text);
+  FUZZ_EXPECT(Printable(printable) == printable);
+  return 0;
+}

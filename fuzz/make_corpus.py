@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Makes the seeds under fuzz/corpus/ from the pages' examples, the profiles and the wire's words.
+
+The seeds are in the repository: run this when a format changes. Each function is one target.
+"""
+
+import hashlib
+import json
+import pathlib
+import re
+import struct
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+MRK = "aws-kms://arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+ROLE = "arn:aws:iam::444455556666:role/r"
+
+
+def page_dump(page, name):
+    """The bytes of a ```hexdump of docs/format/."""
+    text = (ROOT / "docs/format" / page).read_text()
+    block = re.search(rf"```hexdump {name}\n(.*?)```", text, re.S).group(1)
+    out, row = b"", b""
+    for line in block.splitlines():
+        if line == "*":
+            continue
+        offset = int(line[:8], 16)
+        while len(out) < offset and row:
+            out += row
+        row = bytes.fromhex(line[8:].split("|")[0].replace(" ", ""))
+        out += row
+    return out
+
+
+def file_header():
+    header = page_dump("file.md", "example-file")[:4096]
+    empty = bytes(512)
+    return [header, empty + header[512:], header[:2048] + empty + header[2560:], header[:512],
+            bytes(4096), header[:100]]
+
+
+def encrypted_file():
+    example = page_dump("file.md", "example-file")
+    where = [(0, 5), (40, 20), (51, 16), (300, 700)]
+    files = [example, example[:4096 + 32], example[:4096], b"", example[:-2]]
+    return [struct.pack(">H", at) + bytes(divmod(length, 16)) + file
+            for file, (at, length) in zip(files, where + [(5, 3)])]
+
+
+def keyring():
+    example = page_dump("keyring.md", "example-keyring")
+    return [example, example[:60], example + b"\0"]
+
+
+def profile():
+    small = """name = "small"
+user = ""
+data = "{mount}/db"
+initialized_if = "{data}/made"
+log = "{mount}/log"
+init = [["sh", "-c", "touch {data}/made"]]
+start = ["sleep", "{seconds}"]
+ready = ["true"]
+private_tmpfs = []
+survives_kill = "all"
+survives_power_loss = "all"
+[parameters]
+seconds = "60"
+"""
+    return [small] + [path.read_text() for path in sorted((ROOT / "profiles").glob("*.toml"))]
+
+
+def aws_answers():
+    metadata = {"Arn": ARN, "KeyState": "Enabled", "KeyUsage": "ENCRYPT_DECRYPT",
+                "KeySpec": "SYMMETRIC_DEFAULT", "CurrentKeyMaterialId": "ab"}
+    session = ("<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId>"
+               "<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken></Credentials>"
+               "<AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/f</Arn></AssumedRoleUser>"
+               "</AssumeRoleResult></AssumeRoleResponse>")
+    identity = ("<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn</Arn>"
+                "</GetCallerIdentityResult></GetCallerIdentityResponse>")
+    keys = {"AccessKeyId": "A", "SecretAccessKey": "s", "Token": "t", "Code": "Success"}
+    blob = {"KeyId": ARN, "CiphertextBlob": "AAECAw==", "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
+    answers = [
+        (0, 200, blob), (1, 200, {"KeyId": ARN, "Plaintext": "AAECAw==", "KeyMaterialId": "ab"}),
+        (2, 200, dict(blob, Plaintext="AAEC")), (3, 200, {"KeyMetadata": metadata}),
+        (4, 200, {"KeyRotationEnabled": True, "KeyId": ARN}), (5, 200, session),
+        (6, 200, identity), (7, 200, keys), (8, 200, keys), (8, 200, "role\n"),
+        (1, 400, {"__type": "com.amazonaws.kms#DisabledException:http://x", "message": "no\nyes"}),
+        (1, 400, {"__type": "KMSInvalidStateException", "Message": "not now"}),
+        (5, 403, "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>"
+                 "<Message>no</Message></Error><RequestId>r</RequestId></ErrorResponse>"),
+        (1, 503, "<html>busy</html>"), (7, 500, ""),
+    ]
+    headers = "x-amzn-requestid: 1234\nx-amzn-errortype: AccessDeniedException:\n\n"
+    return [bytes([which]) + f"{status}\n{headers}".encode()
+            + (body if isinstance(body, str) else json.dumps(body)).encode()
+            for which, status, body in answers]
+
+
+def aws_config():
+    return [f"""# a comment
+[default]
+region = eu-west-1
+[profile customer]
+role_arn = {ROLE} ; another
+source_profile = default
+services = local
+s3 =
+  max_queue_size = 100
+[services local]
+kms =
+  endpoint_url = http://127.0.0.1:4566
+====
+[customer]
+aws_access_key_id = AKIDEXAMPLE
+aws_secret_access_key = wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY
+aws_session_token = token
+"""]
+
+
+def helper_protocol():
+    def text(value):
+        value = value.encode()
+        return struct.pack("<I", len(value)) + value
+
+    def frame(body, secret=b""):
+        return b"FHK1" + struct.pack("<II", len(body), len(secret)) + body + secret
+
+    wrapped = text("ciphertext") + text("version") + text("SYMMETRIC_DEFAULT")
+    request = text("aws-kms://" + ARN) + text(ROLE) + text("external")
+    context = struct.pack("<I", 1) + text("freehold:purpose") + text("kek")
+    facts = text("Enabled") + text("ab") + b"\x02" + text("daily") + text("identity")
+    failure = b"".join(map(text, ["denied", "AccessDeniedException", "no", "Decrypt", "r", "do"]))
+    return ([frame(bytes([1, operation]) + request + context + wrapped, b"k" * 32)
+             for operation in (1, 2, 3, 4)]
+            + [frame(b"\x02\x00" + wrapped + facts, b"k" * 32), frame(b"\x02\x01" + failure)])
+
+
+def control_request():
+    lines = [{"command": "status"}, {"command": "unmount", "force": True},
+             {"command": "rotate-key", "key": "aws-kms://" + ARN, "principal": ROLE,
+              "external_id": "x"}, {"command": "database-started", "pid": 17}]
+    text = [json.dumps(line) + "\n" for line in lines]
+    return text + ["".join(text), "[1]\n\n{}\n{\"command\":\n", "{" + " " * 5000 + "}\n{}\n"]
+
+
+def key_uri():
+    return [ARN, "aws-kms://" + ARN, MRK, "arn:aws:kms:eu-west-1:111122223333:alias/a", "AAECAw==",
+            "deadbeef", "caf\u00e9 \u20ac \U0001f511", "a\x1b[31m"]
+
+
+def sigv4():
+    credential = "AKIDEXAMPLE/20150830/us-east-1/service/aws4_request"
+    authorization = (f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host;x-amz-date, "
+                     f"Signature={'ab' * 32}")
+    headers = "host: example.amazonaws.com\nx-amz-date: 20150830T123600Z\nmy-header:  a   b \n\n"
+    return [f"{authorization}\nGET\n{target}\n{headers}body"
+            for target in ("/", "/a/../b//%20?x=1&x=0&y", "/?Param2=v&Param1=%e1%88%b4")]
+
+
+def kms_policy():
+    def policy(**statement):
+        return json.dumps({"Version": "2012-10-17", "Id": "p", "Statement": [statement]})
+
+    everybody = {"AWS": ["arn:aws:iam::111122223333:root", "111122223333", "*"]}
+    return [
+        policy(Sid="s", Effect="Allow", Principal=everybody, Action="kms:*", Resource="*"),
+        policy(Effect="Deny", Principal="*", Action=["kms:Decrypt", "kms:En*"], Resource="*",
+               Condition={"StringNotEqualsIfExists": {"kms:ViaService": "s3.*"},
+                          "ForAnyValue:StringLike": {"kms:EncryptionContextKeys": ["freehold:?*"]},
+                          "Null": {"kms:EncryptionContext:freehold:purpose": "false"},
+                          "Bool": {"kms:GrantIsForAWSResource": True}}),
+        policy(Effect="Allow", Principal={"AWS": ROLE}, Action="sts:AssumeRole",
+               Condition={"StringEquals": {"sts:ExternalId": "x"}}),
+        policy(Effect="Allow", Action="kms:Decrypt", Resource=ARN,
+               Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/r"}}),
+    ]
+
+
+def kms_store():
+    key = {"id": "1234", "account": "111122223333", "region": "eu-west-1", "description": "",
+           "policy": "{}", "state": 0, "created": 1, "deletion": None, "rotates": True,
+           "rotation_days": 365, "next_rotation": 2, "tags": {"a": "b"},
+           "materials": [{"id": "m", "sealed": "AAEC", "created": 1, "rotation": ""}]}
+    named = {"account": "111122223333", "name": "n", "id": "i", "created": 1, "policies": {"p": "{}"}}
+    state = {"format": 1, "accounts": {"111122223333": "customer"}, "keys": [key],
+             "aliases": [{"account": "111122223333", "region": "eu-west-1", "name": "alias/a",
+                          "key_id": "1234", "created": 1, "updated": 2}],
+             "users": [named],
+             "roles": [dict(named, description="", trust_policy="{}", max_session_seconds=3600)],
+             "access": [{"id": "AKID", "account": "111122223333", "user": "n",
+                         "sealed_secret": "AAEC", "created": 1}],
+             "sessions_valid_from": 0}
+    return [json.dumps(state), json.dumps(dict(state, format=2))]
+
+
+def kms_request():
+    context = {"EncryptionContext": {"freehold:purpose": "kek"}}
+    key, blob = {"KeyId": "@KEY@"}, {"CiphertextBlob": "@BLOB@"}
+    policy = kms_policy()[0]
+    operations = {
+        "CreateKey": {"Description": "d", "Tags": [{"TagKey": "a", "TagValue": "b"}]},
+        "DescribeKey": key, "ListKeys": {"Limit": 2}, "DisableKey": key, "EnableKey": key,
+        "ScheduleKeyDeletion": dict(key, PendingWindowInDays=7), "CancelKeyDeletion": key,
+        "UpdateKeyDescription": dict(key, Description="x"), "GetKeyPolicy": key,
+        "PutKeyPolicy": dict(key, PolicyName="default", Policy=policy), "ListKeyPolicies": key,
+        "TagResource": dict(key, Tags=[{"TagKey": "a", "TagValue": "b"}]),
+        "UntagResource": dict(key, TagKeys=["a"]), "ListResourceTags": key,
+        "CreateAlias": {"AliasName": "alias/a", "TargetKeyId": "@KEY@"},
+        "UpdateAlias": {"AliasName": "alias/a", "TargetKeyId": "@KEY@"}, "ListAliases": key,
+        "DeleteAlias": {"AliasName": "alias/a"}, "EnableKeyRotation": dict(key, RotationPeriodInDays=90),
+        "DisableKeyRotation": key, "GetKeyRotationStatus": key, "ListKeyRotations": key,
+        "RotateKeyOnDemand": key, "Encrypt": dict(key, Plaintext="AAEC", **context),
+        "Decrypt": dict(blob, **key), "ReEncrypt": dict(blob, DestinationKeyId="@KEY@"),
+        "GenerateDataKey": dict(key, KeySpec="AES_256", **context),
+        "GenerateDataKeyWithoutPlaintext": dict(key, NumberOfBytes=32),
+        "GenerateDataKeyPair": dict(key, KeyPairSpec="RSA_2048"), "GenerateRandom": {"NumberOfBytes": 8},
+        "GetPublicKey": key, "Sign": key,
+    }
+    seeds = [f"sign\nx-amz-target: TrentService.{name}\n\n{json.dumps(body)}"
+             for name, body in operations.items()]
+    forms = ["Action=GetCallerIdentity&Version=2011-06-15",
+             f"Action=AssumeRole&Version=2011-06-15&RoleArn={ROLE}&RoleSessionName=f&ExternalId=x"]
+    named = "&RoleName=r&UserName=u&PolicyName=p&AccessKeyId=A&Path=/"
+    document = "&PolicyDocument=%7B%7D&AssumeRolePolicyDocument=%7b%22Version%22:%222012-10-17%22%7d"
+    for name in ("CreateUser", "DeleteUser", "CreateAccessKey", "DeleteAccessKey", "CreateRole",
+                 "GetRole", "ListRoles", "UpdateAssumeRolePolicy", "DeleteRole", "PutRolePolicy",
+                 "DeleteRolePolicy", "PutUserPolicy", "DeleteUserPolicy"):
+        forms.append(f"Action={name}&Version=2010-05-08{named}{document}")
+    seeds += ["sign\ncontent-type: application/x-www-form-urlencoded\n\n" + form for form in forms]
+    unsigned = sigv4()[0].split("\n")[0]
+    return seeds + [f"\nhost: h\nx-amz-date: 20150830T123600Z\nauthorization: {unsigned}\n"
+                    f"x-amz-security-token: AAEC\nx-amz-target: TrentService.Decrypt\n\n{{}}"]
+
+
+def main():
+    for make in (file_header, encrypted_file, keyring, profile, aws_answers, aws_config,
+                 helper_protocol, control_request, key_uri, sigv4, kms_policy, kms_store,
+                 kms_request):
+        folder = ROOT / "fuzz/corpus" / make.__name__
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("seed-*"):
+            old.unlink()
+        for seed in make():
+            seed = seed if isinstance(seed, bytes) else seed.encode()
+            (folder / f"seed-{hashlib.sha256(seed).hexdigest()[:8]}").write_bytes(seed)
+
+
+if __name__ == "__main__":
+    main()
