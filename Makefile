@@ -34,7 +34,7 @@ check: ## format, lints, include graph, headers that compile alone
 	@tools/check
 
 asan: ## the C++ tests and the mount under AddressSanitizer and UndefinedBehaviorSanitizer
-	@tools/setup build run test
+	@tools/setup build run mariadb clickhouse npm test
 	@cmake --preset asan >/dev/null
 	@$(NINJA) -C build/asan
 	@cd build/asan && $(SUDO) env UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
