@@ -18,11 +18,12 @@ build: ## the release binary at build/freehold
 	@cmake --preset release >/dev/null
 	@$(NINJA) -C build freehold
 
-demo: ## a real PostgreSQL under a customer's key, in six beats (KEEP=1 leaves it running)
-	@tools/demo
+DB := postgresql
+demo: ## a real database under a customer's key, in six beats (DB=mariadb|clickhouse, KEEP=1 leaves it running)
+	@tools/demo $(DB)
 
 test-build:
-	@tools/setup build run test
+	@tools/setup build run mariadb clickhouse npm test
 	@cmake --preset test >/dev/null
 	@$(NINJA) -C build/test
 
@@ -36,7 +37,7 @@ check: ## format, lints, include graph, headers that compile alone
 	@tools/check
 
 asan: ## the C++ tests and the mount under AddressSanitizer and UndefinedBehaviorSanitizer
-	@tools/setup build run test
+	@tools/setup build run mariadb clickhouse npm test
 	@cmake --preset asan >/dev/null
 	@$(NINJA) -C build/asan
 	@cd build/asan && $(SUDO) env UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
@@ -53,9 +54,9 @@ tsan: ## the C++ tests, one at a time, and the mount under ThreadSanitizer
 	  FREEHOLD_BIN=$(CURDIR)/build/tsan/freehold $(PYTEST) $(TSAN_TESTS)
 	@! cat build/tsan/races/* 2>/dev/null
 
-crash: test-build ## the long crash campaign: 20 rounds of kill -9 under pgbench
-	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_CRASH_ROUNDS=20 \
-	  $(PYTEST) tests/crash_test.py
+crash: test-build ## the long crash campaign: 50 rounds of kill -9 and of power loss, every database
+	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_CRASH_ROUNDS=50 \
+	  $(PYTEST) tests/crash_test.py tests/database_crash_test.py
 
 fuzz: ## libFuzzer on every parser, FUZZ_SECONDS each (600), FUZZ_TARGETS of fuzz/ (all)
 	@tools/setup build test

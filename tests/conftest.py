@@ -43,3 +43,19 @@ def mounted(volume):
     volume.mount()
     volume.mount_point.chmod(0o755)
     return volume
+
+
+MEASURED = []
+
+
+@pytest.fixture
+def report():
+    """Takes a line for the end of the run: versions of real servers, figures that were measured."""
+    return MEASURED.append
+
+
+def pytest_terminal_summary(terminalreporter):
+    if MEASURED:
+        terminalreporter.section("measured")
+        for line in MEASURED:
+            terminalreporter.write_line(line)

@@ -38,6 +38,22 @@ def psql(sockets, port, sql):
         env=dict(os.environ, PGCONNECT_TIMEOUT="10"))
 
 
+def amcheck(sockets, port):
+    """pg_amcheck of every table and index of every database; returns its complaints."""
+    done = run_as_postgres(
+        "pg_amcheck", "-h", sockets, "-p", port, "--all", "--install-missing", "--heapallindexed",
+        "--parent-check", "--rootdescend")
+    return done.stdout + done.stderr if done.returncode != 0 else ""
+
+
+def checked_pages(data):
+    """pg_checksums of a stopped server's pages: what it counted; fails if one is wrong."""
+    done = run_as_postgres("pg_checksums", "--check", "-D", data)
+    assert done.returncode == 0, done.stderr
+    return "pg_checksums: " + ", ".join(
+        " ".join(line.split()) for line in done.stdout.splitlines()[1:4])
+
+
 class Postgres:
     def __init__(self, data, sockets):
         self.data, self.sockets, self.port = pathlib.Path(data), pathlib.Path(sockets), free_port()
@@ -46,7 +62,8 @@ class Postgres:
     def initialise(self):
         self.data.mkdir(mode=0o700)
         os.chown(self.data, as_postgres()["user"], as_postgres()["group"])
-        done = run_as_postgres("initdb", "-D", self.data, "-A", "trust", "--no-instructions")
+        done = run_as_postgres("initdb", "-D", self.data, "-A", "trust", "--data-checksums",
+                               "--no-instructions")
         assert done.returncode == 0, done.stderr
 
     def start(self, *options):

@@ -24,6 +24,16 @@ def alive(pid):
     return bool(fields) and fields[0] != "Z"
 
 
+def identified(pids):
+    """With their start times: a number alone may soon be another process's."""
+    return {(pid, fields[19]) for pid in pids if (fields := stat(pid))}
+
+
+def any_alive(processes):
+    """Of those that identified() gave."""
+    return any((f := stat(pid)) and f[0] != "Z" and f[19] == start for pid, start in processes)
+
+
 def words_of(pid):
     """The command line."""
     return _read(pid, "cmdline").split(b"\0")

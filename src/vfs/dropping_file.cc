@@ -66,6 +66,11 @@ Result<std::unique_ptr<File>> DroppingLayer::Open(std::unique_ptr<File> backing)
   return std::unique_ptr<File>(std::make_unique<DroppingFile>(std::move(backing), inode, *this));
 }
 
+void DroppingLayer::KeepAll() {
+  std::lock_guard lock(mutex_);
+  changes_.clear();
+}
+
 std::size_t DroppingLayer::DropUnsynced() {
   std::lock_guard lock(mutex_);
   const std::size_t count = changes_.size();

@@ -20,6 +20,9 @@ class DroppingLayer : public FileLayer {
   Result<std::unique_ptr<File>> Open(std::unique_ptr<File> backing) override;
   std::uint64_t VisibleSize(std::uint64_t backing_size) const override { return backing_size; }
 
+  // As after a sync of every file.
+  void KeepAll();
+
   // Returns how many changes were taken back. No file may be in use any more.
   std::size_t DropUnsynced();
 

@@ -2,6 +2,7 @@
 //
 // Prints "ready" when mounted. SIGUSR1 is the power cut: every request fails from then on, all that
 // was never synced is taken back, the mount goes, and the number of lost changes is printed.
+// SIGUSR2 is the operating system writing back what it has: all of it is kept, and "kept" is printed.
 // SIGTERM ends it without a loss.
 #include <signal.h>
 
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGUSR1);
+  sigaddset(&signals, SIGUSR2);
   sigaddset(&signals, SIGTERM);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   freehold::DroppingLayer layer;
@@ -30,7 +32,11 @@ int main(int argc, char** argv) {
   std::puts("ready");
   std::fflush(stdout);
   int number = 0;
-  sigwait(&signals, &number);
+  while (sigwait(&signals, &number) == 0 && number == SIGUSR2) {
+    layer.KeepAll();
+    std::puts("kept");
+    std::fflush(stdout);
+  }
   if (number == SIGUSR1) {
     (*mount)->Fence(std::chrono::seconds(10));
     (*mount)->DropContents();
