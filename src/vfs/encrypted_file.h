@@ -50,13 +50,23 @@ class EncryptedFile : public File {
   KeyUse Keys();
 
   // Brings the next chunk, at most `max_bytes`, under the volume's newest DEK; writers wait for it.
-  // The bytes that it covered; 0: the whole file is under that DEK. On an error nothing has
-  // changed, or the file serves nobody until the journal has been done again at the next opening.
-  Result<std::uint64_t> ReencryptStep(ReencryptJournal& journal, std::uint64_t max_bytes);
+  // On an error nothing has changed, or the file serves nobody until the journal has been done
+  // again at the next opening.
+  struct Step {
+    bool done = false;          // the whole file is under that DEK
+    std::uint64_t covered = 0;  // bytes, holes included
+    std::uint64_t written = 0;  // bytes, without the holes
+  };
+  Result<Step> ReencryptStep(ReencryptJournal& journal, std::uint64_t max_bytes);
 
  private:
   EncryptedFile(std::unique_ptr<File> backing, const VolumeKeys& keys)
       : backing_(std::move(backing)), keys_(keys) {}
+
+  struct Range {
+    std::uint64_t start = 0;
+    std::uint64_t end = 0;
+  };
 
   Status CheckWhole() const;
   // Callers of all of these hold io_ exclusively.
@@ -72,6 +82,7 @@ class EncryptedFile : public File {
   // The plaintext of the block at `block_offset`, zeros where the file ends.
   Status ReadBlock(std::uint64_t block_offset, MutableByteView block);
   Status DecryptRange(std::uint64_t block_offset, MutableByteView into);
+  Result<Range> NextData(std::uint64_t from, std::uint64_t max_bytes);
   Status BeginReencryption(const Dek& dek);
   Status FinishReencryption();
   Status RenewOtherSlot();
