@@ -35,6 +35,10 @@ Result<std::uint64_t> EncryptedFile::ReencryptStep(ReencryptJournal& journal,
   }
   TRY(CleanTail());
   if (body_.previous == nullptr) TRY(BeginReencryption(*dek));
+  // The record takes the length and the holes for what they are now. If a crash could bring back
+  // others, doing it again would leave bytes of the old key below the watermark.
+  if (may_be_unsynced_) TRY(backing_->Sync(SyncKind::kDataAndMetadata));
+  may_be_unsynced_ = false;
 
   const std::uint64_t before = body_.watermark;
   const std::uint64_t file_end = BlockCeil(size_);
@@ -55,8 +59,7 @@ Result<std::uint64_t> EncryptedFile::ReencryptStep(ReencryptJournal& journal,
     half_reencrypted_ = true;  // until the header tells
     TRY(backing_->WriteAt(BodyOffset(start), record.ciphertext));
     CrashPoint("reencrypt.written");
-    // The length too: no crash may bring back old bytes behind an end that this chunk has reached.
-    TRY(backing_->Sync(SyncKind::kDataAndMetadata));
+    TRY(backing_->Sync(SyncKind::kData));
     CrashPoint("reencrypt.synced");
   }
   if (end >= file_end) {

@@ -285,7 +285,7 @@ TEST_F(Reencryption, AFailedChunkServesNobodyUntilItIsDoneAgain) {
   const Bytes data = Pattern(9000, 8);
   WriteOld(data);
   AddDek();
-  Machine machine(5);  // stops in the write of the body
+  Machine machine(6);  // stops in the write of the body
   auto file = Open(machine);
   MachineJournal journal(machine, journal_);
   EXPECT_FALSE(file->ReencryptStep(journal, kChunk).ok());
