@@ -77,6 +77,7 @@ class EncryptedFile : public File {
   Status Shrink(std::uint64_t size);
   Status CleanTail();
   Status WriteTailBlock(std::uint64_t size, ByteView block);
+  Status EncryptBlock(std::uint64_t block_offset, MutableByteView block);
   Status SyncAllButHeader(SyncKind kind);
   Status ZeroRange(AllocateMode mode, std::uint64_t offset, std::uint64_t end);
   // The plaintext of the block at `block_offset`, zeros where the file ends.
@@ -100,6 +101,7 @@ class EncryptedFile : public File {
   BodyCipher body_;                // no current cipher until there is a header
   std::uint64_t size_ = 0;         // plaintext bytes
   bool tail_known_clean_ = false;  // padding and slack after a partial last block are zeros
+  bool may_be_unsynced_ = true;    // there were changes since the last chunk
   bool half_reencrypted_ = false;  // a chunk is neither old nor new, until the journal is redone
 };
 

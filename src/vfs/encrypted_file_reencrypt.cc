@@ -36,10 +36,13 @@ Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journ
   }
   TRY(CleanTail());
   if (body_.previous == nullptr) TRY(BeginReencryption(*dek));
+  // The record takes the length and the holes for what they are now. If a crash could bring back
+  // others, doing it again would leave bytes of the old key below the watermark.
+  if (may_be_unsynced_) TRY(backing_->Sync(SyncKind::kDataAndMetadata));
+  may_be_unsynced_ = false;
+
   const std::uint64_t before = body_.watermark;
   const Range chunk = TRY(NextData(before, max_bytes));
-  // The length, and all that was written so far: a redo meets the file as it is now.
-  TRY(backing_->Sync(SyncKind::kDataAndMetadata));
   ReencryptRecord record{header_.file_id, header_.dek_id, header_.salt, before, chunk.start, {}};
   record.ciphertext = TRY(ReencryptedChunk(chunk.start, chunk.end));
   TRY(journal.Record(TRY(EncodeReencryptRecord(record, keys_))));
@@ -48,7 +51,7 @@ Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journ
   if (!record.ciphertext.empty()) {
     TRY(backing_->WriteAt(BodyOffset(chunk.start), record.ciphertext));
     CrashPoint("reencrypt.written");
-    TRY(backing_->Sync(SyncKind::kDataAndMetadata));
+    TRY(backing_->Sync(SyncKind::kData));
     CrashPoint("reencrypt.synced");
   }
   if (chunk.end >= BlockCeil(size_)) {
