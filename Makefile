@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NINJA := ninja
 PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
+# What loads a mount and seals it, with threads that have something to race for.
+TSAN_TESTS := tests/parallel_test.py tests/posix_test.py tests/seal_test.py tests/rotate_test.py \
+  -m "not slow" -k "not killed and not dying and not block_of_the_device and not synchronous"
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help build demo test check asan tsan bench crash crash-model fuzz fuzz-short clean format
@@ -40,11 +43,16 @@ asan: ## the C++ tests and the mount under AddressSanitizer and UndefinedBehavio
 	@cd build/asan && $(SUDO) env UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
 	@$(SUDO) env UBSAN_OPTIONS=halt_on_error=1 FREEHOLD_BIN=$(CURDIR)/build/asan/freehold $(PYTEST) tests -m "not slow"
 
-tsan: ## the C++ tests under ThreadSanitizer
+# The crash model has one thread and nothing to race.
+tsan: ## the C++ tests, one at a time, and the mount under ThreadSanitizer
 	@tools/setup build run test
 	@cmake --preset tsan >/dev/null
 	@$(NINJA) -C build/tsan
-	@cd build/tsan && $(SUDO) ctest --output-on-failure -j2 --timeout 1200
+	@rm -rf build/tsan/races && mkdir build/tsan/races
+	@cd build/tsan && $(SUDO) env GTEST_FILTER='-CrashModelTest.*' ctest --output-on-failure --timeout 1200
+	@$(SUDO) env TSAN_OPTIONS=log_path=$(CURDIR)/build/tsan/races/process \
+	  FREEHOLD_BIN=$(CURDIR)/build/tsan/freehold $(PYTEST) $(TSAN_TESTS)
+	@! cat build/tsan/races/* 2>/dev/null
 
 crash: test-build ## the long crash campaign: 50 rounds of kill -9 and of power loss, every database
 	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_CRASH_ROUNDS=50 \

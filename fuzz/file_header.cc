@@ -7,7 +7,7 @@ using namespace freehold;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView input(data, size);
   const auto opened = OpenHeader(input, ExampleKeys());
-  if (opened.ok()) FUZZ_EXPECT(NewFileCipher(opened->header, ExampleKeys()).ok());
+  if (opened.ok()) FUZZ_EXPECT(NewBodyCipher(opened->header, ExampleKeys()).ok());
   // Without the MAC in the way: a slot that decodes says the same when it is encoded again.
   const auto header = DecodeSlotUnverified(input.first(std::min(size, kSlotSize)));
   if (!header.ok()) return 0;

@@ -91,7 +91,7 @@ class Served {
 Served& FreshEnough() {
   static std::unique_ptr<Served> served;
   static int requests = 0;
-  if (served == nullptr || ++requests % 2000 == 0) served = std::make_unique<Served>();
+  if (served == nullptr || ++requests % 50 == 0) served = std::make_unique<Served>();
   return *served;
 }
 

@@ -52,6 +52,10 @@ def keyring():
     return [example, example[:60], example + b"\0"]
 
 
+def reencrypt_journal():
+    return [bytes([0, 0]) + b"c" * 64, bytes([3, 5]) + b"c" * 4096, b"FHOLDJRN\1\0" + bytes(200)]
+
+
 def profile():
     small = """name = "small"
 user = ""
@@ -235,7 +239,7 @@ def kms_request():
 
 
 def main():
-    for make in (file_header, encrypted_file, keyring, profile, aws_answers, aws_config,
+    for make in (file_header, encrypted_file, keyring, reencrypt_journal, profile, aws_answers, aws_config,
                  helper_protocol, control_request, key_uri, sigv4, kms_policy, kms_store,
                  kms_request):
         folder = ROOT / "fuzz/corpus" / make.__name__

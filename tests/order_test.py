@@ -101,3 +101,18 @@ def test_an_order_to_seal_ends_a_rewrap_that_hangs(probing):
     assert probing.volume("open").code == OK
     probing.wait_for_state("open")
     assert (probing.mount_point / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize("command", ["rekey", "re-encrypt"])
+def test_a_rotation_that_an_order_met_does_not_go_on_behind_the_seal(volume, command):
+    result = volume.volume("mount", volume.mount_point, *PATIENT, "--check-interval", "10m")
+    assert result.code == OK, result
+    volume.kms.fault("--operation", "Decrypt", "--latency", "2000")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        rotating = pool.submit(volume.volume, command)
+        wait_for("its question", lambda: helpers(volume))
+        assert volume.volume("seal").code == OK
+        result = rotating.result()
+    assert result.code != OK and "interrupted by an order to seal" in result.err, result
+    assert volume.wait_for_state("sealed")["reason"] == "revoked"
+    assert volume.status()["generation"] == 1

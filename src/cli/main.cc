@@ -109,6 +109,7 @@ void AddCustodyFlags(CLI::App& command, CustodyFlags& flags) {
 
 void AddKeyFlags(CLI::App& command, KeyFlags& flags, bool required) {
   command.add_option("--key", flags.key, "aws-kms://arn:aws:kms:REGION:ACCOUNT:key/ID")
+      ->check([](const std::string& key) { return std::string(key.empty() ? "is empty" : ""); })
       ->required(required);
   command.add_option("--principal", flags.principal, "ARN of the role to assume");
   command.add_option("--external-id", flags.external_id, "Sent when the role is assumed");

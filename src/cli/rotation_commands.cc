@@ -96,7 +96,8 @@ Result<json::object> Reencrypt(const VolumeReencryptOptions& options) {
   request["bytes_per_second"] = static_cast<std::int64_t>(options.rate);
   auto begun = TellDaemon(options.volume, request);
   // One that is under way can be waited for as well.
-  const bool under_way = !begun.ok() && begun.error().code() == ErrorCode::kBusy && options.wait;
+  const bool under_way = !begun.ok() && begun.error().code() == ErrorCode::kBusy && options.wait &&
+                         options.volume.key.key.empty();
   if (!begun.ok() && !under_way) return begun.error();
   if (!options.wait) return begun;
   return WaitForReencryption(options.volume);

@@ -11,6 +11,8 @@ class MountedFiles : public FileSource {
   // Both outlive the object.
   MountedFiles(fuse::Mount& mount, const VolumePaths& paths) : mount_(mount), paths_(paths) {}
   Status ForEach(const Visit& visit, const Unreadable& unreadable) override;
+  std::uint64_t Moves() override { return mount_.Moves(); }
+  std::shared_ptr<void> HoldNames() override { return mount_.HoldNames(); }
   Status Enter(const std::function<Status()>& work) override { return mount_.Enter(work); }
 
  private:

@@ -27,16 +27,24 @@ Result<std::optional<ReencryptRecord>> ReadJournal(const VolumePaths& paths,
     return bytes.error();
   }
   auto record = DecodeReencryptRecord(*bytes, keys);
-  if (!record.ok()) return std::optional<ReencryptRecord>();
+  if (!record.ok()) {
+    if (record.error().code() != ErrorCode::kFileCorrupt) return record.error();
+    return std::optional<ReencryptRecord>();
+  }
   return std::optional<ReencryptRecord>(std::move(*record));
 }
 
-Result<bool> Redo(const FoundFile& found, const ReencryptRecord& record, const VolumeKeys& keys) {
+// Each file that fits: a copy that somebody made has the same file id.
+Status Redo(const FoundFile& found, const ReencryptRecord& record, const VolumeKeys& keys) {
+  {
+    PosixFile file(TRY(found.Open(O_RDONLY)));
+    if (!TRY(IsWhereTheRecordFoundIt(file, record, keys))) return {};
+  }
   PosixFile file(TRY(found.Open(O_RDWR)));
-  if (!TRY(RedoReencryption(file, record, keys))) return false;
+  if (!TRY(RedoReencryption(file, record, keys))) return {};
   LogInfo("recovery", fmt::format("{}: finished the chunk at {} of its re-encryption",
                                   found.relative, record.offset));
-  return true;
+  return {};
 }
 
 Status Remember(const VolumePaths& paths, const std::string& relative) {
@@ -64,10 +72,10 @@ Status MarkClosed(const VolumePaths& paths) {
 
 Status RecoverAfterUncleanStop(const VolumePaths& paths, const VolumeKeys& keys) {
   if (keys.cipher() == Cipher::kNull) return {};
-  std::optional<ReencryptRecord> record = TRY(ReadJournal(paths, keys));
+  const std::optional<ReencryptRecord> record = TRY(ReadJournal(paths, keys));
   TRY(WalkRegularFiles(paths.data(), [&](const FoundFile& found) -> Status {
     std::uint64_t size = 0;
-    if (record.has_value() && TRY(Redo(found, *record, keys))) record.reset();
+    if (record.has_value()) TRY(Redo(found, *record, keys));
     {
       PosixFile file(TRY(found.Open(O_RDONLY)));
       if (!TRY(HasUnsyncedHeader(file))) return {};

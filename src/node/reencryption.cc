@@ -135,12 +135,10 @@ void Reencryption::Run() {
 }
 
 Status Reencryption::RunPasses() {
-  std::uint64_t left = TRY(Count(ReencryptionState::kCounting));
-  // The last count looks at everything once more, and finds nothing.
-  for (bool first = true; first || left > 0; first = false) {
+  TRY(Count(ReencryptionState::kCounting));
+  do {
     TRY(Work());
-    left = TRY(Count(ReencryptionState::kChecking));
-  }
+  } while (!TRY(NothingIsLeft()));
   // Every chunk is in its place: a record would say nothing more.
   if (unlink(paths_.reencrypt_journal().c_str()) != 0 && errno != ENOENT) {
     return ErrnoError(errno, paths_.reencrypt_journal());
@@ -154,6 +152,20 @@ Status Reencryption::RunPasses() {
                     progress.unreadable, progress.problem));
   }
   return RetireUntilDone();
+}
+
+// Looks at everything once more. A pass during which names changed proves nothing: a file may have
+// moved from where it was not yet to where it was already. After a few of those, names stand still
+// for one pass.
+Result<bool> Reencryption::NothingIsLeft() {
+  constexpr int kPatience = 3;
+  for (int attempt = 0; attempt < kPatience; ++attempt) {
+    const std::uint64_t moves = files_.Moves();
+    if (TRY(Count(ReencryptionState::kChecking)) > 0) return false;
+    if (files_.Moves() == moves) return true;
+  }
+  const auto held = files_.HoldNames();
+  return TRY(Count(ReencryptionState::kChecking)) == 0;
 }
 
 Result<std::uint64_t> Reencryption::Count(ReencryptionState state) {
@@ -194,18 +206,18 @@ Status Reencryption::Work() {
 Status Reencryption::ReencryptFile(EncryptedFile& file, ReencryptJournal& journal) {
   for (;;) {
     TRY(CheckStopping());
-    std::uint64_t covered = 0;
+    EncryptedFile::Step step;
     TRY(files_.Enter([&]() -> Status {
-      covered = TRY(file.ReencryptStep(journal, options_.chunk));
+      step = TRY(file.ReencryptStep(journal, options_.chunk));
       return {};
     }));
-    if (covered == 0) return {};
+    if (step.done) return {};
     {
       std::lock_guard lock(mutex_);
-      progress_.bytes_done = std::min(progress_.bytes_done + covered, progress_.bytes_total);
+      progress_.bytes_done = std::min(progress_.bytes_done + step.covered, progress_.bytes_total);
     }
     const auto pause =
-        std::chrono::nanoseconds(covered * 1'000'000'000 / options_.bytes_per_second);
+        std::chrono::nanoseconds(step.written * 1'000'000'000 / options_.bytes_per_second);
     if (!Pause(pause)) return CheckStopping();
   }
 }

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -30,6 +31,11 @@ class FileSource {
   // `unreadable` hears of files whose header cannot be opened.
   using Unreadable = std::function<void(const std::string& name, const Error& why)>;
   virtual Status ForEach(const Visit& visit, const Unreadable& unreadable) = 0;
+  // How many files and directories have been given other names so far: a pass that goes by names
+  // may have missed them.
+  virtual std::uint64_t Moves() = 0;
+  // No names change while this lives.
+  virtual std::shared_ptr<void> HoldNames() = 0;
   // Runs a piece of work unless the volume is being sealed, which waits for it; kSealed then.
   virtual Status Enter(const std::function<Status()>& work) = 0;
 };
@@ -76,8 +82,9 @@ class Reencryption {
  private:
   void Run();
   Status RunPasses();
-  // One pass over all files; the bytes that are not under the newest DEK.
+  // One pass over all files; how many are not under the newest DEK.
   Result<std::uint64_t> Count(ReencryptionState state);
+  Result<bool> NothingIsLeft();
   Status Work();
   Status ReencryptFile(EncryptedFile& file, ReencryptJournal& journal);
   Status RetireUntilDone();

@@ -156,7 +156,8 @@ void VolumeDaemon::RequestStop() {
 
 // Under mutex_.
 void VolumeDaemon::Changed() {
-  *options_.interrupt = stopping_ || custody_.state() == CustodyState::kSealing;
+  *options_.interrupt =
+      stopping_ || orders_waiting_ > 0 || custody_.state() == CustodyState::kSealing;
   ++revision_;
   changed_.notify_all();
 }

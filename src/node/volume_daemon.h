@@ -71,6 +71,8 @@ class VolumeDaemon {
   Result<boost::json::object> HandleRotateKey(const boost::json::object& request);
   Result<boost::json::object> HandleRekey(const boost::json::object& request);
   Result<boost::json::object> HandleReencrypt(const boost::json::object& request);
+  Result<boost::json::object> GoOnReencrypting(const std::shared_ptr<OpenVolume>& open,
+                                               ReencryptionOptions options);
   Result<boost::json::object> HandleUnmount(const boost::json::object& request);
   Result<boost::json::object> HandleVerify();
   Result<boost::json::object> HandleSeal();
@@ -98,6 +100,7 @@ class VolumeDaemon {
   std::uint64_t revision_ = 0;  // raised at every change of state
   std::optional<SealReport> last_seal_;
   std::optional<BootTime> sealing_since_;
+  int orders_waiting_ = 0;  // for the volume, which an opening or a rotation holds
   bool stopping_ = false;
   bool lost_ = false;        // the mount or the guardian: ended, but not because anybody asked
   bool supervised_ = false;  // a supervisor watches and confirms that the database stopped

@@ -74,9 +74,15 @@ Result<json::object> VolumeDaemon::HandleSeal() {
   {
     std::lock_guard lock(mutex_);
     custody_.RequestSeal(SealReason::kRevoked);
-    Changed();  // interrupts an opening or a rewrap, which hold the volume
+    ++orders_waiting_;
+    Changed();  // interrupts an opening or a rotation, which hold the volume
   }
-  std::lock_guard lock(volume_mutex_);
+  std::lock_guard volume_lock(volume_mutex_);
+  {
+    std::lock_guard lock(mutex_);
+    --orders_waiting_;
+    Changed();
+  }
   if (auto remembered = volume_->SetRevoked(true); !remembered.ok()) {
     return remembered.error().Because("sealed, but a restart would open it again");
   }
@@ -132,9 +138,7 @@ Result<json::object> VolumeDaemon::HandleReencrypt(const json::object& request) 
   if (volume_->keyring().cipher == Cipher::kNull) {
     return Error(ErrorCode::kInvalidArgument, "this volume is not encrypted (null cipher)");
   }
-  if (volume_->keyring().deks.size() > 1) {
-    return Error(ErrorCode::kBusy, "a re-encryption is under way; see 'freehold volume status'");
-  }
+  if (volume_->keyring().deks.size() > 1) return GoOnReencrypting(open, options);
   const KeyAccess access = TRY(AccessOr(request, volume_->access()));
   auto keys = volume_->Rekey(access, Volume::NewDek::kAdd, factory_, clock_);
   KeyringChanged();
@@ -144,6 +148,20 @@ Result<json::object> VolumeDaemon::HandleReencrypt(const json::object& request) 
   if (open_ != open || open->leaving) {
     return Error(ErrorCode::kSealed, "the volume was sealed meanwhile; it goes on once it is open");
   }
+  StartReencryption(open, options);
+  return KeyringJson(volume_->keyring());
+}
+
+// One that is stuck begins its passes again; one that runs is left alone.
+Result<json::object> VolumeDaemon::GoOnReencrypting(const std::shared_ptr<OpenVolume>& open,
+                                                    ReencryptionOptions options) {
+  std::lock_guard lock(open_mutex_);
+  const bool stuck = open->reencryption != nullptr &&
+                     open->reencryption->Progress().state == ReencryptionState::kStuck;
+  if (!stuck || open->leaving) {
+    return Error(ErrorCode::kBusy, "a re-encryption is under way; see 'freehold volume status'");
+  }
+  open->reencryption.reset();  // joined before what it goes over is replaced
   StartReencryption(open, options);
   return KeyringJson(volume_->keyring());
 }

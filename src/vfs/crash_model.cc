@@ -18,7 +18,10 @@ std::string Describe(const Error& error) { return "an operation failed: " + erro
 
 }  // namespace
 
-Result<std::unique_ptr<File>> OpenAfterCrash(CrashingFile& disk, const VolumeKeys& keys) {
+Result<std::unique_ptr<File>> OpenAfterCrash(CrashingFile& disk, const VolumeKeys& keys,
+                                             ByteView journal) {
+  const auto record = DecodeReencryptRecord(journal, keys);
+  if (record.ok()) TRY(RedoReencryption(disk, *record, keys));
   if (TRY(HasUnsyncedHeader(disk))) TRY(AdoptUnsyncedFile(disk, keys));
   return EncryptedFile::Open(std::make_unique<BorrowedFile>(disk), keys);
 }
@@ -43,6 +46,10 @@ CrashModel::Verdict CrashModel::StartFile() {
   trace_.clear();
   file_.reset();
   disk_ = std::make_unique<CrashingFile>();
+  volume_ = std::make_unique<TestVolume>();
+  keys_ = volume_->Keys();
+  deks_ = 1;
+  journal_.clear();
   promised_ = UnsyncedHistory(kBlockSize);
   constexpr std::uint64_t kEdges[] = {16, 512, 1024, 4080, 4096, 4608, 8192};
   focus_ = kEdges[Below(std::size(kEdges))];
@@ -66,7 +73,7 @@ CrashModel::Verdict CrashModel::Step() {
   if (OneIn(40)) disk_->CutPowerAfter(static_cast<int>(Below(4)));
   if (disk_->has_power() && OneIn(60)) disk_->FailNextWrite(Below(6000));
   Verdict wrong;
-  switch (Below(16)) {
+  switch (Below(18)) {
     case 0:
     case 1:
     case 2:
@@ -92,6 +99,10 @@ CrashModel::Verdict CrashModel::Step() {
       break;
     case 13:
       wrong = OneIn(3) ? Reopen() : Read();
+      break;
+    case 14:
+    case 15:
+      wrong = Reencrypt();
       break;
     default:
       wrong = Crash();
@@ -150,6 +161,44 @@ CrashModel::Verdict CrashModel::Synchronise() {
   return Judge(done);
 }
 
+// The next chunk under the newest DEK; when all is, there is a newer one, or an older one less.
+CrashModel::Verdict CrashModel::Reencrypt() {
+  auto& file = static_cast<EncryptedFile&>(*file_);
+  auto covered = file.ReencryptStep(*this, 4096 * (1 + Below(2)));
+  trace_ += fmt::format(" reencrypt({})", covered.ok() ? std::to_string(covered->covered) : "!");
+  if (!covered.ok()) {
+    if (!disk_->has_power() || covered.error().code() == ErrorCode::kNoSpace) return Crash();
+    return Describe(covered.error());
+  }
+  if (!covered->done) return std::nullopt;
+  const auto use = file.Keys();
+  if (use.has_header && (use.previous.has_value() || use.other_slot_old)) {
+    return "a file that is done still needs an older DEK";
+  }
+  if (use.has_header && deks_ > 1) {
+    volume_->DropOldestDek();
+    --deks_;
+  } else {
+    volume_->AddDek();
+    ++deks_;
+  }
+  if (auto replaced = keys_.Replace(volume_->Keys()); !replaced.ok()) {
+    return Describe(replaced.error());
+  }
+  return std::nullopt;
+}
+
+// A file of its own, replaced as a whole: without power it is the old one, the new one or none.
+Status CrashModel::Record(ByteView encoded) {
+  auto powered = disk_->UsePower();
+  if (powered.ok() || OneIn(3)) {
+    journal_ = ToBytes(encoded);
+  } else if (OneIn(2)) {
+    journal_.clear();
+  }
+  return powered;
+}
+
 CrashModel::Verdict CrashModel::Read() {
   auto found = ReadWhole(*file_);
   if (!found.ok()) return Describe(found.error());
@@ -191,14 +240,15 @@ CrashModel::Verdict CrashModel::Crash() {
 
 CrashModel::Verdict CrashModel::OpenOrCrashAgain() {
   if (OneIn(4)) disk_->CutPowerAfter(static_cast<int>(Below(4)));
-  auto opened = OpenAfterCrash(*disk_, keys_);
+  auto opened = OpenAfterCrash(*disk_, keys_, journal_);
   if (!disk_->has_power()) {
     trace_ += " CRASH";
     disk_->Crash([&](std::size_t count) { return Below(count); });
-    opened = OpenAfterCrash(*disk_, keys_);
+    opened = OpenAfterCrash(*disk_, keys_, journal_);
   }
   // What is left of the cut may come later, and is as good there.
   if (!opened.ok()) return Describe(opened.error());
+  if (OneIn(2)) journal_.clear();  // its removal is not synced: it may come back
   file_ = std::move(*opened);
   return std::nullopt;
 }

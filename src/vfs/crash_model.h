@@ -16,16 +16,21 @@
 #include "format/sizes.h"
 #include "keyring/volume_keys.h"
 #include "vfs/crashing_file.h"
+#include "vfs/encrypted_file.h"
+#include "vfs/reencrypt_journal.h"
+#include "vfs/test_volume.h"
 
 namespace freehold {
 
-// Opens `disk` as a mount does after a crash: recovery first, if there is no header.
-Result<std::unique_ptr<File>> OpenAfterCrash(CrashingFile& disk, const VolumeKeys& keys);
+// Opens `disk` as a mount does after a crash: recovery first, by the journal of the re-encryption
+// (empty: there is none) and where there is no header.
+Result<std::unique_ptr<File>> OpenAfterCrash(CrashingFile& disk, const VolumeKeys& keys,
+                                             ByteView journal = {});
 Result<Bytes> ReadWhole(File& file);
 
-class CrashModel {
+class CrashModel : private ReencryptJournal {
  public:
-  CrashModel(const VolumeKeys& keys, std::uint64_t seed) : keys_(keys), random_(seed) {}
+  explicit CrashModel(std::uint64_t seed) : random_(seed) {}
 
   // What went wrong, with the operations that led there; nothing when all went well.
   std::optional<std::string> Run(std::uint64_t operations);
@@ -40,6 +45,8 @@ class CrashModel {
   Verdict Truncate(std::uint64_t size);
   Verdict Allocate();
   Verdict Synchronise();
+  Verdict Reencrypt();
+  Status Record(ByteView encoded) override;
   Verdict Read();
   Verdict Reopen();
   Verdict Crash();
@@ -52,8 +59,11 @@ class CrashModel {
   std::uint64_t Position();
   std::size_t Length();
 
-  const VolumeKeys& keys_;
   std::mt19937_64 random_;
+  std::unique_ptr<TestVolume> volume_;
+  VolumeKeys keys_;
+  int deks_ = 1;
+  Bytes journal_;  // of the re-encryption; empty: none
   std::unique_ptr<CrashingFile> disk_;
   std::unique_ptr<File> file_;
   UnsyncedHistory promised_{kBlockSize};

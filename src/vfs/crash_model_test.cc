@@ -138,7 +138,7 @@ TEST_F(CrashModelTest, EveryPairOfLengthsModuloSixteenSurvivesEveryCrash) {
 
 TEST_F(CrashModelTest, RandomProgramsKeepWhatWasSynced) {
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-    CrashModel model(keys_, seed);
+    CrashModel model(seed);
     const auto wrong = model.Run(20000);
     ASSERT_EQ(wrong, std::nullopt) << "seed " << seed;
     EXPECT_GT(model.crashes(), 2000U);

@@ -71,8 +71,14 @@ Status CrashingFile::Sync(SyncKind) {
 }
 
 Result<std::uint64_t> CrashingFile::SeekData(std::uint64_t offset) {
-  if (offset >= TRY(Size())) return Error(ErrorCode::kNotFound, "past the end");
-  return offset;
+  std::lock_guard lock(mutex_);
+  // Pages of zeros are holes, wherever they come from.
+  const ByteView now = history_.now();
+  for (std::uint64_t at = offset; at < now.size(); at += kPageSize - at % kPageSize) {
+    const std::uint64_t page = at - at % kPageSize;
+    if (!AllZero(now.subspan(page, std::min(kPageSize, now.size() - page)))) return at;
+  }
+  return Error(ErrorCode::kNotFound, "no data from here on");
 }
 
 Result<std::uint64_t> CrashingFile::SeekHole(std::uint64_t offset) {

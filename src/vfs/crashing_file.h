@@ -37,6 +37,8 @@ class CrashingFile : public File {
   // After `changes` more changes and syncs every one fails and does nothing, until the crash.
   void CutPowerAfter(int changes);
   bool has_power() const { return power_left_ != 0; }
+  // For what goes with this file on the same disk: kIo once the power is off.
+  Status UsePower();
   // The next write ends with kNoSpace, having written the whole pages of `partial` bytes.
   void FailNextWrite(std::size_t partial) { partial_ = partial; }
   bool will_fail() const { return partial_.has_value(); }
@@ -46,8 +48,6 @@ class CrashingFile : public File {
   ByteView contents() const { return history_.now(); }
 
  private:
-  Status UsePower();
-
   std::mutex mutex_;
   UnsyncedHistory history_{kSectorSize};
   int power_left_ = -1;  // changes until the power goes; -1: it stays

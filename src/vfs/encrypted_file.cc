@@ -78,6 +78,7 @@ Result<std::size_t> EncryptedFile::ReadAt(std::uint64_t offset, MutableByteView 
 Status EncryptedFile::WriteAt(std::uint64_t offset, ByteView data) {
   if (data.empty()) return {};
   std::unique_lock lock(io_);
+  may_be_unsynced_ = true;
   TRY(WriteHeaderIfNone());
   TRY(CleanTail());
   if (offset > size_) TRY(Grow(offset));
@@ -191,6 +192,7 @@ Result<std::uint64_t> EncryptedFile::Size() {
 
 Status EncryptedFile::Truncate(std::uint64_t size) {
   std::unique_lock lock(io_);
+  may_be_unsynced_ = true;
   TRY(CheckWhole());
   if (size == size_) return {};
   if (size < size_) return Shrink(size);
@@ -226,16 +228,23 @@ Status EncryptedFile::Shrink(std::uint64_t size) {
 Status EncryptedFile::WriteTailBlock(std::uint64_t size, ByteView block) {
   const std::uint64_t block_offset = BlockFloor(size);
   const std::uint64_t slack_offset = BodyOffset(block_offset + kBlockSize);
-  const std::size_t before = block_offset - UnitFloor(block_offset);
   const std::uint64_t backing_size = TRY(backing_->Size());
   const std::uint64_t behind = backing_size > slack_offset ? backing_size - slack_offset : 0;
   const std::size_t zeros = std::clamp<std::uint64_t>(behind, size % kBlockSize, kBlockSize);
-  std::uint8_t unit[kUnitSize + kBlockSize] = {};
+  std::uint8_t bytes[2 * kBlockSize] = {};
+  std::memcpy(bytes, block.data(), kBlockSize);
+  TRY(EncryptBlock(block_offset, MutableByteView(bytes).first(kBlockSize)));
+  return backing_->WriteAt(BodyOffset(block_offset), ByteView(bytes).first(kBlockSize + zeros));
+}
+
+// From the unit's start, because the tweak is counted from there.
+Status EncryptedFile::EncryptBlock(std::uint64_t block_offset, MutableByteView block) {
+  const std::size_t before = block_offset - UnitFloor(block_offset);
+  std::uint8_t unit[kUnitSize] = {};
   std::memcpy(unit + before, block.data(), kBlockSize);
-  MutableByteView run = MutableByteView(unit).first(before + kBlockSize);
-  TRY(body_.Encrypt(UnitFloor(block_offset), run));
-  std::memset(unit + before + kBlockSize, 0, zeros);
-  return backing_->WriteAt(BodyOffset(block_offset), ByteView(unit + before, kBlockSize + zeros));
+  TRY(body_.Encrypt(UnitFloor(block_offset), MutableByteView(unit).first(before + kBlockSize)));
+  std::memcpy(block.data(), unit + before, kBlockSize);
+  return {};
 }
 
 // Before the first change to a file. A crash that kept a shorter length and lost what goes with it
@@ -251,9 +260,15 @@ Status EncryptedFile::CleanTail() {
     TRY(DecryptRange(block_offset, block));
     TRY(backing_->ReadAt(BodyOffset(block_offset + kBlockSize),
                          MutableByteView(slack).first(partial)));
-    if (!AllZero(ByteView(block).subspan(partial)) || !AllZero(slack)) {
+    // One by one, and each synced at once: what looks clean must be so on the disk too.
+    if (!AllZero(slack)) {
+      TRY(backing_->WriteAt(BodyOffset(block_offset + kBlockSize), Bytes(partial)));
+      TRY(backing_->Sync(SyncKind::kData));
+    }
+    if (!AllZero(ByteView(block).subspan(partial))) {
       std::memset(block + partial, 0, kBlockSize - partial);
-      TRY(WriteTailBlock(size_, block));
+      TRY(EncryptBlock(block_offset, block));
+      TRY(backing_->WriteAt(BodyOffset(block_offset), block));
       TRY(backing_->Sync(SyncKind::kData));
     }
   } else if (size_ == 0 && TRY(backing_->Size()) > kHeaderSize) {
@@ -267,6 +282,7 @@ Status EncryptedFile::CleanTail() {
 
 Status EncryptedFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) {
   std::unique_lock lock(io_);
+  may_be_unsynced_ = true;
   TRY(CheckWhole());
   const std::uint64_t end = offset + length;
   TRY(CleanTail());

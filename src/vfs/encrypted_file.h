@@ -50,13 +50,23 @@ class EncryptedFile : public File {
   KeyUse Keys();
 
   // Brings the next chunk, at most `max_bytes`, under the volume's newest DEK; writers wait for it.
-  // The bytes that it covered; 0: the whole file is under that DEK. On an error nothing has
-  // changed, or the file serves nobody until the journal has been done again at the next opening.
-  Result<std::uint64_t> ReencryptStep(ReencryptJournal& journal, std::uint64_t max_bytes);
+  // On an error nothing has changed, or the file serves nobody until the journal has been done
+  // again at the next opening.
+  struct Step {
+    bool done = false;          // the whole file is under that DEK
+    std::uint64_t covered = 0;  // bytes, holes included
+    std::uint64_t written = 0;  // bytes, without the holes
+  };
+  Result<Step> ReencryptStep(ReencryptJournal& journal, std::uint64_t max_bytes);
 
  private:
   EncryptedFile(std::unique_ptr<File> backing, const VolumeKeys& keys)
       : backing_(std::move(backing)), keys_(keys) {}
+
+  struct Range {
+    std::uint64_t start = 0;
+    std::uint64_t end = 0;
+  };
 
   Status CheckWhole() const;
   // Callers of all of these hold io_ exclusively.
@@ -67,11 +77,13 @@ class EncryptedFile : public File {
   Status Shrink(std::uint64_t size);
   Status CleanTail();
   Status WriteTailBlock(std::uint64_t size, ByteView block);
+  Status EncryptBlock(std::uint64_t block_offset, MutableByteView block);
   Status SyncAllButHeader(SyncKind kind);
   Status ZeroRange(AllocateMode mode, std::uint64_t offset, std::uint64_t end);
   // The plaintext of the block at `block_offset`, zeros where the file ends.
   Status ReadBlock(std::uint64_t block_offset, MutableByteView block);
   Status DecryptRange(std::uint64_t block_offset, MutableByteView into);
+  Result<Range> NextData(std::uint64_t from, std::uint64_t max_bytes);
   Status BeginReencryption(const Dek& dek);
   Status FinishReencryption();
   Status RenewOtherSlot();
@@ -89,6 +101,7 @@ class EncryptedFile : public File {
   BodyCipher body_;                // no current cipher until there is a header
   std::uint64_t size_ = 0;         // plaintext bytes
   bool tail_known_clean_ = false;  // padding and slack after a partial last block are zeros
+  bool may_be_unsynced_ = true;    // there were changes since the last chunk
   bool half_reencrypted_ = false;  // a chunk is neither old nor new, until the journal is redone
 };
 

@@ -23,52 +23,63 @@ EncryptedFile::KeyUse EncryptedFile::Keys() {
   return use;
 }
 
-Result<std::uint64_t> EncryptedFile::ReencryptStep(ReencryptJournal& journal,
-                                                   std::uint64_t max_bytes) {
+Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journal,
+                                                         std::uint64_t max_bytes) {
   std::unique_lock lock(io_);
   TRY(CheckWhole());
-  if (body_.current == nullptr || header_.cipher == Cipher::kNull) return std::uint64_t{0};
+  const Step nothing_left{true, 0, 0};
+  if (body_.current == nullptr || header_.cipher == Cipher::kNull) return nothing_left;
   const DekPtr dek = TRY(keys_.Active());
   if (header_.dek_id == dek->id && body_.previous == nullptr) {
     if (other_slot_old_) TRY(RenewOtherSlot());
-    return std::uint64_t{0};
+    return nothing_left;
   }
   TRY(CleanTail());
   if (body_.previous == nullptr) TRY(BeginReencryption(*dek));
+  // The record takes the length and the holes for what they are now. If a crash could bring back
+  // others, doing it again would leave bytes of the old key below the watermark.
+  if (may_be_unsynced_) TRY(backing_->Sync(SyncKind::kDataAndMetadata));
+  may_be_unsynced_ = false;
 
   const std::uint64_t before = body_.watermark;
-  const std::uint64_t file_end = BlockCeil(size_);
-  std::uint64_t start = file_end;
-  if (before < file_end) {
-    // What is a hole below is one under any key. Without data behind it, the end is reached.
-    auto data = backing_->SeekData(BodyOffset(before));
-    if (!data.ok() && data.error().code() != ErrorCode::kNotFound) return data.error();
-    if (data.ok()) start = std::min(UnitFloor(*data - kHeaderSize), file_end);
-  }
-  const std::uint64_t chunk = std::max<std::uint64_t>(UnitFloor(max_bytes), kUnitSize);
-  const std::uint64_t end = std::min(start + chunk, file_end);
-  if (start < end) {
-    ReencryptRecord record{header_.file_id, header_.dek_id, header_.salt, before, start, {}};
-    record.ciphertext = TRY(ReencryptedChunk(start, end));
-    TRY(journal.Record(TRY(EncodeReencryptRecord(record, keys_))));
-    CrashPoint("reencrypt.recorded");
-    half_reencrypted_ = true;  // until the header tells
-    TRY(backing_->WriteAt(BodyOffset(start), record.ciphertext));
+  const Range chunk = TRY(NextData(before, max_bytes));
+  ReencryptRecord record{header_.file_id, header_.dek_id, header_.salt, before, chunk.start, {}};
+  record.ciphertext = TRY(ReencryptedChunk(chunk.start, chunk.end));
+  TRY(journal.Record(TRY(EncodeReencryptRecord(record, keys_))));
+  CrashPoint("reencrypt.recorded");
+  half_reencrypted_ = true;  // until the header tells
+  if (!record.ciphertext.empty()) {
+    TRY(backing_->WriteAt(BodyOffset(chunk.start), record.ciphertext));
     CrashPoint("reencrypt.written");
-    // The length too: no crash may bring back old bytes behind an end that this chunk has reached.
-    TRY(backing_->Sync(SyncKind::kDataAndMetadata));
+    TRY(backing_->Sync(SyncKind::kData));
     CrashPoint("reencrypt.synced");
   }
-  if (end >= file_end) {
+  if (chunk.end >= BlockCeil(size_)) {
     TRY(FinishReencryption());
   } else {
     FileHeader next = header_;
-    next.previous->watermark = end;
+    next.previous->watermark = chunk.end;
     TRY(WriteHeader(next));
     CrashPoint("reencrypt.advanced");
   }
   half_reencrypted_ = false;
-  return std::max<std::uint64_t>(end - std::min(before, end), 1);
+  return Step{false, chunk.end - std::min(before, chunk.end), chunk.end - chunk.start};
+}
+
+// The first data at or behind `from`, up to its end, the next hole or `max_bytes`: what is a hole
+// below is one under any key, and stays one. Empty, at the file's end, when there is none.
+Result<EncryptedFile::Range> EncryptedFile::NextData(std::uint64_t from, std::uint64_t max_bytes) {
+  const std::uint64_t file_end = BlockCeil(size_);
+  const Range none{std::max(from, file_end), std::max(from, file_end)};
+  if (from >= file_end) return none;
+  const auto data = backing_->SeekData(BodyOffset(from));
+  if (!data.ok() && data.error().code() != ErrorCode::kNotFound) return data.error();
+  if (!data.ok() || *data - kHeaderSize >= file_end) return none;
+  const std::uint64_t start = UnitFloor(*data - kHeaderSize);
+  const std::uint64_t hole = TRY(backing_->SeekHole(*data)) - kHeaderSize;
+  const std::uint64_t chunk = std::max<std::uint64_t>(UnitFloor(max_bytes), kUnitSize);
+  const std::uint64_t data_end = UnitFloor(hole + kUnitSize - 1);
+  return Range{start, std::min({start + chunk, data_end, file_end})};
 }
 
 Result<Bytes> EncryptedFile::ReencryptedChunk(std::uint64_t start, std::uint64_t end) {

@@ -28,7 +28,7 @@ Result<FileHeader> OpenSlot(ByteView slot, int index, const VolumeKeys& keys) {
 
 }  // namespace
 
-Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys) {
+Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys, HalfWay half_way) {
   if (bytes.size() < kHeaderSize) {
     return Error(ErrorCode::kFileCorrupt,
                  fmt::format("the header is cut short: {} of {} bytes", bytes.size(), kHeaderSize));
@@ -55,6 +55,11 @@ Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys) {
     if (!newer) continue;
     opened.header = *header;
     opened.newest_slot = index;
+  }
+  const bool both = opened.slot_valid[0] && opened.slot_valid[1];
+  if (opened.header.previous.has_value() && !both && half_way == HalfWay::kNeedsBothSlots) {
+    return Error(ErrorCode::kFileCorrupt,
+                 "a header slot is damaged while the file is half way through a re-encryption");
   }
   if (opened.slot_valid[0] || opened.slot_valid[1]) return opened;
   if (failure->code() == ErrorCode::kNotFound) {

@@ -19,7 +19,13 @@ struct OpenedHeader {
 
 // `bytes` are the file's first 4096. kNotFound when they are all zeros (never synced before a
 // crash).
-Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys);
+//
+// While a file is half way through a re-encryption both slots must be valid, kFileCorrupt
+// otherwise: the older of the two has an older watermark, under which bytes would be read with a
+// wrong key. Only a redo, whose record tells which watermark is right, takes one slot for enough.
+enum class HalfWay { kNeedsBothSlots, kIsToBeRedone };
+Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys,
+                                HalfWay half_way = HalfWay::kNeedsBothSlots);
 
 struct NewHeader {
   FileHeader header;

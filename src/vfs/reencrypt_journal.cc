@@ -48,6 +48,18 @@ Result<ReencryptRecord> DecodeFields(ByteView bytes) {
   return record;
 }
 
+Result<OpenedHeader> HeaderOf(File& backing, const VolumeKeys& keys) {
+  Bytes bytes(kHeaderSize);
+  if (TRY(backing.ReadAt(0, bytes)) != kHeaderSize) return NoRecord("is of another file");
+  return OpenHeader(bytes, keys, HalfWay::kIsToBeRedone);
+}
+
+bool Fits(const FileHeader& header, const ReencryptRecord& record) {
+  return header.file_id == record.file_id && header.dek_id == record.dek_id &&
+         header.salt == record.salt && header.previous.has_value() &&
+         header.previous->watermark == record.watermark;
+}
+
 }  // namespace
 
 Result<Bytes> EncodeReencryptRecord(const ReencryptRecord& record, const VolumeKeys& keys) {
@@ -71,25 +83,31 @@ Result<Bytes> EncodeReencryptRecord(const ReencryptRecord& record, const VolumeK
 Result<ReencryptRecord> DecodeReencryptRecord(ByteView bytes, const VolumeKeys& keys) {
   auto record = DecodeFields(bytes);
   if (!record.ok()) return NoRecord("is cut short");
+  if (!keys.Find(record->dek_id).ok()) {
+    return Error(ErrorCode::kKeyringRefused,
+                 "the re-encryption journal needs a DEK that this keyring does not have; put the "
+                 "newer keyring back");
+  }
   const Digest256 mac = TRY(MacOf(bytes.first(bytes.size() - kMacSize), *record, keys));
   if (!ConstantTimeEqual(bytes.last(kMacSize), mac)) return NoRecord("was never finished");
   return record;
 }
 
+Result<bool> IsWhereTheRecordFoundIt(File& backing, const ReencryptRecord& record,
+                                     const VolumeKeys& keys) {
+  const auto opened = HeaderOf(backing, keys);
+  return opened.ok() && Fits(opened->header, record);
+}
+
 Result<bool> RedoReencryption(File& backing, const ReencryptRecord& record,
                               const VolumeKeys& keys) {
-  Bytes bytes(kHeaderSize);
-  if (TRY(backing.ReadAt(0, bytes)) != kHeaderSize) return false;
-  const auto opened = OpenHeader(bytes, keys);
-  if (!opened.ok()) return false;
+  const auto opened = HeaderOf(backing, keys);
+  if (!opened.ok() || !Fits(opened->header, record)) return false;
   FileHeader header = opened->header;
-  if (header.file_id != record.file_id || header.dek_id != record.dek_id ||
-      header.salt != record.salt || !header.previous.has_value() ||
-      header.previous->watermark != record.watermark) {
-    return false;
+  if (!record.ciphertext.empty()) {
+    TRY(backing.WriteAt(BodyOffset(record.offset), record.ciphertext));
+    TRY(backing.Sync(SyncKind::kData));
   }
-  TRY(backing.WriteAt(BodyOffset(record.offset), record.ciphertext));
-  TRY(backing.Sync(SyncKind::kData));
   CrashPoint("redo.body");
   header.generation += 1;
   // Up to the next whole unit: what lies between is past the end, where there is nothing yet.

@@ -30,8 +30,11 @@ class ReencryptJournal {
 };
 
 Result<Bytes> EncodeReencryptRecord(const ReencryptRecord& record, const VolumeKeys& keys);
+// kFileCorrupt: never finished, to be ignored. kKeyringRefused: under a DEK that is not there.
 Result<ReencryptRecord> DecodeReencryptRecord(ByteView bytes, const VolumeKeys& keys);
 
+Result<bool> IsWhereTheRecordFoundIt(File& backing, const ReencryptRecord& record,
+                                     const VolumeKeys& keys);
 // Does a record once more if its file, freshly opened after a crash, is still where the record
 // found it; true if it was. `backing` is open for writing.
 Result<bool> RedoReencryption(File& backing, const ReencryptRecord& record, const VolumeKeys& keys);

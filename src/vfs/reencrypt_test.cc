@@ -141,7 +141,7 @@ class Reencryption : public ::testing::Test {
     for (;;) {
       auto step = file->ReencryptStep(journal, kChunk);
       if (!step.ok()) return false;
-      if (*step == 0) return true;
+      if (step->done) return true;
     }
   }
 
@@ -213,7 +213,7 @@ TEST_F(Reencryption, WritersOnBothSidesOfTheWatermarkAreHeeded) {
     Bytes all(model.size());
     ASSERT_EQ(*file->ReadAt(0, all), all.size());
     ASSERT_EQ(all, model) << "after step " << i;
-    if (*step == 0) break;
+    if (step->done) break;
   }
   DropOldestDek();
   EXPECT_EQ(ReadAll(), model);
@@ -243,6 +243,66 @@ TEST_F(Reencryption, ACrashAtAnyPointLosesNothingAndIsResumed) {
       }
     }
   }
+}
+
+// A change of length that nobody has synced, and a crash in the chunk that follows.
+TEST_F(Reencryption, AnUnsyncedLengthIsNeverLeftBetweenOldAndNewKeys) {
+  for (const std::size_t size : {267'144UL, 267'143UL}) {
+    for (int stop_after = 1; stop_after < 12; ++stop_after) {
+      StartAgain();
+      std::mt19937 random(stop_after);
+      Bytes data = Pattern(274'432, 9);
+      WriteOld(data);
+      AddDek();
+      Machine before(kForever);
+      MachineJournal first_journal(before, journal_);
+      {
+        auto file = Open(before);
+        ASSERT_TRUE(file->ReencryptStep(first_journal, 1 << 18).ok());
+        data.resize(size);
+        ASSERT_TRUE(file->Truncate(size).ok());
+      }
+      Machine machine(stop_after);
+      const bool finished = Run(machine);
+      disk_.LosePower(random);
+      journal_.LosePower(random);
+      Redo();
+      Bytes left = ReadAll();
+      ASSERT_GE(left.size(), size);
+      ASSERT_TRUE(std::equal(data.begin(), data.end(), left.begin())) << stop_after;
+      if (finished) break;
+    }
+  }
+}
+
+TEST_F(Reencryption, ADamagedSlotOfAFileThatIsHalfWayIsNoWarning) {
+  WriteOld(Pattern(60'000, 10));
+  AddDek();
+  Machine machine(kForever);
+  auto file = Open(machine);
+  MachineJournal journal(machine, journal_);
+  ASSERT_TRUE(file->ReencryptStep(journal, kChunk).ok());
+  ASSERT_TRUE(file->ReencryptStep(journal, kChunk).ok());
+  for (const std::size_t slot : {0UL, 2048UL}) {
+    disk_.current.contents()[slot + 490] ^= 1;
+    auto opened = EncryptedFile::Open(std::make_unique<BorrowedFile>(disk_.current), keys_);
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code(), ErrorCode::kFileCorrupt);
+    disk_.current.contents()[slot + 490] ^= 1;
+  }
+}
+
+TEST_F(Reencryption, AJournalUnderAnUnknownDekIsNotTakenForGarbage) {
+  WriteOld(Pattern(9000, 11));
+  const VolumeKeys older = volume_.Keys();
+  AddDek();
+  Machine machine(kForever);
+  auto file = Open(machine);
+  MachineJournal journal(machine, journal_);
+  ASSERT_TRUE(file->ReencryptStep(journal, kChunk).ok());
+  const auto record = DecodeReencryptRecord(journal_.current.contents(), older);
+  ASSERT_FALSE(record.ok());
+  EXPECT_EQ(record.error().code(), ErrorCode::kKeyringRefused);
 }
 
 TEST_F(Reencryption, AnOldRecordIsNotDoneAgain) {
@@ -285,7 +345,7 @@ TEST_F(Reencryption, AFailedChunkServesNobodyUntilItIsDoneAgain) {
   const Bytes data = Pattern(9000, 8);
   WriteOld(data);
   AddDek();
-  Machine machine(5);  // stops in the write of the body
+  Machine machine(6);  // stops in the write of the body
   auto file = Open(machine);
   MachineJournal journal(machine, journal_);
   EXPECT_FALSE(file->ReencryptStep(journal, kChunk).ok());

@@ -11,8 +11,6 @@
 #include <random>
 #include <string_view>
 
-#include "vfs/test_volume.h"
-
 int main(int argc, char** argv) {
   std::uint64_t seed = std::random_device()();
   std::uint64_t operations = 1000000;
@@ -24,10 +22,9 @@ int main(int argc, char** argv) {
     if (name == "--operations") operations = value;
     if (name == "--programs") programs = value;
   }
-  const freehold::VolumeKeys keys = freehold::TestKeys();
   for (; programs > 0; --programs, ++seed) {
     const auto start = std::chrono::steady_clock::now();
-    freehold::CrashModel model(keys, seed);
+    freehold::CrashModel model(seed);
     const auto wrong = model.Run(operations);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     std::printf("seed %llu: %llu operations, %llu crashes, %.1f s%s\n",

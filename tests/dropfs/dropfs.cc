@@ -2,8 +2,8 @@
 //
 // Prints "ready" when mounted. SIGUSR1 is the power cut: every request fails from then on, all that
 // was never synced is taken back, the mount goes, and the number of lost changes is printed.
-// SIGUSR2 is the operating system writing back what it has: all of it is kept, and "kept" is printed.
-// SIGTERM ends it without a loss.
+// SIGUSR2 is the operating system writing back what it has: all of it is kept, and "kept" is
+// printed. SIGTERM ends it without a loss.
 #include <signal.h>
 
 #include <cstdio>

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <future>
+#include <mutex>
 #include <optional>
 #include <sstream>
 #include <thread>
@@ -175,6 +176,10 @@ class FuseMount final : public Mount {
   Status WithContents(UniqueFd path_fd, const Visit& visit) override;
   Status ForEachUnlinked(const Visit& visit) override;
   Status Enter(const std::function<Status()>& work) override;
+  std::uint64_t Moves() const override { return state_.moves.load(); }
+  std::shared_ptr<void> HoldNames() override {
+    return std::make_shared<std::unique_lock<std::shared_mutex>>(state_.names);
+  }
   void DropContents() override { state_.nodes.DropAllContents(); }
   void Abort() override;
   Status Unmount() override;

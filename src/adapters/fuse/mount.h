@@ -62,6 +62,10 @@ class Mount {
   virtual Status WithContents(UniqueFd path_fd, const Visit& visit) = 0;
   // The same for each file that is open and has no name any more.
   virtual Status ForEachUnlinked(const Visit& visit) = 0;
+  // Renames and new hard links so far, and a way to let them wait: by names alone, who looks at all
+  // files may miss those that move meanwhile.
+  virtual std::uint64_t Moves() const = 0;
+  virtual std::shared_ptr<void> HoldNames() = 0;
   // Runs a piece of work inside the gate, as a request: Fence waits for it. kSealed once fenced.
   virtual Status Enter(const std::function<Status()>& work) = 0;
   // Lets go of every open File, so that no cipher is left in memory.

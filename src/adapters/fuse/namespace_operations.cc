@@ -36,6 +36,19 @@ class AsCaller {
   const bool changed_;
 };
 
+// Whoever goes over all files by their names must know of it (Mount::Moves, Mount::HoldNames).
+class NameChange {
+ public:
+  explicit NameChange(MountState& state) : state_(state), lock_(state.names) { ++state_.moves; }
+  ~NameChange() { ++state_.moves; }
+  NameChange(const NameChange&) = delete;
+  NameChange& operator=(const NameChange&) = delete;
+
+ private:
+  MountState& state_;
+  std::shared_lock<std::shared_mutex> lock_;
+};
+
 // Runs a creating call as the caller. The kernel has checked the permissions already, with the
 // caller's supplementary groups, which we do not have: where only those allow it, root makes the
 // file and gives it away.
@@ -133,6 +146,7 @@ void Link(fuse_req_t request, fuse_ino_t id, fuse_ino_t new_parent, const char* 
   auto fd = state.nodes.Open(*node, O_PATH);
   auto parent_fd = state.nodes.Open(*parent, O_PATH);
   if (!fd || !parent_fd) return void(fuse_reply_err(request, ESTALE));
+  const NameChange change(state);
   const std::string source = fmt::format("/proc/self/fd/{}", fd->get());
   if (linkat(AT_FDCWD, source.c_str(), parent_fd->get(), new_name, AT_SYMLINK_FOLLOW) != 0) {
     return void(fuse_reply_err(request, errno));
@@ -198,6 +212,7 @@ void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t 
   auto from_fd = state.nodes.Open(*from, O_PATH);
   auto to_fd = state.nodes.Open(*to, O_PATH);
   if (!from_fd || !to_fd) return void(fuse_reply_err(request, ESTALE));
+  const NameChange change(state);
   const int result = renameat2(from_fd->get(), name, to_fd->get(), new_name, flags);
   fuse_reply_err(request, result == 0 ? 0 : errno);
 }

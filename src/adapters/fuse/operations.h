@@ -8,6 +8,7 @@
 #include <fuse_lowlevel.h>
 
 #include <atomic>
+#include <shared_mutex>
 
 #include "adapters/fuse/gate.h"
 #include "adapters/fuse/node_table.h"
@@ -20,6 +21,8 @@ struct MountState {
   NodeTable nodes;
   Gate gate;
   bool writeback = false;
+  std::shared_mutex names;              // held shared while a name is given or changed
+  std::atomic<std::uint64_t> moves{0};  // raised before and after each of them
   // The thread that counts cached pages behind the closed gate: its OPEN and GETATTR are answered.
   std::atomic<pid_t> auditor{0};
   std::atomic<bool> init_answered{false};  // the first reply is the one to INIT

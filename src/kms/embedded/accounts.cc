@@ -17,7 +17,8 @@ Status AddAccount(KeyStore& store, const std::string& account, const std::string
     return Error(ErrorCode::kInvalidArgument,
                  "an account is 12 digits, its profile letters, digits, '-' and '_'");
   }
-  for (const auto& [id, name] : store.Read()->accounts) {
+  const auto current = store.Read();  // held: another thread may publish the next one meanwhile
+  for (const auto& [id, name] : current->accounts) {
     if (id == account || name == profile) {
       return Error(ErrorCode::kAlreadyExists,
                    fmt::format("account {} has the profile {} already", id, name));
@@ -56,7 +57,8 @@ Status WriteConfig(const KeyStore& store, const std::string& url) {
       "#   aws --profile customer --endpoint-url {1} kms list-keys\n"
       "# AWS CLI from 2.13 on reads endpoint_url by itself.\n",
       store.directory(), url);
-  for (const auto& [account, profile] : store.Read()->accounts) {
+  const auto state = store.Read();
+  for (const auto& [account, profile] : state->accounts) {
     text += fmt::format("\n[profile {}]\n# account {}\nregion = us-east-1\nendpoint_url = {}\n",
                         profile, account, url);
   }
