@@ -26,7 +26,7 @@ ROUNDS = int(os.environ.get("FREEHOLD_CRASH_ROUNDS", "2"))
 UNSYNCED = "written to the mount, closed, and never synced"
 # How often to kill (power is cut half as often), and how many inserts are acknowledged before that:
 # fewer where each of them is a sync of several files.
-CASES = [(MariaDb, ROUNDS, 1000), (ClickHouseServer, ROUNDS, 1000), (Chdb, ROUNDS, 300)]
+CASES = [(MariaDb, ROUNDS, 1000), (ClickHouseServer, ROUNDS, 1000), (Chdb, ROUNDS, 200)]
 every_database = pytest.mark.parametrize(
     "new_database, rounds, least", CASES, ids=[database.name for database, _, _ in CASES])
 
