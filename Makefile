@@ -4,7 +4,8 @@ SHELL := /bin/bash
 NINJA := ninja
 PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
 # What loads a mount and seals it, with threads that have something to race for.
-TSAN_TESTS := tests/parallel_test.py tests/posix_test.py tests/seal_test.py tests/rotate_test.py \
+TSAN_TESTS := tests/parallel_test.py $(wildcard tests/posix_*_test.py) tests/seal_test.py \
+  tests/rotate_test.py tests/reencrypt_test.py \
   -m "not slow" -k "not killed and not dying and not block_of_the_device and not synchronous"
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
