@@ -1,7 +1,8 @@
 // The journal of a re-encryption, and what is done by it: vfs/reencrypt_journal.h.
 //
-// Input: the record's watermark and offset in units, then its ciphertext. Once as it came, as a
-// stranger's bytes, and once finished with a MAC, as a record of the example file.
+// Input: the record's watermark, and how far behind it the chunk is, in units; then its ciphertext.
+// Once as it came, as a stranger's bytes, and once finished with a MAC, as a record of the example
+// file.
 #include "vfs/reencrypt_journal.h"
 
 #include "fuzz/fuzzing.h"
@@ -22,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                          header.dek_id,
                          header.salt,
                          header.previous->watermark,
-                         kUnitSize * input.Byte(),
+                         header.previous->watermark + kUnitSize * input.Byte(),
                          {}};
   record.ciphertext = ToBytes(input.Rest().first(input.Rest().size() / 16 * 16));
   const Bytes encoded = *EncodeReencryptRecord(record, ExampleKeys());

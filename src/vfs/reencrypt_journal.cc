@@ -41,6 +41,7 @@ Result<ReencryptRecord> DecodeFields(ByteView bytes) {
   record.offset = TRY(reader.U64());
   const std::uint32_t length = TRY(reader.U32());
   TRY(reader.Raw(4));
+  if (record.offset < record.watermark) return NoRecord("has a chunk before its watermark");
   if (length % kBlockSize != 0 || bytes.size() != kFixedSize + length + kMacSize) {
     return NoRecord("is cut short");
   }
