@@ -1,8 +1,13 @@
 """ClickHouse for supervised_testing.py: a server over HTTP, and what every ClickHouse has."""
 
+import atexit
+import functools
 import http.client
+import os
 import pathlib
+import shutil
 import socket
+import tempfile
 import threading
 
 from freehold_testing import ROOT
@@ -146,6 +151,26 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def _link_or_copy(source, target):
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+@functools.cache
+def chdb_place():
+    """The host program and its modules where the server sees them: /tmp, where a clone may lie, is
+    private to it."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freehold-chdb-", dir="/opt"))
+    atexit.register(shutil.rmtree, directory)
+    directory.chmod(0o755)
+    shutil.copy2(ROOT / "tests/npm/chdb_host.js", directory)
+    shutil.copytree(ROOT / "build/npm/node_modules", directory / "node_modules", symlinks=True,
+                    copy_function=_link_or_copy)
+    return directory
+
+
 class Chdb(ClickHouse):
     """The engine of a current ClickHouse in tests/npm/chdb_host.js. Tables sync."""
 
@@ -158,8 +183,8 @@ class Chdb(ClickHouse):
 
     def __init__(self, mount_point):
         self.socket, self.data = mount_point / "run/chdb.sock", mount_point / "chdb"
-        self.options = ["--set", f"host={ROOT / 'tests/npm/chdb_host.js'}",
-                        "--set", f"modules={ROOT / 'build/npm/node_modules'}"]
+        self.options = ["--set", f"host={chdb_place() / 'chdb_host.js'}",
+                        "--set", f"modules={chdb_place() / 'node_modules'}"]
 
     def _connect(self):
         return _UnixConnection(self.socket)
