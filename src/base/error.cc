@@ -49,6 +49,8 @@ constexpr std::array kTable = {
     ErrorCodeInfo{ErrorCode::kTimeout, "timeout", 25, ETIMEDOUT, 504, true, "a deadline passed"},
     ErrorCodeInfo{ErrorCode::kNotSupported, "not_supported", 26, EOPNOTSUPP, 501, false,
                   "understood, and not offered"},
+    ErrorCodeInfo{ErrorCode::kWriteOnce, "write_once", 27, EPERM, 409, false,
+                  "the file is written once only, and this would write over what is there"},
     ErrorCodeInfo{ErrorCode::kVerifyFailed, "verify_failed", 30, EIO, 422, false,
                   "verification ran to its end and found faults"},
 };

@@ -22,6 +22,7 @@ enum class ErrorCode : std::uint8_t {
   kIo,                  // a read or write failed below us
   kNoSpace,             // the disk is full
   kTooLarge,            // a file would be larger than the disk, or a limit, lets it be
+  kWriteOnce,           // the file can be written once only, and this would write over it
   kKeyDenied,           // the KMS says no: disabled, deleted, permission or trust gone
   kKeyAmbiguous,        // the KMS answered something that has to be looked at again
   kKeyUnreachable,      // outage, throttling, time-out

@@ -20,10 +20,13 @@ namespace {
 namespace json = boost::json;
 
 Result<Cipher> CipherFromName(const std::string& name) {
-  if (name == NameOf(Cipher::kAes256Xts)) return Cipher::kAes256Xts;
-  if (name == NameOf(Cipher::kNull)) return Cipher::kNull;
+  for (const Cipher cipher : {Cipher::kAes256Xts, Cipher::kAes256Ctr, Cipher::kNull}) {
+    if (name == NameOf(cipher)) return cipher;
+  }
   return Error(ErrorCode::kInvalidArgument,
-               fmt::format("'{}' is no cipher; there is aes-256-xts", name));
+               fmt::format("'{}' is no cipher; there are aes-256-xts, and aes-256-ctr for files "
+                           "that are written once",
+                           name));
 }
 
 Result<json::object> Create(const VolumeCreateOptions& options) {

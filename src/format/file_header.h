@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/secret_bytes.h"
+#include "format/epoch_cipher.h"
 
 namespace freehold {
 
@@ -24,18 +25,25 @@ using Salt = std::array<std::uint8_t, 32>;
 enum class Cipher : std::uint8_t {
   kNull = 0,  // plaintext, for benchmarks only; refused unless asked for
   kAes256Xts = 1,
+  kAes256Ctr = 2,  // for files that are written once
 };
+// The cipher of a stored number; kUnsupportedVersion where this release knows none.
+Result<Cipher> CipherOf(std::uint8_t number);
 std::string_view NameOf(Cipher cipher);  // "aes-256-xts"
 
 inline constexpr std::uint16_t kFileFormatVersion = 1;
 inline constexpr std::size_t kSlotSize = 512;
 inline constexpr std::size_t kSlotOffset[2] = {0, 2048};
 
+// So many epochs fit into a slot, both tables together.
+inline constexpr std::size_t kMostEpochs = 8;
+
 // While a file is re-encrypted, its body from the watermark on is still under this pair.
 struct PreviousKey {
   Id dek_id{};
   Salt salt{};
   std::uint64_t watermark = 0;  // logical offset, a multiple of the unit
+  EpochTable epochs;
 };
 
 struct FileHeader {
@@ -45,14 +53,19 @@ struct FileHeader {
   Id file_id{};
   Id dek_id{};
   Salt salt{};
+  EpochTable epochs;  // of AES-256-CTR
   std::optional<PreviousKey> previous;
 };
 
 // The file's keys, all from HKDF-SHA256(DEK, salt, label | file id).
 SecretBytes DeriveHeaderKey(const SecretBytes& dek, const FileHeader& header);
-SecretBytes DeriveXtsKey(const SecretBytes& dek, const FileHeader& header);
-// The XTS key of the body from the watermark on. `header.previous` is set.
-SecretBytes DerivePreviousXtsKey(const SecretBytes& previous_dek, const FileHeader& header);
+// Of the body; not for the null cipher.
+SecretBytes DeriveFileKey(const SecretBytes& dek, const FileHeader& header);
+// Of the body from the watermark on. `header.previous` is set.
+SecretBytes DerivePreviousFileKey(const SecretBytes& previous_dek, const FileHeader& header);
+
+// Whether a slot has room for the header's epochs, and for so many more.
+bool EpochsFit(const FileHeader& header, std::size_t more);
 
 // One slot's 512 bytes. `index` (0 or 1) is part of what the MAC covers.
 std::array<std::uint8_t, kSlotSize> EncodeSlot(const FileHeader& header, int index,

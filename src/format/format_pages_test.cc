@@ -43,7 +43,7 @@ TEST_F(FilePageTest, ThePageIsWhatWeWrite) {
 }
 
 TEST_F(FilePageTest, TheBodyDecodesToThePlaintextOnThePage) {
-  const SecretBytes key = DeriveXtsKey(dek_, Header());
+  const SecretBytes key = DeriveFileKey(dek_, Header());
   EXPECT_EQ(ToBytes(key.ExposeSecret()), keys_.at("file key"));
   const std::uint64_t length = LogicalSizeOf({file_.size()}).bytes;
   ASSERT_EQ(length, keys_.at("plaintext").size());
@@ -70,7 +70,7 @@ TEST_F(FilePageTest, EveryFlippedBitOfASlotIsRefused) {
 TEST_F(FilePageTest, NewerVersionsFeaturesAndCiphersAreUnsupported) {
   for (const std::size_t at : {8, 10, 11, 12}) {
     Bytes slot = Slot(0);
-    slot[at] = 2;
+    slot[at] = 3;
     EXPECT_EQ(DecodeSlotUnverified(slot).error().code(), ErrorCode::kUnsupportedVersion) << at;
   }
 }

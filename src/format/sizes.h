@@ -14,6 +14,7 @@ namespace freehold {
 
 inline constexpr std::uint64_t kHeaderSize = 4096;
 inline constexpr std::uint64_t kBlockSize = 16;
+inline constexpr std::uint64_t kPageSize = 4096;  // of the kernel below: it writes page by page
 
 struct LogicalSize {
   std::uint64_t bytes = 0;

@@ -103,11 +103,7 @@ Result<Keyring> DecodeBody(Reader& reader) {
   keyring.generation = TRY(reader.U64());
   keyring.volume_id = TRY(reader.Array<16>());
   keyring.kek_id = TRY(reader.Array<16>());
-  const std::uint8_t cipher = TRY(reader.U8());
-  if (cipher > static_cast<std::uint8_t>(Cipher::kAes256Xts)) {
-    return Error(ErrorCode::kUnsupportedVersion, fmt::format("unknown cipher {}", cipher));
-  }
-  keyring.cipher = static_cast<Cipher>(cipher);
+  keyring.cipher = TRY(CipherOf(TRY(reader.U8())));
   keyring.created = TRY(ReadTime(reader));
   const std::uint16_t keks = TRY(reader.U16());
   const std::uint16_t deks = TRY(reader.U16());

@@ -18,11 +18,16 @@ std::string Describe(const Error& error) { return "an operation failed: " + erro
 
 }  // namespace
 
-Result<std::unique_ptr<File>> OpenAfterCrash(CrashingFile& disk, const VolumeKeys& keys,
-                                             ByteView journal) {
+Status RecoverAfterCrash(File& disk, const VolumeKeys& keys, ByteView journal) {
   const auto record = DecodeReencryptRecord(journal, keys);
   if (record.ok()) TRY(RedoReencryption(disk, *record, keys));
   if (TRY(HasUnsyncedHeader(disk))) TRY(AdoptUnsyncedFile(disk, keys));
+  return {};
+}
+
+Result<std::unique_ptr<File>> OpenAfterCrash(CrashingFile& disk, const VolumeKeys& keys,
+                                             ByteView journal) {
+  TRY(RecoverAfterCrash(disk, keys, journal));
   return EncryptedFile::Open(std::make_unique<BorrowedFile>(disk), keys);
 }
 
@@ -37,6 +42,7 @@ std::optional<std::string> CrashModel::Run(std::uint64_t operations) {
   for (std::uint64_t i = 0; i < operations && !wrong; ++i) {
     if (i % kOperationsPerFile == 0) wrong = StartFile();
     if (!wrong) wrong = Step();
+    if (!wrong) wrong = watch_.reuse();
   }
   if (wrong) *wrong += "\nafter:" + trace_;
   return wrong;
@@ -46,7 +52,9 @@ CrashModel::Verdict CrashModel::StartFile() {
   trace_.clear();
   file_.reset();
   disk_ = std::make_unique<CrashingFile>();
-  volume_ = std::make_unique<TestVolume>();
+  volume_ = std::make_unique<TestVolume>(cipher_);
+  blocks_written_ += watch_.blocks();
+  watch_ = KeystreamWatch();
   keys_ = volume_->Keys();
   deks_ = 1;
   journal_.clear();
@@ -119,15 +127,17 @@ CrashModel::Verdict CrashModel::Write(std::uint64_t offset, std::size_t size) {
     const std::uint64_t word = random_() | 0x0101010101010101;  // no byte is zero
     std::memcpy(data.data() + at, &word, std::min<std::size_t>(8, size - at));
   }
-  if (offset > promised_.now().size()) promised_.Resize(offset);
-  promised_.Write(offset, data);
-  return Judge(file_->WriteAt(offset, data));
+  return Change(
+      [&] {
+        if (offset > promised_.now().size()) promised_.Resize(offset);
+        promised_.Write(offset, data);
+      },
+      [&] { return file_->WriteAt(offset, data); });
 }
 
 CrashModel::Verdict CrashModel::Truncate(std::uint64_t size) {
   trace_ += fmt::format(" truncate({})", size);
-  promised_.Resize(size);
-  return Judge(file_->Truncate(size));
+  return Change([&] { promised_.Resize(size); }, [&] { return file_->Truncate(size); });
 }
 
 CrashModel::Verdict CrashModel::Allocate() {
@@ -135,15 +145,37 @@ CrashModel::Verdict CrashModel::Allocate() {
   const std::uint64_t offset = Position();
   const std::uint64_t end = offset + Length();
   trace_ += fmt::format(" allocate({},{},{})", static_cast<int>(mode), offset, end - offset);
-  if (mode == AllocateMode::kExtend && end > promised_.now().size()) promised_.Resize(end);
-  if (mode == AllocateMode::kPunchHole || mode == AllocateMode::kZeroRange) {
-    promised_.Zero(offset, end);
-  }
-  return Judge(file_->Allocate(mode, offset, end - offset));
+  return Change(
+      [&] {
+        if (mode == AllocateMode::kExtend && end > promised_.now().size()) promised_.Resize(end);
+        if (mode == AllocateMode::kPunchHole || mode == AllocateMode::kZeroRange) {
+          promised_.Zero(offset, end);
+        }
+      },
+      [&] { return file_->Allocate(mode, offset, end - offset); });
+}
+
+CrashModel::Verdict CrashModel::Change(const std::function<void()>& promise,
+                                       const std::function<Status()>& change) {
+  before_ = ToBytes(promised_.now());
+  promise();
+  return Judge(change());
+}
+
+void CrashModel::See(std::uint64_t offset, ByteView ciphertext) {
+  if (cipher_ != Cipher::kAes256Ctr) return;
+  watch_.See(offset, ciphertext, promised_.now());
+  watch_.See(offset, ciphertext, before_);  // what the tail still was when it went down
 }
 
 CrashModel::Verdict CrashModel::Judge(const Status& done) {
   if (done.ok() || !disk_->has_power()) return std::nullopt;
+  if (done.error().code() == ErrorCode::kWriteOnce && cipher_ == Cipher::kAes256Ctr) {
+    ++refusals_;
+    trace_ += "!refused";
+    promised_.Replace(before_);
+    return Read();
+  }
   if (done.error().code() != ErrorCode::kNoSpace) return Describe(done.error());
   // Old or new bytes in the range, never others, and both may come back after a crash.
   trace_ += "!full";
@@ -190,6 +222,10 @@ CrashModel::Verdict CrashModel::Reencrypt() {
 
 // A file of its own, replaced as a whole: without power it is the old one, the new one or none.
 Status CrashModel::Record(ByteView encoded) {
+  constexpr std::size_t kFixedSize = 104;  // of the record; its offset is at 88
+  std::uint64_t offset = 0;
+  std::memcpy(&offset, encoded.data() + 88, sizeof offset);
+  See(offset, encoded.subspan(kFixedSize, encoded.size() - kFixedSize - 32));
   auto powered = disk_->UsePower();
   if (powered.ok() || OneIn(3)) {
     journal_ = ToBytes(encoded);
@@ -202,18 +238,27 @@ Status CrashModel::Record(ByteView encoded) {
 CrashModel::Verdict CrashModel::Read() {
   auto found = ReadWhole(*file_);
   if (!found.ok()) return Describe(found.error());
-  if (!std::ranges::equal(*found, promised_.now())) return "a read without a crash is wrong";
-  return std::nullopt;
+  const auto [wrong, right] = std::ranges::mismatch(*found, promised_.now());
+  if (wrong == found->end() && found->size() == promised_.now().size()) return std::nullopt;
+  return fmt::format("a read without a crash is wrong: {} bytes, from {} on", found->size(),
+                     wrong - found->begin());
 }
 
 // Another object over the same unsynced bytes, as after a close.
 CrashModel::Verdict CrashModel::Reopen() {
   trace_ += " reopen";
+  // A mount flushes before it closes, and what failed once is tried again by the closing.
+  if (file_ != nullptr) (void)file_->Flush();
   file_.reset();
-  auto opened = EncryptedFile::Open(std::make_unique<BorrowedFile>(*disk_), keys_);
+  if (!disk_->has_power()) return Crash();
+  auto opened = Open();
   if (!opened.ok()) return Describe(opened.error());
   file_ = std::move(*opened);
   return Read();
+}
+
+Result<std::unique_ptr<File>> CrashModel::Open() {
+  return EncryptedFile::Open(std::make_unique<WatchedFile>(*disk_, *this), keys_);
 }
 
 CrashModel::Verdict CrashModel::Crash() {
@@ -240,13 +285,15 @@ CrashModel::Verdict CrashModel::Crash() {
 
 CrashModel::Verdict CrashModel::OpenOrCrashAgain() {
   if (OneIn(4)) disk_->CutPowerAfter(static_cast<int>(Below(4)));
-  auto opened = OpenAfterCrash(*disk_, keys_, journal_);
+  auto recovered = RecoverAfterCrash(*disk_, keys_, journal_);
   if (!disk_->has_power()) {
     trace_ += " CRASH";
     disk_->Crash([&](std::size_t count) { return Below(count); });
-    opened = OpenAfterCrash(*disk_, keys_, journal_);
+    recovered = RecoverAfterCrash(*disk_, keys_, journal_);
   }
   // What is left of the cut may come later, and is as good there.
+  if (!recovered.ok()) return Describe(recovered.error());
+  auto opened = Open();
   if (!opened.ok()) return Describe(opened.error());
   if (OneIn(2)) journal_.clear();  // its removal is not synced: it may come back
   file_ = std::move(*opened);

@@ -145,6 +145,17 @@ TEST_F(CrashModelTest, RandomProgramsKeepWhatWasSynced) {
   }
 }
 
+TEST_F(CrashModelTest, RandomProgramsOnFilesWrittenOnceNeverUseKeystreamTwice) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    CrashModel model(seed, Cipher::kAes256Ctr);
+    const auto wrong = model.Run(20000);
+    ASSERT_EQ(wrong, std::nullopt) << "seed " << seed;
+    EXPECT_GT(model.crashes(), 2000U);
+    EXPECT_GT(model.refusals(), 1000U);
+    EXPECT_GT(model.blocks_written(), 20000U);
+  }
+}
+
 TEST(UnsyncedHistoryTest, ACrashLosesOnlyWhatWasNotSynced) {
   UnsyncedHistory disk(4);
   disk.Write(0, AsBytes("aaaabbbb"));

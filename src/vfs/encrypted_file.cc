@@ -6,19 +6,10 @@
 #include "base/crash_point.h"
 #include "format/units.h"
 #include "vfs/encrypted_header.h"
+#include "vfs/scratch.h"
 
 namespace freehold {
 namespace {
-
-constexpr std::uint64_t kPageSize = 4096;  // of the kernel below
-
-// Ciphertext and, on the way in, plaintext pass through here; one per thread, wiped when it grows
-// or the thread ends.
-MutableByteView Scratch(std::size_t size) {
-  thread_local WipedBuffer buffer;
-  buffer.GrowTo(size);
-  return buffer.First(size);
-}
 
 Error CutHeader(std::uint64_t size) {
   return Error(ErrorCode::kFileCorrupt,
@@ -46,12 +37,14 @@ Result<std::unique_ptr<File>> EncryptedFile::Open(std::unique_ptr<File> backing,
   file->newest_slot_ = opened->newest_slot;
   file->other_slot_old_ = !opened->slots_agree;
   file->size_ = LogicalSizeOf({backing_size}).bytes;
+  file->once_.end = file->size_;
   return std::unique_ptr<File>(std::move(file));
 }
 
 Result<std::size_t> EncryptedFile::ReadAt(std::uint64_t offset, MutableByteView into) {
   MutableByteView scratch;
-  BodyCipher body;  // as it is while the bytes are read
+  BodyCipher body;  // this and the next as they are while the bytes are read
+  WriteOnce once;
   std::size_t wanted = 0;
   const std::uint64_t start = UnitFloor(offset);
   bool in_place = false;
@@ -60,6 +53,7 @@ Result<std::size_t> EncryptedFile::ReadAt(std::uint64_t offset, MutableByteView 
     TRY(CheckWhole());
     if (offset >= size_ || into.empty()) return std::size_t{0};
     body = body_;
+    once = once_;
     wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - offset));
     const std::uint64_t end = BlockCeil(offset + wanted);
     in_place = start == offset && end - start <= into.size();
@@ -71,6 +65,7 @@ Result<std::size_t> EncryptedFile::ReadAt(std::uint64_t offset, MutableByteView 
     std::lock_guard lock(decrypting_);
     TRY(body.Decode(start, scratch));
   }
+  once.Cover(start, scratch);
   if (!in_place) std::memcpy(into.data(), scratch.data() + (offset - start), wanted);
   return wanted;
 }
@@ -80,6 +75,7 @@ Status EncryptedFile::WriteAt(std::uint64_t offset, ByteView data) {
   std::unique_lock lock(io_);
   may_be_unsynced_ = true;
   TRY(WriteHeaderIfNone());
+  if (write_once()) return WriteOnceAt(offset, data);
   TRY(CleanTail());
   if (offset > size_) TRY(Grow(offset));
   return WriteRange(offset, data);
@@ -175,14 +171,16 @@ Status EncryptedFile::WriteHeaderIfNone() {
     if (TRY(keys_.Active())->id != made.header.dek_id) continue;
     header_ = made.header;
     body_ = std::move(body);
+    once_.fresh_from = 0;
   }
   return {};
 }
 
 // A chunk of a re-encryption that could not be finished: the next opening does it from the journal.
+// Or a write that failed and could not be taken back.
 Status EncryptedFile::CheckWhole() const {
-  if (!half_reencrypted_) return {};
-  return Error(ErrorCode::kIo, "a write failed while this file was re-encrypted; mount it again");
+  if (!half_written_) return {};
+  return Error(ErrorCode::kIo, "a write to this file failed half way; mount it again");
 }
 
 Result<std::uint64_t> EncryptedFile::Size() {
@@ -195,7 +193,7 @@ Status EncryptedFile::Truncate(std::uint64_t size) {
   may_be_unsynced_ = true;
   TRY(CheckWhole());
   if (size == size_) return {};
-  if (size < size_) return Shrink(size);
+  if (size < size_) return write_once() ? ShrinkOnce(size) : Shrink(size);
   TRY(WriteHeaderIfNone());
   TRY(CleanTail());
   return Grow(size);
@@ -256,19 +254,12 @@ Status EncryptedFile::CleanTail() {
   if (partial != 0) {
     const std::uint64_t block_offset = BlockFloor(size_);
     std::uint8_t block[kBlockSize];
-    std::uint8_t slack[kBlockSize] = {};
     TRY(DecryptRange(block_offset, block));
-    TRY(backing_->ReadAt(BodyOffset(block_offset + kBlockSize),
-                         MutableByteView(slack).first(partial)));
     // One by one, and each synced at once: what looks clean must be so on the disk too.
-    if (!AllZero(slack)) {
-      TRY(backing_->WriteAt(BodyOffset(block_offset + kBlockSize), Bytes(partial)));
-      TRY(backing_->Sync(SyncKind::kData));
-    }
+    TRY(CleanSlack());
     if (!AllZero(ByteView(block).subspan(partial))) {
       std::memset(block + partial, 0, kBlockSize - partial);
-      TRY(EncryptBlock(block_offset, block));
-      TRY(backing_->WriteAt(BodyOffset(block_offset), block));
+      TRY(RewriteTail(block_offset, block));
       TRY(backing_->Sync(SyncKind::kData));
     }
   } else if (size_ == 0 && TRY(backing_->Size()) > kHeaderSize) {
@@ -278,6 +269,25 @@ Status EncryptedFile::CleanTail() {
   }
   tail_known_clean_ = true;
   return {};
+}
+
+Status EncryptedFile::CleanSlack() {
+  const std::size_t partial = size_ % kBlockSize;
+  if (partial == 0) return {};
+  Bytes slack(partial);
+  TRY(backing_->ReadAt(BodyOffset(BlockCeil(size_)), slack));
+  if (AllZero(slack)) return {};
+  TRY(backing_->WriteAt(BodyOffset(BlockCeil(size_)), Bytes(partial)));
+  return backing_->Sync(SyncKind::kData);
+}
+
+Status EncryptedFile::RewriteTail(std::uint64_t block_offset, MutableByteView block) {
+  if (write_once()) {
+    TRY(StartEpoch(For::kNewBytes));
+    return FlushPending();
+  }
+  TRY(EncryptBlock(block_offset, block));
+  return backing_->WriteAt(BodyOffset(block_offset), block);
 }
 
 Status EncryptedFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) {
@@ -300,17 +310,23 @@ Status EncryptedFile::ZeroRange(AllocateMode mode, std::uint64_t offset, std::ui
   // Whole blocks become zeros below; the last block counts as whole when the file ends in it.
   const std::uint64_t inner_start = BlockCeil(offset);
   const std::uint64_t inner_end = end == size_ ? BlockCeil(end) : BlockFloor(end);
-  const Bytes zeros(2 * kBlockSize);  // the most that two partial blocks side by side can be
-  if (inner_start >= inner_end) {
-    return WriteRange(offset, ByteView(zeros).first(static_cast<std::size_t>(end - offset)));
-  }
-  if (offset < inner_start) TRY(WriteRange(offset, ByteView(zeros).first(inner_start - offset)));
-  if (inner_end < end) TRY(WriteRange(inner_end, ByteView(zeros).first(end - inner_end)));
+  if (inner_start >= inner_end) return ZeroPart(offset, end);
+  TRY(ZeroPart(offset, inner_start));
+  TRY(ZeroPart(inner_end, end));
+  TRY(FlushPending());
   return backing_->Allocate(mode, BodyOffset(inner_start), inner_end - inner_start);
+}
+
+// Of one block, or of two side by side.
+Status EncryptedFile::ZeroPart(std::uint64_t offset, std::uint64_t end) {
+  if (offset >= end) return {};
+  if (write_once()) return CheckZeros(offset, end);
+  return WriteRange(offset, Bytes(end - offset));
 }
 
 // Not under io_: a flush may take long, and what it covers is what was written before it.
 Status EncryptedFile::Sync(SyncKind kind) {
+  TRY(Flush());
   if (IsMutant("header-slot-not-synced")) return SyncAllButHeader(kind);
   return backing_->Sync(kind);
 }
@@ -326,6 +342,7 @@ Status EncryptedFile::SyncAllButHeader(SyncKind kind) {
 }
 
 Result<std::uint64_t> EncryptedFile::SeekData(std::uint64_t offset) {
+  TRY(Flush());
   std::shared_lock lock(io_);
   if (offset >= size_) return Error(ErrorCode::kNotFound, "past the end");
   const std::uint64_t found = TRY(backing_->SeekData(BodyOffset(offset))) - kHeaderSize;
@@ -334,6 +351,7 @@ Result<std::uint64_t> EncryptedFile::SeekData(std::uint64_t offset) {
 }
 
 Result<std::uint64_t> EncryptedFile::SeekHole(std::uint64_t offset) {
+  TRY(Flush());
   std::shared_lock lock(io_);
   if (offset >= size_) return Error(ErrorCode::kNotFound, "past the end");
   const std::uint64_t found = TRY(backing_->SeekHole(BodyOffset(offset))) - kHeaderSize;

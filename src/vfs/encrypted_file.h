@@ -4,8 +4,9 @@
 // under the same Sync. Rules kept here: a partial 16-byte block is merged under the file's lock;
 // slack and padding are zero, and what a crash left there is cleaned, durably, before the first
 // change; no half block of ciphertext is ever made, not even for a moment; a read never sees half
-// of a concurrent write's block. vfs/crash_model.h judges all of this.
-// Errors: kFileCorrupt at Open for a bad header; kSealed once the keys are gone; else the backing
+// of a concurrent write's block. Under aes-256-ctr each byte is written once, and the last block
+// waits in memory until it is full, synced or flushed. vfs/crash_model.h judges all of this.
+// Errors: kFileCorrupt at Open for a bad header; kWriteOnce for what aes-256-ctr cannot do; kSealed once the keys are gone; else the backing
 // file's. Threads: safe. Spec: vfs/file.h, docs/format/file.md.
 #pragma once
 
@@ -27,6 +28,7 @@ class EncryptedFile : public File {
  public:
   // `keys` outlives the file.
   static Result<std::unique_ptr<File>> Open(std::unique_ptr<File> backing, const VolumeKeys& keys);
+  ~EncryptedFile() override;
 
   Result<std::size_t> ReadAt(std::uint64_t offset, MutableByteView into) override;
   Status WriteAt(std::uint64_t offset, ByteView data) override;
@@ -34,6 +36,7 @@ class EncryptedFile : public File {
   Status Truncate(std::uint64_t size) override;
   Status Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) override;
   Status Sync(SyncKind kind) override;
+  Status Flush() override;
   Result<std::uint64_t> SeekData(std::uint64_t offset) override;
   Result<std::uint64_t> SeekHole(std::uint64_t offset) override;
 
@@ -68,6 +71,21 @@ class EncryptedFile : public File {
     std::uint64_t end = 0;
   };
 
+  static constexpr std::uint64_t kNothingFresh = ~std::uint64_t{0};
+  // Where an aes-256-ctr file has been written.
+  struct WriteOnce {
+    std::uint64_t end = 0;  // what lies behind it are zeros
+    // The blocks from here on have not been encrypted in the newest epoch.
+    std::uint64_t fresh_from = kNothingFresh;
+    bool pending = false;  // the last block is not full, and not below yet
+    std::uint64_t pending_at = 0;
+    CounterBlock block{};  // its plaintext, zeros behind `end`
+
+    // Puts the pending block over what was read and decrypted from `start`, a block's offset.
+    void Cover(std::uint64_t start, MutableByteView run) const;
+  };
+  bool write_once() const { return keys_.cipher() == Cipher::kAes256Ctr; }
+
   Status CheckWhole() const;
   // Callers of all of these hold io_ exclusively.
   Status WriteHeaderIfNone();
@@ -76,10 +94,25 @@ class EncryptedFile : public File {
   Status Grow(std::uint64_t size);
   Status Shrink(std::uint64_t size);
   Status CleanTail();
+  Status CleanSlack();
   Status WriteTailBlock(std::uint64_t size, ByteView block);
   Status EncryptBlock(std::uint64_t block_offset, MutableByteView block);
   Status SyncAllButHeader(SyncKind kind);
+  Status RewriteTail(std::uint64_t block_offset, MutableByteView block);
   Status ZeroRange(AllocateMode mode, std::uint64_t offset, std::uint64_t end);
+  Status ZeroPart(std::uint64_t offset, std::uint64_t end);
+  // Only of aes-256-ctr files: encrypted_file_write_once.cc.
+  Status WriteOnceAt(std::uint64_t offset, ByteView data);
+  Status MakeRoomAt(std::uint64_t offset);
+  enum class For { kNewBytes, kPendingBytes };
+  Status FreshKeystream(For what);
+  Status Append(std::uint64_t offset, ByteView data);
+  Status TakeBack(std::uint64_t first, const CounterBlock& before, std::uint64_t full_end);
+  Result<bool> Holds(std::uint64_t offset, ByteView data);
+  Status CheckZeros(std::uint64_t offset, std::uint64_t end);
+  Status FlushPending();
+  Status StartEpoch(For what);
+  Status ShrinkOnce(std::uint64_t size);
   // The plaintext of the block at `block_offset`, zeros where the file ends.
   Status ReadBlock(std::uint64_t block_offset, MutableByteView block);
   Status DecryptRange(std::uint64_t block_offset, MutableByteView into);
@@ -102,7 +135,8 @@ class EncryptedFile : public File {
   std::uint64_t size_ = 0;         // plaintext bytes
   bool tail_known_clean_ = false;  // padding and slack after a partial last block are zeros
   bool may_be_unsynced_ = true;    // there were changes since the last chunk
-  bool half_reencrypted_ = false;  // a chunk is neither old nor new, until the journal is redone
+  bool half_written_ = false;      // a range is neither old nor new, until the next opening
+  WriteOnce once_;
 };
 
 // The FileLayer of an open volume. `keys` outlives it.
@@ -115,6 +149,7 @@ class EncryptedLayer : public FileLayer {
   std::uint64_t VisibleSize(std::uint64_t backing_size) const override {
     return LogicalSizeOf({backing_size}).bytes;
   }
+  bool write_once() const override { return keys_.cipher() == Cipher::kAes256Ctr; }
 
  private:
   const VolumeKeys& keys_;

@@ -34,12 +34,16 @@ Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journ
     if (other_slot_old_) TRY(RenewOtherSlot());
     return nothing_left;
   }
-  TRY(CleanTail());
-  if (body_.previous == nullptr) TRY(BeginReencryption(*dek));
+  // What a cut left in the padding of a file that is written once moves along: an attempt that ended
+  // in the journal must have had the same plaintext, or its keystream would be used twice.
+  TRY(write_once() ? CleanSlack() : CleanTail());
+  TRY(FlushPending());
   // The record takes the length and the holes for what they are now. If a crash could bring back
-  // others, doing it again would leave bytes of the old key below the watermark.
+  // others, doing it again would leave bytes of the old key below the watermark. And a header with
+  // two keys needs the other slot on the disk too.
   if (may_be_unsynced_) TRY(backing_->Sync(SyncKind::kDataAndMetadata));
   may_be_unsynced_ = false;
+  if (body_.previous == nullptr) TRY(BeginReencryption(*dek));
 
   const std::uint64_t before = body_.watermark;
   const Range chunk = TRY(NextData(before, max_bytes));
@@ -47,7 +51,7 @@ Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journ
   record.ciphertext = TRY(ReencryptedChunk(chunk.start, chunk.end));
   TRY(journal.Record(TRY(EncodeReencryptRecord(record, keys_))));
   CrashPoint("reencrypt.recorded");
-  half_reencrypted_ = true;  // until the header tells
+  half_written_ = true;  // until the header tells
   if (!record.ciphertext.empty()) {
     TRY(backing_->WriteAt(BodyOffset(chunk.start), record.ciphertext));
     CrashPoint("reencrypt.written");
@@ -62,7 +66,7 @@ Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journ
     TRY(WriteHeader(next));
     CrashPoint("reencrypt.advanced");
   }
-  half_reencrypted_ = false;
+  half_written_ = false;
   return Step{false, chunk.end - std::min(before, chunk.end), chunk.end - chunk.start};
 }
 
@@ -106,10 +110,12 @@ Result<Bytes> EncryptedFile::ReencryptedChunk(std::uint64_t start, std::uint64_t
 
 Status EncryptedFile::BeginReencryption(const Dek& dek) {
   FileHeader next = header_;
-  next.previous = PreviousKey{header_.dek_id, header_.salt, 0};
+  next.previous = PreviousKey{header_.dek_id, header_.salt, 0, header_.epochs};
+  if (write_once()) next.epochs = FirstEpoch();
   next.dek_id = dek.id;
   RandomFill(next.salt);
   TRY(WriteHeader(next));
+  once_.fresh_from = kNothingFresh;  // what waits from now on may need two entries
   CrashPoint("reencrypt.begun");
   return {};
 }
@@ -120,7 +126,7 @@ Status EncryptedFile::FinishReencryption() {
   next.previous.reset();
   TRY(WriteHeader(next));
   CrashPoint("reencrypt.finished");
-  half_reencrypted_ = false;
+  half_written_ = false;
   return RenewOtherSlot();
 }
 

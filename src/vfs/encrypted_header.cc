@@ -26,6 +26,12 @@ Result<FileHeader> OpenSlot(ByteView slot, int index, const VolumeKeys& keys) {
   return header;
 }
 
+Result<std::unique_ptr<UnitCipher>> NewFileCipher(const FileHeader& header, const SecretBytes& key,
+                                                  const EpochTable& epochs) {
+  if (header.cipher == Cipher::kAes256Ctr) return NewEpochCipher(key, epochs);
+  return NewXtsCipher(key);
+}
+
 }  // namespace
 
 Result<OpenedHeader> OpenHeader(ByteView bytes, const VolumeKeys& keys, HalfWay half_way) {
@@ -76,6 +82,7 @@ Result<NewHeader> MakeHeader(const VolumeKeys& keys) {
   made.header.file_id = RandomId();
   made.header.dek_id = dek->id;
   RandomFill(made.header.salt);
+  if (made.header.cipher == Cipher::kAes256Ctr) made.header.epochs = FirstEpoch();
   made.bytes = EncodeHeader(made.header, DeriveHeaderKey(dek->bytes, made.header));
   return made;
 }
@@ -87,10 +94,11 @@ Result<BodyCipher> NewBodyCipher(const FileHeader& header, const VolumeKeys& key
     return body;
   }
   const DekPtr dek = TRY(keys.Find(header.dek_id));
-  body.current = TRY(NewXtsCipher(DeriveXtsKey(dek->bytes, header)));
+  body.current = TRY(NewFileCipher(header, DeriveFileKey(dek->bytes, header), header.epochs));
   if (!header.previous.has_value()) return body;
   const DekPtr previous = TRY(keys.Find(header.previous->dek_id));
-  body.previous = TRY(NewXtsCipher(DerivePreviousXtsKey(previous->bytes, header)));
+  body.previous = TRY(NewFileCipher(header, DerivePreviousFileKey(previous->bytes, header),
+                                    header.previous->epochs));
   body.watermark = header.previous->watermark;
   return body;
 }

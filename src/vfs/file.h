@@ -36,6 +36,8 @@ class File {
   virtual Status Truncate(std::uint64_t size) = 0;  // both ways
   virtual Status Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) = 0;
   virtual Status Sync(SyncKind kind) = 0;
+  // What the object holds back goes to where the other objects of this file see it; no Sync.
+  virtual Status Flush() { return {}; }
   // The next byte of data (or hole) at or after offset; kNotFound where there is none.
   virtual Result<std::uint64_t> SeekData(std::uint64_t offset) = 0;
   virtual Result<std::uint64_t> SeekHole(std::uint64_t offset) = 0;
@@ -49,6 +51,9 @@ class FileLayer {
   virtual Result<std::unique_ptr<File>> Open(std::unique_ptr<File> backing) = 0;
   // The size that a file shows when its backing file has `backing_size` bytes.
   virtual std::uint64_t VisibleSize(std::uint64_t backing_size) const = 0;
+  // Whether files refuse what would write over bytes. A cache that hands writes over late would
+  // tell the refusal too late.
+  virtual bool write_once() const { return false; }
 };
 
 }  // namespace freehold

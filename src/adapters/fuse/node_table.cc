@@ -198,9 +198,17 @@ void NodeTable::AddOpening(Node& node) {
 }
 
 void NodeTable::DropOpening(const NodePtr& node) {
+  std::shared_ptr<File> closed;
   {
     std::lock_guard lock(node->mutex);
     if (--node->opens > 0) return;
+    closed = node->file;
+  }
+  if (closed != nullptr) {
+    if (auto flushed = closed->Flush(); !flushed.ok()) {
+      LogError("mount", fmt::format("inode {}: {}", node->inode, flushed.error().message()));
+    }
+    closed.reset();
   }
   {
     std::lock_guard lock(mutex_);
@@ -253,6 +261,7 @@ void NodeTable::DropAllContents() {
 }
 
 bool NodeTable::IsDirect(int path_fd) const {
+  if (layer_.write_once()) return true;
   if (direct_.empty()) return false;
   const std::string path = PathOf(path_fd);
   if (!path.starts_with(root_path_)) return false;
