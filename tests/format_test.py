@@ -7,6 +7,7 @@ Run: FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/format_te
 """
 
 import base64
+import dataclasses
 import hashlib
 import json
 import os
@@ -90,6 +91,23 @@ def test_the_file_on_the_page_decrypts_to_the_plaintext_on_the_page():
     assert slot.dek.hex() == FILE_KEYS["DEK"]
     assert slot.key(b"freehold v1 file header").hex() == FILE_KEYS["header key"]
     assert slot.key(b"freehold v1 file aes-256-xts", 64).hex() == FILE_KEYS["file key"]
+
+
+def test_the_ctr_file_on_the_page_decrypts_to_the_same_plaintext():
+    keyring, deks = reader.open_keyring(KEYRING, KEK)
+    of_ctr = dataclasses.replace(keyring, cipher=reader.AES_256_CTR)
+    file, of_page = hexdump("file.md", "example-ctr-file"), keys("file.md", "example-ctr-file")
+    assert reader.read_file(file, of_ctr, deks, never).hex() == FILE_KEYS["plaintext"]
+    slot = reader.read_slot(file[:512], 0, of_ctr, deks)
+    assert slot.key(b"freehold v1 file aes-256-ctr").hex() == of_page["file key"]
+    assert "".join(epoch.counter.hex() for epoch in slot.epochs) == of_page["counters"]
+    # A crash lost the second opening's first block: the one that it carries is read instead.
+    before = file[: 4096 + 16] + slot.epochs[1].carried + file[4096 + 32 :]
+    plain = reader.read_file(before, of_ctr, deks, never)
+    assert plain[:20].hex() == FILE_KEYS["plaintext"][:40]
+    assert plain[20:32] == bytes(12)
+    with pytest.raises(reader.Refused, match="cipher"):
+        reader.read_file(file, keyring, deks, never)
 
 
 def worked_sizes():

@@ -57,6 +57,46 @@ TEST_F(FilePageTest, TheBodyDecodesToThePlaintextOnThePage) {
   EXPECT_TRUE(AllZero(ByteView(file_).last(length % kBlockSize))) << "the slack";
 }
 
+// The same plaintext in two epochs, the second of which carries the block that it began in.
+TEST_F(FilePageTest, TheFileThatIsWrittenOnceDecodesToTheSamePlaintext) {
+  const Bytes file = PageDump(kPage, "example-ctr-file");
+  const auto of_page = PageKeys(kPage, "example-ctr-file");
+  const auto header = DecodeSlotUnverified(ByteView(file).first(kSlotSize));
+  ASSERT_TRUE(header.ok()) << header.error().message();
+  EXPECT_EQ(header->cipher, Cipher::kAes256Ctr);
+  ASSERT_EQ(header->epochs.size(), 2U);
+  EXPECT_EQ(EncodeHeader(*header, DeriveHeaderKey(dek_, *header)),
+            ToBytes(ByteView(file).first(kHeaderSize)));
+  const SecretBytes key = DeriveFileKey(dek_, *header);
+  EXPECT_EQ(ToBytes(key.ExposeSecret()), of_page.at("file key"));
+  auto cipher = *NewEpochCipher(key, header->epochs);
+  const Bytes plaintext = keys_.at("plaintext");
+  Bytes body = ToBytes(ByteView(file).subspan(kHeaderSize, BlockCeil(plaintext.size())));
+  const Bytes on_disk = body;
+  ASSERT_TRUE(DecodeRun(*cipher, 0, body).ok());
+  EXPECT_TRUE(std::equal(plaintext.begin(), plaintext.end(), body.begin()));
+  body = on_disk;
+  std::ranges::copy(header->epochs[1].carried, body.begin() + 16);
+  ASSERT_TRUE(DecodeRun(*cipher, 0, body).ok());
+  EXPECT_TRUE(std::equal(body.begin(), body.begin() + 20, plaintext.begin()));
+  EXPECT_TRUE(AllZero(ByteView(body).subspan(20, 12))) << "as it was before the second opening";
+}
+
+TEST_F(FilePageTest, ATableOfEpochsOutOfOrderIsCorrupt) {
+  const Bytes file = PageDump(kPage, "example-ctr-file");
+  const auto with = [&](std::size_t at, std::uint8_t value) {
+    Bytes slot = ToBytes(ByteView(file).first(kSlotSize));
+    slot[at] = value;
+    return DecodeSlotUnverified(slot).error().code();
+  };
+  EXPECT_EQ(with(160, 16), ErrorCode::kFileCorrupt) << "the first does not start at 0";
+  EXPECT_EQ(with(200, 8), ErrorCode::kFileCorrupt) << "within a block";
+  EXPECT_EQ(with(200, 17), ErrorCode::kFileCorrupt) << "of a previous key that is not there";
+  Bytes none = ToBytes(ByteView(file).first(kSlotSize));
+  std::fill(none.begin() + 160, none.begin() + 480, 0);
+  EXPECT_EQ(DecodeSlotUnverified(none).error().code(), ErrorCode::kFileCorrupt);
+}
+
 TEST_F(FilePageTest, EveryFlippedBitOfASlotIsRefused) {
   for (std::size_t bit = 0; bit < kSlotSize * 8; ++bit) {
     Bytes slot = Slot(0);

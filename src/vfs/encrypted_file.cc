@@ -253,11 +253,11 @@ Status EncryptedFile::CleanTail() {
   if (tail_known_clean_ || IsMutant("slack-not-zeroed")) return {};
   if (partial != 0) {
     const std::uint64_t block_offset = BlockFloor(size_);
-    std::uint8_t block[kBlockSize];
-    TRY(DecryptRange(block_offset, block));
     // One by one, and each synced at once: what looks clean must be so on the disk too.
     TRY(CleanSlack());
-    if (!AllZero(ByteView(block).subspan(partial))) {
+    if (!TRY(PaddingIsClean())) {
+      std::uint8_t block[kBlockSize];
+      TRY(DecryptRange(block_offset, block));
       std::memset(block + partial, 0, kBlockSize - partial);
       TRY(RewriteTail(block_offset, block));
       TRY(backing_->Sync(SyncKind::kData));
@@ -269,6 +269,14 @@ Status EncryptedFile::CleanTail() {
   }
   tail_known_clean_ = true;
   return {};
+}
+
+Result<bool> EncryptedFile::PaddingIsClean() {
+  const std::size_t partial = size_ % kBlockSize;
+  if (partial == 0) return true;
+  std::uint8_t block[kBlockSize];
+  TRY(DecryptRange(BlockFloor(size_), block));
+  return AllZero(ByteView(block).subspan(partial));
 }
 
 Status EncryptedFile::CleanSlack() {

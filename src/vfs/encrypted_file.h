@@ -95,6 +95,7 @@ class EncryptedFile : public File {
   Status Shrink(std::uint64_t size);
   Status CleanTail();
   Status CleanSlack();
+  Result<bool> PaddingIsClean();
   Status WriteTailBlock(std::uint64_t size, ByteView block);
   Status EncryptBlock(std::uint64_t block_offset, MutableByteView block);
   Status SyncAllButHeader(SyncKind kind);

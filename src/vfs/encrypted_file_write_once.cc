@@ -221,6 +221,8 @@ Status EncryptedFile::CheckZeros(std::uint64_t offset, std::uint64_t end) {
 // The new last block keeps its ciphertext: padding with zeros would use its keystream again. What
 // comes later cleans it, under another epoch.
 Status EncryptedFile::ShrinkOnce(std::uint64_t size) {
+  if (!tail_known_clean_) TRY(CleanSlack());
+  const bool dirty = !tail_known_clean_ && !TRY(PaddingIsClean());
   const std::size_t partial = size % kBlockSize;
   if (partial != 0) {
     const std::uint64_t slack = BodyOffset(BlockCeil(size));
@@ -229,6 +231,8 @@ Status EncryptedFile::ShrinkOnce(std::uint64_t size) {
     TRY(backing_->WriteAt(slack, Bytes(std::clamp<std::uint64_t>(behind, partial, kBlockSize))));
   }
   TRY(backing_->Truncate(BackingSizeOf({size}).bytes));
+  // Or a crash could bring the padding back, under a longer length that comes later.
+  if (dirty) TRY(backing_->Sync(SyncKind::kDataAndMetadata));
   size_ = size;
   if (size >= once_.end) return {};
   once_.end = size;

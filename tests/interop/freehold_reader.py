@@ -25,6 +25,7 @@ import json
 import os
 import struct
 import sys
+import typing
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -34,7 +35,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 VERSION = 1
-AES_256_XTS = 1
+NULL_CIPHER, AES_256_XTS, AES_256_CTR = 0, 1, 2
 TWO_KEYS = 1  # feature bit of a header
 HEADER_SIZE, SLOT_SIZE, MAC_SIZE = 4096, 512, 32
 SLOT_OFFSETS = (0, 2048)
@@ -159,7 +160,7 @@ def read_keyring(data):
     keyring = Keyring(
         fields.number(8), fields.raw(16), fields.raw(16), fields.number(1), fields.number(8)
     )
-    if keyring.cipher > AES_256_XTS:
+    if keyring.cipher > AES_256_CTR:
         raise Refused(f"the keyring names cipher {keyring.cipher}: too new")
     kek_count, dek_count = fields.number(2), fields.number(2)
     if not kek_count or not dek_count:
@@ -197,21 +198,28 @@ def unwrap_dek(dek, volume_id, kek):
 # ---- an encrypted file (docs/format/file.md) ----
 
 
+class Epoch(typing.NamedTuple):
+    start: int
+    counter: bytes
+    carried: bytes  # the block at start, as it was before
+
+
 @dataclass
 class Header:
     generation: int
     file_id: bytes
     salt: bytes
     dek: bytes
+    epochs: list  # of AES-256-CTR, by start
     previous: "Header | None" = None  # while it is re-encrypted: the key from the watermark on
     watermark: int = 0
 
     def key(self, label, size=32):
         return derive(self.dek, self.salt, label + self.file_id, size)
 
-    def unit_key(self, unit):
+    def of_unit(self, unit):
         later = self.previous is not None and unit * UNIT_SIZE >= self.watermark
-        return (self.previous if later else self).key(b"freehold v1 file aes-256-xts", 64)
+        return self.previous if later else self
 
 
 def read_slot(slot, index, keyring, deks):
@@ -223,13 +231,13 @@ def read_slot(slot, index, keyring, deks):
         raise Refused("does not start with FHOLDFIL")
     if version != VERSION or features not in (0, TWO_KEYS):
         raise Refused(f"has version {version}, features {features:#x}: too new")
-    if cipher > AES_256_XTS or unit_shift != UNIT_SHIFT:
+    if cipher > AES_256_CTR or unit_shift != UNIT_SHIFT:
         raise Refused(f"names cipher {cipher} in units of 2^{unit_shift}: too new")
     if volume_id != keyring.volume_id:
         raise Refused(f"belongs to another volume, {volume_id.hex()}")
     if dek_id not in deks:
         raise Refused(f"names a DEK that the keyring does not have, {dek_id.hex()}")
-    header = Header(generation, file_id, salt, deks[dek_id])
+    header = Header(generation, file_id, salt, deks[dek_id], [])
     mac = hmac_sha256(header.key(b"freehold v1 file header"), slot[:480] + bytes([index]))
     if not hmac.compare_digest(mac, slot[480:]):
         raise Refused("was changed: its MAC does not fit")
@@ -241,8 +249,24 @@ def read_slot(slot, index, keyring, deks):
             raise Refused("has a watermark within a unit")
         if dek_id not in deks:
             raise Refused(f"names a DEK that the keyring does not have, {dek_id.hex()}")
-        header.previous = Header(generation, file_id, previous_salt, deks[dek_id])
+        header.previous = Header(generation, file_id, previous_salt, deks[dek_id], [])
+    if cipher == AES_256_CTR:
+        read_epochs(slot, header)
     return header
+
+
+def read_epochs(slot, header):
+    for at in range(160, 480, 40):
+        start, counter, carried = struct.unpack_from("<Q16s16s", slot, at)
+        if any(counter):
+            of_previous, start = start & 1, start & ~1
+            of = header.previous if of_previous else header
+            if of is None or start % BLOCK or start < (of.epochs[-1].start if of.epochs else 0):
+                raise Refused("has a table of epochs that is out of order")
+            of.epochs.append(Epoch(start, counter, carried))
+    for of in filter(None, (header, header.previous)):
+        if not of.epochs or of.epochs[0].start != 0:
+            raise Refused("has a table of epochs that is out of order")
 
 
 def read_header(data, keyring, deks, warn):
@@ -272,9 +296,28 @@ def logical_size(size):
     return body if body % BLOCK == 0 else max(0, body - BLOCK)
 
 
-def decrypt_unit(key, number, ciphertext):
+def decrypt_xts(header, number, ciphertext):
+    key = header.key(b"freehold v1 file aes-256-xts", 64)
     decryptor = Cipher(algorithms.AES(key), modes.XTS(number.to_bytes(16, "little"))).decryptor()
-    plain = bytearray(decryptor.update(ciphertext) + decryptor.finalize())
+    return decryptor.update(ciphertext) + decryptor.finalize()
+
+
+def decrypt_ctr(header, number, ciphertext):
+    aes = algorithms.AES(header.key(b"freehold v1 file aes-256-ctr"))
+    plain = b""
+    for at in range(0, len(ciphertext), BLOCK):
+        offset, block = number * UNIT_SIZE + at, ciphertext[at : at + BLOCK]
+        held = [epoch for epoch in header.epochs if epoch.start <= offset]
+        while len(held) > 1 and held[-1].start == offset and held[-1].carried == block:
+            held.pop()  # not yet on the disk under that epoch
+        counter = (int.from_bytes(held[-1].counter, "big") + offset // BLOCK) % 2**128
+        plain += Cipher(aes, modes.CTR(counter.to_bytes(16, "big"))).decryptor().update(block)
+    return plain
+
+
+def decrypt_unit(cipher, header, number, ciphertext):
+    decrypt = decrypt_ctr if cipher == AES_256_CTR else decrypt_xts
+    plain = bytearray(decrypt(header, number, ciphertext))
     for at in range(0, len(plain), BLOCK):  # the zero rule
         if not any(ciphertext[at : at + BLOCK]):
             plain[at : at + BLOCK] = bytes(BLOCK)
@@ -285,7 +328,7 @@ def read_file(data, keyring, deks, warn):
     """The plaintext of one encrypted file."""
     if not data:
         return b""  # never written: no header, no bytes
-    if keyring.cipher != AES_256_XTS:
+    if keyring.cipher == NULL_CIPHER:
         raise Refused("the volume is not encrypted (null cipher)")
     header = read_header(data, keyring, deks, warn)
     length = logical_size(len(data))
@@ -296,7 +339,8 @@ def read_file(data, keyring, deks, warn):
     end = HEADER_SIZE + (length + BLOCK - 1) // BLOCK * BLOCK
     plain = bytearray()
     for number, at in enumerate(range(HEADER_SIZE, end, UNIT_SIZE)):
-        plain += decrypt_unit(header.unit_key(number), number, data[at : min(at + UNIT_SIZE, end)])
+        unit = data[at : min(at + UNIT_SIZE, end)]
+        plain += decrypt_unit(keyring.cipher, header.of_unit(number), number, unit)
     return bytes(plain[:length])
 
 

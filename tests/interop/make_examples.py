@@ -43,6 +43,7 @@ CONTEXT = {"freehold:purpose": "kek", "freehold:volume": VOLUME_ID.hex()}
 # Two writes with a hole between them: block 2, bytes 32 to 47, is never written.
 PLAINTEXT = b"The customer holds the key.\n" + bytes(20) + b"end"
 HOLES = {2}
+COUNTERS = (run(0xC0, 16), bytes([0xFF] * 15 + [0xFE]))  # of the two epochs of the AES-256-CTR file
 
 
 def hkdf(key, salt, label, size=32):
@@ -77,9 +78,10 @@ def make_keyring():
     return covered + mac(hkdf(KEK, VOLUME_ID, b"freehold v1 keyring mac"), covered)
 
 
-def make_slot(index):
-    fields = struct.pack("<8sHBBIQ", b"FHOLDFIL", 1, 1, 12, 0, 1)
-    covered = (fields + VOLUME_ID + FILE_ID + DEK_ID + SALT).ljust(480, b"\0")
+def make_slot(index, cipher=1, epochs=b""):
+    fields = struct.pack("<8sHBBIQ", b"FHOLDFIL", 1, cipher, 12, 0, 1)
+    covered = (fields + VOLUME_ID + FILE_ID + DEK_ID + SALT).ljust(160, b"\0")
+    covered = (covered + epochs).ljust(480, b"\0")
     key = hkdf(DEK, SALT, b"freehold v1 file header" + FILE_ID)
     return covered + mac(key, covered + bytes([index]))
 
@@ -97,6 +99,26 @@ def make_file(plaintext):
     for hole in HOLES:
         body = body[: hole * 16] + bytes(16) + body[hole * 16 + 16 :]
     return header + body + bytes(partial)
+
+
+def apply_counter(key, counter, offset, data):
+    """AES-256-CTR: `counter` is the block at offset 0."""
+    first = (int.from_bytes(counter, "big") + offset // 16) % 2**128
+    return Cipher(algorithms.AES(key), modes.CTR(first.to_bytes(16, "big"))).encryptor().update(data)
+
+
+def make_ctr_file(plaintext):
+    """Written in two openings: 20 bytes, and the rest."""
+    key = hkdf(DEK, SALT, b"freehold v1 file aes-256-ctr" + FILE_ID)
+    first = apply_counter(key, COUNTERS[0], 0, plaintext[:20] + bytes(12))
+    padded = plaintext + bytes(-len(plaintext) % 16)
+    body = first[:16] + apply_counter(key, COUNTERS[1], 16, padded[16:])
+    for hole in HOLES:
+        body = body[: hole * 16] + bytes(16) + body[hole * 16 + 16 :]
+    epochs = struct.pack("<Q16s16s", 0, COUNTERS[0], bytes(16))
+    epochs += struct.pack("<Q16s16s", 16, COUNTERS[1], first[16:])
+    slots = [make_slot(index, 2, epochs).ljust(2048, b"\0") for index in (0, 1)]
+    return b"".join(slots) + body + bytes(len(plaintext) % 16)
 
 
 def dump(data):
@@ -121,6 +143,7 @@ def blocks():
     return [
         ("keyring.md", "example-keyring", dump(make_keyring())),
         ("file.md", "example-file", dump(make_file(PLAINTEXT))),
+        ("file.md", "example-ctr-file", dump(make_ctr_file(PLAINTEXT))),
     ]
 
 

@@ -1,0 +1,248 @@
+"""aes-256-ctr: files are written once, keystream is never used twice, and who tries is told so."""
+
+import errno
+import fcntl
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+import pytest
+
+from clickhouse_testing import Chdb, ClickHouseServer
+from freehold_testing import OK, ROOT, Volume
+from keystream_reuse import Snapshot, find_reuse
+from supervised_testing import Supervised
+
+READER = ROOT / "tests/interop/freehold_reader.py"
+CTR = ("--cipher", "aes-256-ctr")
+
+
+@pytest.fixture
+def volume(new_kms, tmp_path):
+    made = Volume(new_kms, tmp_path).create(*CTR)
+    yield made
+    made.clean_up()
+
+
+class Disk:
+    """Takes pictures of a volume's files, to be searched for keystream that was used twice."""
+
+    largest = 1 << 20  # bytes of a file: the search looks at each block
+
+    def __init__(self, volume):
+        self.volume = volume
+        self.snapshots = []
+
+    def take(self):
+        os.sync()
+        number = len(self.snapshots)
+        for path in sorted(self.volume.data.rglob("*")):
+            plain = self.volume.mount_point / path.relative_to(self.volume.data)
+            if path.is_file() and 0 < path.stat().st_size < self.largest:
+                self.snapshots.append(Snapshot.of(f"{path.name}@{number}", plain, path))
+
+    def must_have_used_no_keystream_twice(self):
+        self.take()
+        assert sum(len(snapshot.plaintext) for snapshot in self.snapshots) > 0
+        assert find_reuse(self.snapshots) == []
+
+
+@pytest.fixture
+def disk(mounted):
+    taken = Disk(mounted)
+    yield taken
+    taken.must_have_used_no_keystream_twice()
+
+
+def text(name, size):
+    return "".join(f"{name} {i:6}\n" for i in range(size // 8 + 1)).encode()[:size]
+
+
+def test_a_file_is_written_read_and_appended_to(mounted, disk):
+    path = mounted.mount_point / "file"
+    path.write_bytes(text("first", 100_001))
+    disk.take()
+    with open(path, "ab") as file:
+        file.write(text("second", 50_000))
+        file.flush()
+        os.fsync(file.fileno())
+        disk.take()
+        file.write(text("third", 7))
+    assert path.read_bytes() == text("first", 100_001) + text("second", 50_000) + text("third", 7)
+    mounted.unmount()
+    mounted.mount()
+    assert path.stat().st_size == 150_008
+    assert path.read_bytes().endswith(text("third", 7))
+
+
+def test_hazard_overwriting_is_refused_at_the_write(mounted, disk):
+    path = mounted.mount_point / "file"
+    path.write_bytes(text("old", 10_000))
+    with open(path, "r+b", buffering=0) as file:
+        file.seek(5000)
+        with pytest.raises(PermissionError) as refused:
+            file.write(b"other bytes")
+        assert refused.value.errno == errno.EPERM
+        file.seek(5000)
+        assert file.write(text("old", 10_000)[5000:5100]) == 100, "the same bytes are no change"
+    assert path.read_bytes() == text("old", 10_000)
+
+
+def test_hazard_truncate_then_append(mounted, disk):
+    path = mounted.mount_point / "file"
+    path.write_bytes(text("first", 9_999))
+    disk.take()
+    for cut in (5003, 4096, 17):
+        with open(path, "r+b", buffering=0) as file:
+            file.truncate(cut)
+            file.seek(cut)
+            file.write(text(f"after {cut}", 3000))
+        disk.take()
+        assert path.read_bytes() == path.read_bytes()[:cut] + text(f"after {cut}", 3000)
+
+
+def test_hazard_recycled_by_rename(mounted, disk):
+    old, new = mounted.mount_point / "segment1", mounted.mount_point / "segment2"
+    old.write_bytes(text("first", 64 << 10))
+    disk.take()
+    old.rename(new)
+    with open(new, "r+b", buffering=0) as file, pytest.raises(PermissionError):
+        file.write(text("second", 8192))
+    new.write_bytes(text("second", 8192))  # O_TRUNC: it starts anew
+    disk.take()
+    assert new.read_bytes() == text("second", 8192)
+
+
+def test_hazard_filled_with_zeros_then_written(mounted, disk):
+    path = mounted.mount_point / "segment"
+    path.write_bytes(bytes(64 << 10))
+    disk.take()
+    with open(path, "r+b", buffering=0) as file, pytest.raises(PermissionError):
+        file.write(text("log", 8192))
+
+
+def test_hazard_preallocated_then_written(mounted, disk):
+    path = mounted.mount_point / "segment"
+    with open(path, "wb", buffering=0) as file:
+        os.posix_fallocate(file.fileno(), 0, 64 << 10)
+        for number in range(20):
+            file.write(text(f"part {number}", 777))
+    assert path.stat().st_size == 64 << 10
+    assert path.read_bytes()[20 * 777 :] == bytes((64 << 10) - 20 * 777)
+
+
+def test_hazard_a_copy_of_the_ciphertext_goes_on_differently(mounted, disk):
+    path, data = mounted.mount_point / "file", mounted.data
+    path.write_bytes(text("common", 5000))
+    mounted.unmount()
+    subprocess.run(["cp", "--reflink=auto", data / "file", data / "copy"], check=True)
+    mounted.mount()
+    for name in ("file", "copy"):
+        with open(mounted.mount_point / name, "ab") as file:
+            file.write(text(name, 3000))
+    assert (mounted.mount_point / "copy").read_bytes() == text("common", 5000) + text("copy", 3000)
+
+
+def test_random_programs_never_use_keystream_twice(mounted, disk):
+    chance = random.Random(7)
+    for name in map(str, range(8)):
+        path, contents = mounted.mount_point / name, b""
+        for step in range(12):
+            piece = text(f"{name}.{step}", chance.choice([1, 15, 16, 100, 4096, 5000]))
+            cut = chance.choice([len(contents)] * 3 + [0, chance.randrange(len(contents) + 1)])
+            with open(path, "ab", buffering=0) as file:
+                file.truncate(cut)
+                try:
+                    file.write(piece)
+                except PermissionError:  # too many steps: a new file would be made
+                    piece = b""
+            contents = contents[:cut] + piece
+            assert path.read_bytes() == contents
+            if chance.random() < 0.3:
+                disk.take()
+
+
+def test_a_killed_mount_goes_on_under_a_fresh_keystream(mounted, disk):
+    path = mounted.mount_point / "file"
+    with open(path, "wb", buffering=0) as file:
+        file.write(text("synced", 1234))
+        os.fsync(file.fileno())
+        file.write(text("perhaps lost", 999))
+        disk.snapshots.append(Snapshot("before the kill", text("synced", 1234)
+                                       + text("perhaps lost", 999),
+                                       (mounted.data / "file").read_bytes()))
+        mounted.kill_daemon()
+    mounted.mount()
+    kept = path.read_bytes()
+    assert kept.startswith(text("synced", 1234))
+    with open(path, "ab") as file:
+        file.write(text("later", 2000))
+    assert path.read_bytes() == kept + text("later", 2000)
+
+
+def test_it_is_reencrypted_while_it_is_read(mounted, disk):
+    path = mounted.mount_point / "file"
+    path.write_bytes(text("some", 300_000))
+    disk.take()
+    assert mounted.volume("re-encrypt", "--wait").code == OK
+    assert path.read_bytes() == text("some", 300_000)
+    assert mounted.volume("verify").code == OK
+
+
+def test_the_reader_agrees(mounted, tmp_path):
+    path = mounted.mount_point / "file"
+    for size in (5001, 20, 4096, 3):
+        with open(path, "ab") as file:
+            file.write(text(str(size), size))
+    expected, kek = path.read_bytes(), mounted.unwrapped_kek()
+    mounted.unmount()
+    (tmp_path / "kek").write_bytes(kek)
+    read = subprocess.run(
+        [sys.executable, READER, "--kek", tmp_path / "kek", mounted.keyring, mounted.data / "file"], capture_output=True, check=True)
+    assert read.stdout == expected
+
+
+def test_locks_and_private_mappings_work_and_a_shared_one_is_refused(mounted):
+    import mmap
+
+    path = mounted.mount_point / "file"
+    path.write_bytes(text("mapped", 9000))
+    with open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as mapped:
+            assert mapped[:100] == text("mapped", 100)
+
+
+@pytest.mark.parametrize("database", [ClickHouseServer, Chdb], ids=lambda each: each.name)
+def test_a_database_that_writes_its_files_once_runs_on_it(volume, database, report):
+    supervised = Supervised(database, volume)
+    try:
+        running = supervised.start().database
+        write = running.writer()
+        write(f"create table events {running.table('client int, number int, text text')}")
+        for client in range(6):
+            rows = (f"({client}, {number}, 'row {number}')" for number in range(3000))
+            write("insert into events values " + ", ".join(rows))
+        write("optimize table events final")
+        before = running.checksum("events")
+        checked = running.check()
+        supervised.stop()
+        disk = Disk(volume)
+        with volume.opened():
+            disk.must_have_used_no_keystream_twice()
+        supervised = Supervised(database, volume)
+        running = supervised.start().database
+        assert running.checksum("events") == before
+        report(f"{running.name} {running.version()} on aes-256-ctr: {checked}")
+    finally:
+        supervised.clean_up()
+
+
+def test_create_says_what_the_cipher_is_for(new_kms, tmp_path):
+    created = Volume(new_kms, tmp_path).volume(
+        "create", "--key", f"aws-kms://{new_kms.new_key()}", "--cipher", "aes-256-ecb")
+    assert created.code == 2
+    assert "aes-256-ctr for files that are written once" in created.err
+    assert not pathlib.Path(tmp_path / "volume").exists()
