@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import freehold_reader
-from freehold_testing import OK, Volume, wait_for
+from freehold_testing import FILE_CORRUPT, OK, Volume, wait_for
 from postgres_testing import Postgres, psql
 from rotate_crash_test import crash_points, crashes
 from rotate_testing import SLOW
@@ -240,7 +240,8 @@ def test_a_file_that_cannot_be_read_keeps_the_old_deks_and_is_named(filled):
     broken.write_bytes(contents)
     filled.mount()
     result = filled.volume("re-encrypt", "--wait")
-    assert result.code == 7 and "1 files cannot be read" in result.err and "odd" in result.err, result
+    assert result.code == FILE_CORRUPT, result
+    assert "1 files cannot be read" in result.err and "odd" in result.err, result
     assert len(deks(filled)) == 2
     contents[100] ^= 1
     contents[2148] ^= 1

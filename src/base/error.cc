@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -92,6 +93,16 @@ ErrorCode CodeOfErrno(int errno_value) {
 }  // namespace
 
 std::span<const ErrorCodeInfo> ErrorCodeTable() { return kTable; }
+
+ErrorCode CodeNamed(std::string_view name) {
+  const auto found = std::ranges::find(kTable, name, &ErrorCodeInfo::name);
+  return found == kTable.end() ? ErrorCode::kInternal : found->code;
+}
+
+ErrorCode CodeOfExit(int exit_code) {
+  const auto found = std::ranges::find(kTable, exit_code, &ErrorCodeInfo::exit_code);
+  return found == kTable.end() ? ErrorCode::kInternal : found->code;
+}
 
 const ErrorCodeInfo& InfoOf(ErrorCode code) {
   for (const ErrorCodeInfo& info : kTable) {

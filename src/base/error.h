@@ -52,6 +52,9 @@ struct ErrorCodeInfo {
 // Every code, in the order of their exit codes.
 std::span<const ErrorCodeInfo> ErrorCodeTable();
 const ErrorCodeInfo& InfoOf(ErrorCode code);
+// What another process has said; kInternal where this release does not know the word.
+ErrorCode CodeNamed(std::string_view name);
+ErrorCode CodeOfExit(int exit_code);
 
 class [[nodiscard]] Error {
  public:

@@ -85,8 +85,10 @@ Result<json::object> WaitForReencryption(const VolumeFlags& options) {
     const std::string_view state = progress.at("state").as_string();
     if (state == "done") return status;
     if (state == "stuck") {
-      return Error(ErrorCode::kIo, std::string(progress.at("problem").as_string()));
+      return Error(CodeNamed(progress.at("problem_code").as_string()),
+                   std::string(progress.at("problem").as_string()));
     }
+    // Bytes are no event that a watch would tell of: whoever wants a bar looks now and then.
     std::this_thread::sleep_for(kWatchInterval);
   }
 }

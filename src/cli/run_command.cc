@@ -102,12 +102,8 @@ std::vector<std::string> DaemonArguments(const RunOptions& options, const std::s
   add("--stop-timeout", options.custody.stop_timeout);
   add("--on-denied", options.custody.on_denied);
   add("--on-key-return", options.custody.on_key_return);
-  add("--key", options.volume.key.key);
-  add("--principal", options.volume.key.principal);
-  add("--external-id", options.volume.key.external_id);
-  add("--state", options.volume.state_directory);
-  add("--accept-keyring", options.volume.accept_keyring);
-  for (const std::string& pattern : options.volume.allow_keys) add("--allow-key", pattern);
+  const std::vector<std::string> of_volume = ToWords(options.volume);
+  words.insert(words.end(), of_volume.begin(), of_volume.end());
   for (const std::string& pattern : direct) add("--direct", pattern);
   return words;
 }

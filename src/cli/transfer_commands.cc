@@ -5,19 +5,19 @@
 #include "cli/transfer_commands.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
-#include <thread>
 
 #include "base/posix_file.h"
 #include "cli/output.h"
@@ -93,6 +93,7 @@ class MountedVolume {
  private:
   explicit MountedVolume(VolumeFlags flags) : flags_(std::move(flags)) {}
   Status StartOwn();
+  Status WaitUntilMounted(int log);
   Error WhyItEnded(int exit_code, int log) const;
 
   const VolumeFlags flags_;
@@ -121,27 +122,24 @@ Status MountedVolume::StartOwn() {
   TRY(MakeDirectories(mount_point_, 0700));
   Words words = {"volume",       "mount",       flags_.directory,           mount_point_,
                  "--foreground", "--ends-with", fmt::format("{}", getpid())};
-  const auto add = [&](const char* flag, const std::string& value) {
-    if (!value.empty()) words.insert(words.end(), {flag, value});
-  };
-  add("--state", flags_.state_directory);
-  add("--key", flags_.key.key);
-  add("--principal", flags_.key.principal);
-  add("--external-id", flags_.key.external_id);
-  add("--accept-keyring", flags_.accept_keyring);
-  for (const std::string& pattern : flags_.allow_keys) add("--allow-key", pattern);
+  const Words of_volume = ToWords(flags_);
+  words.insert(words.end(), of_volume.begin(), of_volume.end());
   const UniqueFd log = TRY(NewTemporaryFile());
   daemon_ = TRY(Start(Group::kOwn, "/proc/self/exe", words, log.get(), log.get()));
-  for (;;) {
-    int status = 0;
-    if (waitpid(daemon_, &status, WNOHANG) == daemon_) {
-      daemon_ = 0;
-      return WhyItEnded(WIFEXITED(status) ? WEXITSTATUS(status) : 1, log.get());
-    }
+  return WaitUntilMounted(log.get());
+}
+
+// Its end can be waited for, its socket can only be looked for: it comes with the mount.
+Status MountedVolume::WaitUntilMounted(int log) {
+  constexpr int kLookEveryMs = 20;
+  const UniqueFd ended(static_cast<int>(syscall(SYS_pidfd_open, daemon_, 0)));
+  if (!ended.valid()) return ErrnoError(errno, "watching the daemon");
+  pollfd wait = {ended.get(), POLLIN, 0};
+  while (poll(&wait, 1, kLookEveryMs) <= 0) {
     auto daemon = FindDaemon(flags_.directory);
     if (daemon.ok() && *daemon != nullptr) return {};
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+  return WhyItEnded(WaitFor(std::exchange(daemon_, 0)), log);
 }
 
 // The daemon's own sentence and code.
@@ -152,10 +150,7 @@ Error MountedVolume::WhyItEnded(int exit_code, int log) const {
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("freehold: ")) sentence = line.substr(10);
   }
-  for (const ErrorCodeInfo& info : ErrorCodeTable()) {
-    if (info.exit_code == exit_code) return Error(info.code, sentence);
-  }
-  return Error(ErrorCode::kInternal, sentence);
+  return Error(CodeOfExit(exit_code), sentence);
 }
 
 Status MountedVolume::Close() {

@@ -51,6 +51,20 @@ Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs) {
   return context;
 }
 
+std::vector<std::string> ToWords(const VolumeFlags& flags) {
+  std::vector<std::string> words;
+  const auto add = [&](const char* flag, const std::string& value) {
+    if (!value.empty()) words.insert(words.end(), {flag, value});
+  };
+  add("--key", flags.key.key);
+  add("--principal", flags.key.principal);
+  add("--external-id", flags.key.external_id);
+  add("--state", flags.state_directory);
+  add("--accept-keyring", flags.accept_keyring);
+  for (const std::string& pattern : flags.allow_keys) add("--allow-key", pattern);
+  return words;
+}
+
 Result<OpenOptions> ToOpenOptions(const VolumeFlags& flags) {
   OpenOptions options;
   options.access = TRY(ToKeyAccess(flags.key));

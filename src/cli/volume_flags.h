@@ -13,6 +13,8 @@ Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs);
 Result<std::optional<KeyAccess>> ToKeyAccess(const KeyFlags& flags);
 // Without symbolic links; the path must exist.
 Result<std::string> AbsolutePath(const std::string& path);
+// What another `freehold` on the same volume is to be told.
+std::vector<std::string> ToWords(const VolumeFlags& flags);
 Result<OpenOptions> ToOpenOptions(const VolumeFlags& flags);
 
 }  // namespace freehold::cli

@@ -224,12 +224,8 @@ Result<json::object> CallControl(ControlConnection& connection, const json::obje
   const std::string text = message != nullptr && message->is_string()
                                ? std::string(message->as_string())
                                : "the daemon failed without saying why";
-  for (const ErrorCodeInfo& info : ErrorCodeTable()) {
-    if (code != nullptr && code->is_string() && code->as_string() == info.name) {
-      return Error(info.code, text);
-    }
-  }
-  return Error(ErrorCode::kInternal, text);
+  const bool named = code != nullptr && code->is_string();
+  return Error(named ? CodeNamed(code->as_string()) : ErrorCode::kInternal, text);
 }
 
 json::object ErrorToJson(const Error& error) {

@@ -71,13 +71,12 @@ int ReencryptionProgress::percent() const {
 }
 
 Reencryption::Reencryption(FileSource& files, const VolumeKeys& keys, const VolumePaths& paths,
-                           Retire retire, ReencryptionOptions options, const Clock& clock)
+                           Retire retire, ReencryptionOptions options)
     : files_(files),
       keys_(keys),
       paths_(paths),
       retire_(std::move(retire)),
-      options_(options),
-      clock_(clock) {}
+      options_(options) {}
 
 Reencryption::~Reencryption() { Stop(); }
 
@@ -131,6 +130,7 @@ void Reencryption::Run() {
     return;
   }
   progress_.problem = ended.error().message();
+  progress_.problem_code = ended.error().code();
   LogError("re-encrypt", progress_.problem);
 }
 

@@ -61,6 +61,7 @@ struct ReencryptionProgress {
   std::map<Id, DekUse> deks;
   std::uint64_t unreadable = 0;
   std::string problem;  // one sentence; "" while there is none
+  ErrorCode problem_code = ErrorCode::kInternal;
 
   int percent() const;  // 100 only when the old DEKs are gone
 };
@@ -71,7 +72,7 @@ class Reencryption {
   using Retire = std::function<Status()>;
   // All outlive the object.
   Reencryption(FileSource& files, const VolumeKeys& keys, const VolumePaths& paths, Retire retire,
-               ReencryptionOptions options, const Clock& clock);
+               ReencryptionOptions options);
   ~Reencryption();  // stops and joins
 
   void Start();
@@ -97,7 +98,6 @@ class Reencryption {
   const VolumePaths& paths_;
   const Retire retire_;
   const ReencryptionOptions options_;
-  const Clock& clock_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

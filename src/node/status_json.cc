@@ -106,7 +106,9 @@ json::value ReencryptionJson(const std::optional<ReencryptionProgress>& progress
           {"bytes_total", progress->bytes_total},
           {"deks", deks},
           {"unreadable", progress->unreadable},
-          {"problem", progress->problem}};
+          {"problem", progress->problem},
+          {"problem_code",
+           progress->problem.empty() ? "" : InfoOf(progress->problem_code).name}};
 }
 
 json::object VerifyReportJson(const VerifyReport& report) {

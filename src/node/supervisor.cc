@@ -44,10 +44,8 @@ std::string TextOf(const CustodyWords& words) {
 }
 
 bool Retryable(int exit_code) {
-  for (const ErrorCodeInfo& info : ErrorCodeTable()) {
-    if (info.exit_code == exit_code) return info.retryable;
-  }
-  return exit_code > 128;  // killed
+  const bool killed = exit_code > 128;
+  return killed || InfoOf(CodeOfExit(exit_code)).retryable;
 }
 
 }  // namespace

@@ -285,7 +285,7 @@ void VolumeDaemon::StartReencryption(const std::shared_ptr<OpenVolume>& open,
   open->files = std::make_unique<MountedFiles>(*open->mount, volume_->paths());
   open->reencryption = std::make_unique<Reencryption>(
       *open->files, open->keys, volume_->paths(),
-      [this, volume = open.get()] { return RetireOldDeks(*volume); }, options, clock_);
+      [this, volume = open.get()] { return RetireOldDeks(*volume); }, options);
   open->reencryption->Start();
 }
 

@@ -134,6 +134,11 @@ class Reencryption : public ::testing::Test {
     volume_.DropOldestDek();
     ASSERT_TRUE(keys_.Replace(volume_.Keys()).ok());
   }
+  MachineJournal FirstStep(EncryptedFile& file, Machine& machine) {
+    MachineJournal journal(machine, journal_);
+    EXPECT_TRUE(file.ReencryptStep(journal, kChunk).ok());
+    return journal;
+  }
   // To its end; false when the machine stopped first.
   bool Run(Machine& machine) {
     auto file = Open(machine);
@@ -280,8 +285,7 @@ TEST_F(Reencryption, ADamagedSlotOfAFileThatIsHalfWayIsNoWarning) {
   AddDek();
   Machine machine(kForever);
   auto file = Open(machine);
-  MachineJournal journal(machine, journal_);
-  ASSERT_TRUE(file->ReencryptStep(journal, kChunk).ok());
+  MachineJournal journal = FirstStep(*file, machine);
   ASSERT_TRUE(file->ReencryptStep(journal, kChunk).ok());
   for (const std::size_t slot : {0UL, 2048UL}) {
     disk_.current.contents()[slot + 490] ^= 1;
@@ -298,8 +302,7 @@ TEST_F(Reencryption, AJournalUnderAnUnknownDekIsNotTakenForGarbage) {
   AddDek();
   Machine machine(kForever);
   auto file = Open(machine);
-  MachineJournal journal(machine, journal_);
-  ASSERT_TRUE(file->ReencryptStep(journal, kChunk).ok());
+  FirstStep(*file, machine);
   const auto record = DecodeReencryptRecord(journal_.current.contents(), older);
   ASSERT_FALSE(record.ok());
   EXPECT_EQ(record.error().code(), ErrorCode::kKeyringRefused);
@@ -311,8 +314,7 @@ TEST_F(Reencryption, AnOldRecordIsNotDoneAgain) {
   AddDek();
   Machine machine(kForever);
   auto file = Open(machine);
-  MachineJournal journal(machine, journal_);
-  ASSERT_TRUE(file->ReencryptStep(journal, kChunk).ok());
+  MachineJournal journal = FirstStep(*file, machine);
   const Bytes first = journal_.current.contents();
   ASSERT_TRUE(file->ReencryptStep(journal, kChunk).ok());
   const Bytes later = Pattern(100, 6);
@@ -329,8 +331,7 @@ TEST_F(Reencryption, AJournalThatWasChangedOrCutShortIsNoRecord) {
   AddDek();
   Machine machine(kForever);
   auto file = Open(machine);
-  MachineJournal journal(machine, journal_);
-  ASSERT_TRUE(file->ReencryptStep(journal, kChunk).ok());
+  FirstStep(*file, machine);
   const Bytes whole = journal_.current.contents();
   ASSERT_TRUE(DecodeReencryptRecord(whole, keys_).ok());
   for (std::size_t at = 0; at < whole.size(); at += 37) {
