@@ -10,15 +10,19 @@
 #include <atomic>
 #include <shared_mutex>
 
+#include "adapters/fuse/full_disk.h"
 #include "adapters/fuse/gate.h"
+#include "adapters/fuse/mount.h"
 #include "adapters/fuse/node_table.h"
 
 namespace freehold::fuse {
 
 struct MountState {
-  MountState(UniqueFd root, FileLayer& layer, std::vector<std::string> direct)
-      : nodes(std::move(root), layer, std::move(direct)) {}
+  MountState(const MountOptions& options, UniqueFd root, FileLayer& layer)
+      : nodes(std::move(root), layer, options.direct),
+        full_disk(options.backing_directory, options.reserve, nodes) {}
   NodeTable nodes;
+  FullDisk full_disk;
   Gate gate;
   bool writeback = false;
   std::shared_mutex names;              // held shared while a name is given or changed
@@ -36,6 +40,11 @@ void AddAttributeOperations(fuse_lowlevel_ops& ops);
 
 // Shared by the four files.
 inline constexpr double kForever = 86400.0;  // we are the only writer: the kernel may cache
+
+// How long attributes may be remembered. While the disk is full the kernel asks before each write.
+inline double AttributeTimeout(const MountState& state) {
+  return state.full_disk.low() ? 0.0 : kForever;
+}
 
 MountState& StateOf(fuse_req_t request);
 bool IsAuditor(fuse_req_t request);
