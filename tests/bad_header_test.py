@@ -68,6 +68,24 @@ def test_a_zeroed_header_is_not_taken_for_an_empty_file(copy):
     holds_its_data(copy.mount_point, without=["log"])
 
 
+def test_a_header_that_a_crash_lost_makes_a_file_of_zeros_that_is_named(copy):
+    """Its file was never synced: the crash kept blocks of the body, and not the header's."""
+    copy.mount()
+    copy.kill_daemon()
+    length = len(CONTENTS["log"])
+    with open(copy.data / "log", "r+b") as file:
+        file.write(bytes(4096))
+    copy.mount()
+    holds_its_data(copy.mount_point, without=["log"])
+    contents = (copy.mount_point / "log").read_bytes()
+    assert contents == bytes(len(contents)) and len(contents) in (0, length)
+    found = faults(copy)["log"]
+    assert "never synced" in found["what"] and found["readable"]
+    with open(copy.mount_point / "log", "wb") as file:
+        file.write(b"written anew")
+    assert (copy.mount_point / "log").read_bytes() == b"written anew"
+
+
 def test_a_file_cut_at_any_length_reads_as_a_prefix_or_not_at_all(copy):
     whole = (copy.data / "log").read_bytes()
     contents = CONTENTS["log"]
