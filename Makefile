@@ -9,7 +9,7 @@ TSAN_TESTS := tests/parallel_test.py $(wildcard tests/posix_*_test.py) tests/sea
   -m "not slow" -k "not killed and not dying and not block_of_the_device and not synchronous"
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build demo test check asan tsan bench crash crash-model fuzz fuzz-short clean format
+.PHONY: help build demo test check asan tsan bench crash crash-model posix fuzz fuzz-short clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -74,6 +74,10 @@ fuzz-short:
 
 crash-model: test-build ## the long crash model: 5 million random operations on a disk that loses power
 	@build/test/freehold_crash_model --programs 5
+
+posix: test-build ## the long comparison with a plain directory (SEED=1, OPERATIONS=1000000 a mode)
+	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_POSIX_SEED=$(or $(SEED),1) \
+	  FREEHOLD_POSIX_OPERATIONS=$(or $(OPERATIONS),1000000) $(PYTEST) tests/posix_model_test.py
 
 bench: build ## plain directory, gocryptfs, null cipher and Freehold, interleaved
 	@tools/setup run test
