@@ -209,3 +209,50 @@ def test_inspect_of_what_is_no_file_ends_with_one_sentence(loaded, tmp_path):
     says(lambda *m: loaded.run("inspect", tmp_path / "none", *m), ft.NOT_FOUND, "No such file")
     says(lambda *m: loaded.run("inspect", tmp_path, *m), (ft.USAGE, ft.FILE_CORRUPT))
     says(lambda *m: loaded.run("inspect", "/dev/null", *m), ft.FILE_CORRUPT, "less than a header")
+
+
+TEXT = b"name,card\n" + b"Ada Lovelace,4000 1234 5678 9010\n" * 400
+
+
+def plaintext_in(volume, offset, text):
+    """Writes into a file on disk, behind its header; what verify says of it."""
+    original = (volume.data / "log").read_bytes()
+    with open(volume.data / "log", "r+b") as file:
+        file.seek(4096 + offset)
+        file.write(text)
+    found = faults(volume)
+    (volume.data / "log").write_bytes(original)
+    return found
+
+
+def test_verify_finds_plaintext_under_a_valid_header(copy):
+    size = len((copy.data / "log").read_bytes()) - 4096
+    for offset, text in ((0, TEXT[:512]), (4096, TEXT[:100]), (size // 2, TEXT[:2000])):
+        assert offset + len(text) < size
+        found = plaintext_in(copy, offset, text)["log"]
+        assert "not encrypted" in found["what"] and not found["readable"]
+        at = int(found["what"].split(" at ")[1].split()[0])
+        assert abs(at - 4096 - offset) < 512, (at, offset)
+    noise = plaintext_in(copy, 4096, random.Random(5).randbytes(2000))
+    assert noise == {}, "random bytes cannot be told from ciphertext"
+
+
+def test_verify_finds_plaintext_that_was_copied_beside_the_encrypted_files(copy):
+    (copy.data / "dump.csv").write_bytes(TEXT)
+    (copy.directory / "dump.csv").write_bytes(TEXT)
+    (copy.directory / "freehold/keyring~").write_bytes(b"")
+    (copy.directory / "freehold/old").mkdir()
+    found = faults(copy)
+    assert set(found) == {"dump.csv", "../dump.csv", "../freehold/keyring~", "../freehold/old"}
+    assert not found["dump.csv"]["readable"]
+    with open(copy.data / "log", "r+b") as file:
+        file.seek(1000)
+        file.write(TEXT[:200])
+    assert "beside its slots" in faults(copy)["log"]["what"]
+
+
+def test_verify_of_a_sealed_volume_says_so(copy):
+    copy.mount()
+    assert copy.volume("seal").code == ft.OK
+    copy.wait_for_state("sealed")
+    assert copy.volume("verify").code == ft.SEALED
