@@ -33,14 +33,13 @@ UniqueFd OpenByNodeId(int mount_fd, const Node& node, int flags) {
   return UniqueFd(open_by_handle_at(mount_fd, &buffer.handle, flags | O_CLOEXEC));
 }
 
-void FullDisk::Start(fuse_session* session, int mount_fd) {
+void FullDisk::Start(int mount_fd) {
   if (reserve_.most_dirty_bytes() == 0) return;
   if (!LimitDirtyBytes(mount_fd, reserve_.most_dirty_bytes())) {
     LogWarning("mount",
                "this kernel does not limit the unwritten pages of one mount (Linux 6.2 does): if "
                "they are more than the reserve, a full disk may show at a sync");
   }
-  session_ = session;
   SetMount(mount_fd);
   keeper_ = std::thread([this] { Keep(); });
 }
@@ -67,8 +66,15 @@ void FullDisk::Keep() {
     lock.unlock();
     // Not by a worker: the kernel may wait for a page of an inode that is going away.
     ForgetAttributes();
+    bool whole = false;
+    while (!whole) {
+      lock.lock();
+      changed_.wait_for(lock, kLookAgain, [this] { return stopping_; });
+      if (stopping_) return;
+      lock.unlock();
+      whole = reserve_.Refill();  // a disk may let it wait, and nobody else for it
+    }
     lock.lock();
-    while (!stopping_ && !reserve_.Refill()) changed_.wait_for(lock, kLookAgain);
   }
 }
 

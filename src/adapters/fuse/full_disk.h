@@ -28,8 +28,10 @@ class FullDisk {
       : reserve_(backing_directory, reserve), nodes_(nodes) {}
   ~FullDisk() { Stop(); }
 
+  // Before the first request.
+  void SetSession(fuse_session* session) { session_ = session; }
   // `mount_fd` is a descriptor of the mounted tree; limits what the kernel may have accepted.
-  void Start(fuse_session* session, int mount_fd);
+  void Start(int mount_fd);
   // -1 before the mount is taken away: it must not be kept busy by us.
   void SetMount(int mount_fd);
   void Stop();

@@ -209,6 +209,7 @@ Status FuseMount::Connect() {
     AbortMountPoint(options_.mount_point);
     return Error(ErrorCode::kInternal, "libfuse refuses the connection");
   }
+  state_.full_disk.SetSession(session_);
   for (int i = 0; i < std::max(2, options_.workers); ++i) {
     workers_.emplace_back([this] { Serve(); });
   }
@@ -219,7 +220,7 @@ Status FuseMount::Connect() {
     Abort();
     return ErrnoError(failure, "mount at " + options_.mount_point);
   }
-  state_.full_disk.Start(session_, mount_root_.get());
+  state_.full_disk.Start(mount_root_.get());
   return {};
 }
 
