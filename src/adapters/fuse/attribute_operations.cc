@@ -214,6 +214,7 @@ OrErrno<struct stat> StatOf(MountState& state, Node& node) {
   } else if (auto size = node.file->Size(); size.ok()) {
     st.st_size = static_cast<off_t>(*size);
   }
+  CountHeader(st);
   return st;
 }
 

@@ -67,16 +67,19 @@ void Read(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset, fus
 }
 
 // `accepted`: the kernel has told the writer already that it is written.
-Status WriteContents(MountState& state, const Node& node, File& file, std::uint64_t offset,
+Status WriteContents(MountState& state, const NodePtr& node, File& file, std::uint64_t offset,
                      ByteView data, bool accepted) {
   FullDisk& disk = state.full_disk;
   const std::uint64_t end = offset + data.size();
   const auto write = [&] { return file.WriteAt(offset, data); };
-  if (accepted) return disk.Write(Reserve::Purpose::kAccepted, data.size(), write);
-  if (disk.MayUseReserve(node, end)) {
+  if (accepted) {
+    if (end > TRY(file.Size())) state.late_attributes.Grew(node);
+    return disk.Write(Reserve::Purpose::kAccepted, data.size(), write);
+  }
+  if (disk.MayUseReserve(*node, end)) {
     return disk.Write(Reserve::Purpose::kLogs, data.size(), write);
   }
-  if (disk.RefusesGrowth(node, end, TRY(file.Size()))) {
+  if (disk.RefusesGrowth(*node, end, TRY(file.Size()))) {
     return Error(ErrorCode::kNoSpace, "the disk is full");
   }
   return write();
@@ -95,7 +98,7 @@ void Write(fuse_req_t request, fuse_ino_t id, const char* data, std::size_t size
     }
     return void(fuse_reply_err(request, file.error()));
   }
-  auto written = WriteContents(state, *node, **file, static_cast<std::uint64_t>(offset),
+  auto written = WriteContents(state, node, **file, static_cast<std::uint64_t>(offset),
                                AsBytes(std::string_view(data, size)), info->writepage != 0);
   // Past the kernel's cache a synchronous write is ours to sync; through it the kernel asks for it.
   if (written.ok() && info->writepage == 0 && (info->flags & (O_SYNC | O_DSYNC)) != 0) {

@@ -221,6 +221,7 @@ Status FuseMount::Connect() {
     return ErrnoError(failure, "mount at " + options_.mount_point);
   }
   state_.full_disk.Start(mount_root_.get());
+  state_.late_attributes.Start(session_);
   return {};
 }
 
@@ -365,6 +366,7 @@ void FuseMount::JoinWorkers() {
     if (worker.joinable()) worker.join();
   }
   state_.full_disk.Stop();
+  state_.late_attributes.Stop();
 }
 
 }  // namespace

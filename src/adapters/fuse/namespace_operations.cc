@@ -270,6 +270,7 @@ int FillEntry(MountState& state, int parent_fd, const char* name, fuse_entry_par
       st.st_size = static_cast<off_t>(
           state.nodes.layer().VisibleSize(static_cast<std::uint64_t>(st.st_size)));
     }
+    CountHeader(st);
   }
   entry->ino = (*node)->id;
   entry->generation = (*node)->generation;

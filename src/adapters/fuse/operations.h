@@ -7,11 +7,13 @@
 
 #include <fuse_lowlevel.h>
 
+#include <algorithm>
 #include <atomic>
 #include <shared_mutex>
 
 #include "adapters/fuse/full_disk.h"
 #include "adapters/fuse/gate.h"
+#include "adapters/fuse/late_attributes.h"
 #include "adapters/fuse/mount.h"
 #include "adapters/fuse/node_table.h"
 
@@ -23,6 +25,7 @@ struct MountState {
         full_disk(options.backing_directory, options.reserve, nodes) {}
   NodeTable nodes;
   FullDisk full_disk;
+  LateAttributes late_attributes;
   Gate gate;
   bool writeback = false;
   std::shared_mutex names;              // held shared while a name is given or changed
@@ -61,6 +64,9 @@ inline void SetCaching(const Node& node, fuse_file_info* info) {
   info->direct_io = node.direct ? 1 : 0;
   info->keep_cache = node.direct ? 0 : 1;
 }
+// A file that has no header yet will have one with its first byte. No file is ever said to take no
+// blocks: who copies sparse files would take it for one hole, whatever is still on its way.
+inline void CountHeader(struct stat& st) { st.st_blocks = std::max<blkcnt_t>(st.st_blocks, 8); }
 // Looks a name up, counts the lookup, and fills the entry.
 int FillEntry(MountState& state, int parent_fd, const char* name, fuse_entry_param* entry);
 
