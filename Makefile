@@ -5,11 +5,11 @@ NINJA := ninja
 PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
 # What loads a mount and seals it, with threads that have something to race for.
 TSAN_TESTS := tests/parallel_test.py $(wildcard tests/posix_*_test.py) tests/seal_test.py \
-  tests/rotate_test.py tests/reencrypt_test.py \
+  tests/rotate_test.py tests/reencrypt_test.py tests/reserve_test.py \
   -m "not slow" -k "not killed and not dying and not block_of_the_device and not synchronous"
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build demo test check asan tsan bench crash crash-model fuzz fuzz-short clean format
+.PHONY: help build demo test check asan tsan bench crash crash-model posix fuzz fuzz-short clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -42,7 +42,8 @@ asan: ## the C++ tests and the mount under AddressSanitizer and UndefinedBehavio
 	@cmake --preset asan >/dev/null
 	@$(NINJA) -C build/asan
 	@cd build/asan && $(SUDO) env UBSAN_OPTIONS=halt_on_error=1 ctest --output-on-failure -j2 --timeout 1200
-	@$(SUDO) env UBSAN_OPTIONS=halt_on_error=1 FREEHOLD_BIN=$(CURDIR)/build/asan/freehold $(PYTEST) tests -m "not slow"
+	@$(SUDO) env UBSAN_OPTIONS=halt_on_error=1 FREEHOLD_POSIX_OPERATIONS=40000 \
+	  FREEHOLD_BIN=$(CURDIR)/build/asan/freehold $(PYTEST) tests -m "not slow"
 
 # The crash model has one thread and nothing to race.
 tsan: ## the C++ tests, one at a time, and the mount under ThreadSanitizer
@@ -52,6 +53,7 @@ tsan: ## the C++ tests, one at a time, and the mount under ThreadSanitizer
 	@rm -rf build/tsan/races && mkdir build/tsan/races
 	@cd build/tsan && $(SUDO) env GTEST_FILTER='-CrashModelTest.*' ctest --output-on-failure --timeout 1200
 	@$(SUDO) env TSAN_OPTIONS=log_path=$(CURDIR)/build/tsan/races/process \
+	  FREEHOLD_POSIX_OPERATIONS=40000 \
 	  FREEHOLD_BIN=$(CURDIR)/build/tsan/freehold $(PYTEST) $(TSAN_TESTS)
 	@! cat build/tsan/races/* 2>/dev/null
 
@@ -74,6 +76,10 @@ fuzz-short:
 
 crash-model: test-build ## the long crash model: 5 million random operations on a disk that loses power
 	@build/test/freehold_crash_model --programs 5
+
+posix: test-build ## the long comparison with a plain directory (SEED=1, OPERATIONS=1000000 a mode)
+	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_POSIX_SEED=$(or $(SEED),1) \
+	  FREEHOLD_POSIX_OPERATIONS=$(or $(OPERATIONS),1000000) $(PYTEST) tests/posix_model_test.py
 
 bench: build ## plain directory, gocryptfs, null cipher and Freehold, interleaved
 	@tools/setup run test

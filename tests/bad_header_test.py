@@ -68,6 +68,24 @@ def test_a_zeroed_header_is_not_taken_for_an_empty_file(copy):
     holds_its_data(copy.mount_point, without=["log"])
 
 
+def test_a_header_that_a_crash_lost_makes_a_file_of_zeros_that_is_named(copy):
+    """Its file was never synced: the crash kept blocks of the body, and not the header's."""
+    copy.mount()
+    copy.kill_daemon()
+    length = len(CONTENTS["log"])
+    with open(copy.data / "log", "r+b") as file:
+        file.write(bytes(4096))
+    copy.mount()
+    holds_its_data(copy.mount_point, without=["log"])
+    contents = (copy.mount_point / "log").read_bytes()
+    assert contents == bytes(len(contents)) and len(contents) in (0, length)
+    found = faults(copy)["log"]
+    assert "never synced" in found["what"] and found["readable"]
+    with open(copy.mount_point / "log", "wb") as file:
+        file.write(b"written anew")
+    assert (copy.mount_point / "log").read_bytes() == b"written anew"
+
+
 def test_a_file_cut_at_any_length_reads_as_a_prefix_or_not_at_all(copy):
     whole = (copy.data / "log").read_bytes()
     contents = CONTENTS["log"]
@@ -191,3 +209,50 @@ def test_inspect_of_what_is_no_file_ends_with_one_sentence(loaded, tmp_path):
     says(lambda *m: loaded.run("inspect", tmp_path / "none", *m), ft.NOT_FOUND, "No such file")
     says(lambda *m: loaded.run("inspect", tmp_path, *m), (ft.USAGE, ft.FILE_CORRUPT))
     says(lambda *m: loaded.run("inspect", "/dev/null", *m), ft.FILE_CORRUPT, "less than a header")
+
+
+TEXT = b"name,card\n" + b"Ada Lovelace,4000 1234 5678 9010\n" * 400
+
+
+def plaintext_in(volume, offset, text):
+    """Writes into a file on disk, behind its header; what verify says of it."""
+    original = (volume.data / "log").read_bytes()
+    with open(volume.data / "log", "r+b") as file:
+        file.seek(4096 + offset)
+        file.write(text)
+    found = faults(volume)
+    (volume.data / "log").write_bytes(original)
+    return found
+
+
+def test_verify_finds_plaintext_under_a_valid_header(copy):
+    size = len((copy.data / "log").read_bytes()) - 4096
+    for offset, text in ((0, TEXT[:512]), (4096, TEXT[:100]), (size // 2, TEXT[:2000])):
+        assert offset + len(text) < size
+        found = plaintext_in(copy, offset, text)["log"]
+        assert "not encrypted" in found["what"] and not found["readable"]
+        at = int(found["what"].split(" at ")[1].split()[0])
+        assert abs(at - 4096 - offset) < 512, (at, offset)
+    noise = plaintext_in(copy, 4096, random.Random(5).randbytes(2000))
+    assert noise == {}, "random bytes cannot be told from ciphertext"
+
+
+def test_verify_finds_plaintext_that_was_copied_beside_the_encrypted_files(copy):
+    (copy.data / "dump.csv").write_bytes(TEXT)
+    (copy.directory / "dump.csv").write_bytes(TEXT)
+    (copy.directory / "freehold/keyring~").write_bytes(b"")
+    (copy.directory / "freehold/old").mkdir()
+    found = faults(copy)
+    assert set(found) == {"dump.csv", "../dump.csv", "../freehold/keyring~", "../freehold/old"}
+    assert not found["dump.csv"]["readable"]
+    with open(copy.data / "log", "r+b") as file:
+        file.seek(1000)
+        file.write(TEXT[:200])
+    assert "beside its slots" in faults(copy)["log"]["what"]
+
+
+def test_verify_of_a_sealed_volume_says_so(copy):
+    copy.mount()
+    assert copy.volume("seal").code == ft.OK
+    copy.wait_for_state("sealed")
+    assert copy.volume("verify").code == ft.SEALED

@@ -1,6 +1,7 @@
 """What was synced on a mount is on the disk, and is written before it is synced."""
 
 import contextlib
+import errno
 import mmap
 import os
 import pathlib
@@ -16,11 +17,12 @@ from posix_testing import mounted  # a fixture
 
 
 @contextlib.contextmanager
-def traced(volume, output, calls):
+def traced(volume, output, calls, *more):
     """strace on the daemon, attached to all its threads; `calls` with the paths of descriptors."""
     daemon = volume.daemon_pid()
     tracer = subprocess.Popen(
-        ["strace", "-f", "-y", "-qq", "-e", f"trace={calls}", "-o", output, "-p", str(daemon)]
+        ["strace", "-f", "-y", "-qq", "-e", f"trace={calls}", *more, "-o", output, "-p",
+         str(daemon)]
     )
 
     def attached():
@@ -64,6 +66,31 @@ def test_a_sync_reaches_the_backing_file_after_its_data(mounted, tmp_path, how):
     assert kinds.count(call) >= 2 and kinds[-1] == call and kinds[0] == "pwrite64", kinds
     first = kinds.index(call)
     assert "pwrite64" in kinds[first:], kinds
+
+
+def test_a_failed_sync_stays_failed(mounted, tmp_path):
+    """The kernel forgets which pages it lost: a later sync that succeeds would be a lie."""
+    path = mounted.mount_point / "synced"
+    once = ["-e", "inject=fsync,fdatasync:error=EIO:when=1"]
+    with opened(path, os.O_RDWR | os.O_CREAT) as fd, opened(path, os.O_RDWR) as other:
+        os.pwrite(fd, b"x" * 10_000, 0)
+        with traced(mounted, tmp_path / "strace", "fsync,fdatasync", *once):
+            with pytest.raises(OSError) as failure:
+                os.fsync(fd)
+            assert failure.value.errno == errno.EIO
+        for again in (fd, other, fd):
+            os.pwrite(again, b"y", 0)
+            with pytest.raises(OSError) as failure:
+                os.fsync(again)
+            assert failure.value.errno == errno.EIO
+    with opened(mounted.mount_point / "another", os.O_RDWR | os.O_CREAT) as fd:
+        os.pwrite(fd, b"z", 0)
+        os.fsync(fd)
+    mounted.unmount()
+    mounted.mount()
+    with opened(path, os.O_RDWR) as fd:
+        assert os.pread(fd, 1, 0) == b"y"
+        os.fsync(fd)
 
 
 @pytest.mark.parametrize("flag", [os.O_SYNC, os.O_DSYNC])

@@ -137,6 +137,15 @@ void AddVolumeCreate(CLI::App& volume, int& exit_code) {
   create->callback([&exit_code] { exit_code = RunVolumeCreate(options); });
 }
 
+void AddReserveFlag(CLI::App& command, std::optional<std::uint64_t>& reserve) {
+  command
+      .add_option(
+          "--reserve", reserve,
+          "Disk space that is held back for a full disk, such as 64MiB; 0 for none [256MiB, "
+          "or 5 % of a smaller disk]")
+      ->transform(CLI::AsSizeValue(false));
+}
+
 void AddVolumeMount(CLI::App& volume, int& exit_code) {
   static VolumeMountOptions options;
   CLI::App* mount = volume.add_subcommand("mount", "Open a volume and mount it");
@@ -150,6 +159,7 @@ void AddVolumeMount(CLI::App& volume, int& exit_code) {
   mount->add_option("--direct", options.direct,
                     "Shell pattern of files that bypass the kernel's cache, such as write-ahead "
                     "logs; may be repeated");
+  AddReserveFlag(*mount, options.reserve);
   mount->add_flag("--foreground", options.foreground, "Stay in front, log to standard error");
   mount->add_flag("--wait-for-key", options.wait_for_key,
                   "Go on trying when the key cannot be used now");
@@ -245,6 +255,7 @@ void AddRunCommand(CLI::App& app, int& exit_code) {
   run->add_option("--profile-dir", options.profile_dir, "Where profiles are looked for first");
   run->add_option("--version", options.version, "Of the database [the newest installed]");
   run->add_option("--set", options.set, "NAME=VALUE, a parameter of the profile; may be repeated");
+  AddReserveFlag(*run, options.reserve);
   run->add_flag("--no-supervise", options.no_supervise,
                 "Run no database: only mount, and call the two hooks");
   run->add_option("--on-open", options.on_open, "Command to run when the volume is open");

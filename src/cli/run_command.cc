@@ -102,6 +102,7 @@ std::vector<std::string> DaemonArguments(const RunOptions& options, const std::s
   add("--stop-timeout", options.custody.stop_timeout);
   add("--on-denied", options.custody.on_denied);
   add("--on-key-return", options.custody.on_key_return);
+  if (options.reserve.has_value()) add("--reserve", fmt::format("{}", *options.reserve));
   const std::vector<std::string> of_volume = ToWords(options.volume);
   words.insert(words.end(), of_volume.begin(), of_volume.end());
   for (const std::string& pattern : direct) add("--direct", pattern);

@@ -15,10 +15,11 @@ struct RunOptions {
   VolumeFlags volume;
   std::string mount_point;
   CustodyFlags custody;
-  std::string profile;           // a name, or a path with a slash
-  std::string profile_dir;       // looked into first
-  std::string version;           // "" = the newest that is installed
-  std::vector<std::string> set;  // NAME=VALUE
+  std::string profile;                   // a name, or a path with a slash
+  std::string profile_dir;               // looked into first
+  std::optional<std::uint64_t> reserve;  // see VolumeMountOptions
+  std::string version;                   // "" = the newest that is installed
+  std::vector<std::string> set;          // NAME=VALUE
   bool no_supervise = false;
   std::string on_open;
   std::string on_seal;

@@ -58,8 +58,8 @@ Result<json::object> Verify(const VolumeFlags& options) {
   auto provider = factory.NewProvider(volume->access());
   auto keys = volume->Open(*provider);
   if (!keys) return keys.error().ToError();
-  return VerifyReportJson(TRY(
-      VerifyVolume(volume->paths(), [&](ByteView header) { return OpenHeader(header, *keys); })));
+  const auto open_header = [&](ByteView header) { return OpenHeader(header, *keys); };
+  return VerifyReportJson(TRY(VerifyVolume(volume->paths(), open_header, [] { return false; })));
 }
 
 // Done when the daemon has ended: the next command finds the volume's lock free.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct VolumeMountOptions {
   CustodyFlags custody;
   int workers = 2;
   std::vector<std::string> direct;
+  std::optional<std::uint64_t> reserve;  // bytes
   bool foreground = false;
   bool wait_for_key = false;
   bool allow_null_cipher = false;

@@ -1,7 +1,8 @@
 // Verify: looks at every file of an open volume and lists what is wrong.
 //
-// Checks headers (both slots, MAC, volume, DEK), lengths, slack and padding, and repeats what the
-// recovery adopted. XTS is not authentication: the contents of the blocks cannot be judged.
+// Checks headers (both slots, MAC, volume, DEK), lengths, slack and padding, looks in all that is
+// on the disk for plaintext (format/plaintext_signs.h) and for files that are none of the volume's,
+// and repeats what the recovery adopted. XTS is not authentication: changed contents are not seen.
 // Files may come, go and grow meanwhile. Errors: only for a tree that cannot be walked, or kSealed
 // when the keys went; faults are in the report.
 #pragma once
@@ -32,6 +33,10 @@ struct VerifyReport {
 // need keep them, or a lock, for as long as the whole walk takes.
 using HeaderOpener = std::function<Result<OpenedHeader>(ByteView header)>;
 
-Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const HeaderOpener& open_header);
+// True ends a walk, with kSealed; asked once a MiB.
+using MustStop = std::function<bool()>;
+
+Result<VerifyReport> VerifyVolume(const VolumePaths& paths, const HeaderOpener& open_header,
+                                  const MustStop& must_stop);
 
 }  // namespace freehold

@@ -230,6 +230,8 @@ Result<std::shared_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(Volume
   mount_options.source = volume_->paths().directory;
   mount_options.workers = options_.workers;
   mount_options.direct = options_.direct;
+  mount_options.reserve =
+      options_.reserve.value_or(fuse::Mount::DefaultReserve(mount_options.backing_directory));
   auto mounted = fuse::Mount::Start(mount_options, opening->layer);
   if (!mounted.ok()) {
     if (!unclean) Close(true);  // nothing was served

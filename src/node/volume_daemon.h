@@ -32,7 +32,8 @@ struct DaemonOptions {
   int workers = 2;
   bool wait_for_key = false;  // start sealed and go on trying, instead of failing
   bool null_cipher_allowed = false;
-  std::vector<std::string> direct;  // see fuse::MountOptions
+  std::vector<std::string> direct;       // see fuse::MountOptions
+  std::optional<std::uint64_t> reserve;  // bytes of the disk; Mount::DefaultReserve unless said
   // Set while an order waits to be obeyed; the factory's providers give up when it is.
   std::shared_ptr<std::atomic<bool>> interrupt = std::make_shared<std::atomic<bool>>(false);
 };

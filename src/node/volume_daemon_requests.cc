@@ -196,7 +196,8 @@ Result<json::object> VolumeDaemon::HandleVerify() {
     if (open->leaving) return sealed;
     return OpenHeader(header, open->keys);
   };
-  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open_header)));
+  const auto must_stop = [&] { return open->leaving.load(); };
+  return VerifyReportJson(TRY(VerifyVolume(volume_->paths(), open_header, must_stop)));
 }
 
 // Sends the status now and after every change, until the other end goes or the daemon stops.

@@ -55,7 +55,7 @@ Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journ
   if (!record.ciphertext.empty()) {
     TRY(backing_->WriteAt(BodyOffset(chunk.start), record.ciphertext));
     CrashPoint("reencrypt.written");
-    TRY(backing_->Sync(SyncKind::kData));
+    if (!IsMutant("reencrypted-body-not-synced")) TRY(backing_->Sync(SyncKind::kData));
     CrashPoint("reencrypt.synced");
   }
   if (chunk.end >= BlockCeil(size_)) {
@@ -132,7 +132,9 @@ Status EncryptedFile::FinishReencryption() {
 
 Status EncryptedFile::RenewOtherSlot() {
   const int other = 1 - newest_slot_;
-  TRY(backing_->WriteAt(kSlotOffset[other], TRY(SlotBytes(header_, other, keys_))));
+  if (!IsMutant("other-slot-not-renewed")) {
+    TRY(backing_->WriteAt(kSlotOffset[other], TRY(SlotBytes(header_, other, keys_))));
+  }
   TRY(backing_->Sync(SyncKind::kData));
   other_slot_old_ = false;
   return {};

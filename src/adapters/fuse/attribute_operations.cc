@@ -73,10 +73,11 @@ int ApplyAll(fuse_req_t request, const NodePtr& node, const struct stat& wanted,
 void ReplyAttributes(fuse_req_t request, MountState& state, Node& node) {
   auto st = StatOf(state, node);
   if (!st) return void(fuse_reply_err(request, st.error()));
-  fuse_reply_attr(request, &*st, kForever);
+  fuse_reply_attr(request, &*st, AttributeTimeout(state));
 }
 
-void Getattr(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
+// With an opening, the question may be the one before a write.
+void Getattr(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   if (IsAuditor(request)) {
     NodePtr audited = NodeOrReply(request, id);
     if (audited != nullptr) ReplyAttributes(request, StateOf(request), *audited);
@@ -84,7 +85,14 @@ void Getattr(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
   }
   FREEHOLD_ENTER(request);
   NodePtr node = NodeOrReply(request, id);
-  if (node != nullptr) ReplyAttributes(request, state, *node);
+  if (node == nullptr) return;
+  const pid_t caller = fuse_req_ctx(request)->pid;
+  if (info != nullptr) {
+    if (const int error = state.full_disk.BeforeCachedWrite(*node, caller); error != 0) {
+      return void(fuse_reply_err(request, error));
+    }
+  }
+  ReplyAttributes(request, state, *node);
 }
 
 // The kernel hands over a file's times late, with a syncfs perhaps when the file has been removed
@@ -206,6 +214,7 @@ OrErrno<struct stat> StatOf(MountState& state, Node& node) {
   } else if (auto size = node.file->Size(); size.ok()) {
     st.st_size = static_cast<off_t>(*size);
   }
+  CountHeader(st);
   return st;
 }
 

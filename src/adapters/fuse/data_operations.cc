@@ -36,11 +36,14 @@ void Open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   FREEHOLD_ENTER(request);
   NodePtr node = NodeOrReply(request, id);
   if (node == nullptr) return;
-  if (auto file = state.nodes.Contents(*node); !file) {
-    return void(fuse_reply_err(request, file.error()));
-  }
+  auto file = state.nodes.Contents(*node);
+  if (!file) return void(fuse_reply_err(request, file.error()));
   state.nodes.AddOpening(*node);
   SetCaching(*node, info);
+  if (state.full_disk.low()) {
+    const auto size = (*file)->Size();
+    state.full_disk.PrepareOpening(*node, size.ok() ? *size : 0, info);
+  }
   if (fuse_reply_open(request, info) != 0) state.nodes.DropOpening(node);
 }
 
@@ -63,6 +66,25 @@ void Read(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset, fus
   fuse_reply_buf(request, reinterpret_cast<const char*>(buffer.data()), *got);
 }
 
+// `accepted`: the kernel has told the writer already that it is written.
+Status WriteContents(MountState& state, const NodePtr& node, File& file, std::uint64_t offset,
+                     ByteView data, bool accepted) {
+  FullDisk& disk = state.full_disk;
+  const std::uint64_t end = offset + data.size();
+  const auto write = [&] { return file.WriteAt(offset, data); };
+  if (accepted) {
+    if (end > TRY(file.Size())) state.late_attributes.Grew(node);
+    return disk.Write(Reserve::Purpose::kAccepted, data.size(), write);
+  }
+  if (disk.MayUseReserve(*node, end)) {
+    return disk.Write(Reserve::Purpose::kLogs, data.size(), write);
+  }
+  if (disk.RefusesGrowth(*node, end, TRY(file.Size()))) {
+    return Error(ErrorCode::kNoSpace, "the disk is full");
+  }
+  return write();
+}
+
 void Write(fuse_req_t request, fuse_ino_t id, const char* data, std::size_t size, off_t offset,
            fuse_file_info* info) {
   FREEHOLD_ENTER(request);
@@ -76,8 +98,8 @@ void Write(fuse_req_t request, fuse_ino_t id, const char* data, std::size_t size
     }
     return void(fuse_reply_err(request, file.error()));
   }
-  auto written =
-      (*file)->WriteAt(static_cast<std::uint64_t>(offset), AsBytes(std::string_view(data, size)));
+  auto written = WriteContents(state, node, **file, static_cast<std::uint64_t>(offset),
+                               AsBytes(std::string_view(data, size)), info->writepage != 0);
   // Past the kernel's cache a synchronous write is ours to sync; through it the kernel asks for it.
   if (written.ok() && info->writepage == 0 && (info->flags & (O_SYNC | O_DSYNC)) != 0) {
     const bool all = (info->flags & O_SYNC) == O_SYNC;
@@ -124,6 +146,13 @@ void Fallocate(fuse_req_t request, fuse_ino_t id, int flags, off_t offset, off_t
   if (file == nullptr) return;
   const auto start = static_cast<std::uint64_t>(offset);
   const auto size = static_cast<std::uint64_t>(length);
+  // What is inside of the file may have its space already, and must ask the disk.
+  if (*mode != AllocateMode::kPunchHole) {
+    const auto now = file->Size();
+    if (now.ok() && state.full_disk.RefusesGrowth(*node, start + size, *now)) {
+      return void(fuse_reply_err(request, ENOSPC));
+    }
+  }
   auto done = file->Allocate(*mode, start, size);
   // ZERO_RANGE without KEEP_SIZE may also grow the file.
   if (done.ok() && flags == FALLOC_FL_ZERO_RANGE) {

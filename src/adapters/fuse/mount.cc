@@ -138,26 +138,10 @@ Status CheckMountPoint(const std::string& path) {
   return {};
 }
 
-// Opens a node of the mount by handle, without a path: fs/fuse answers from the inodes in memory.
-UniqueFd OpenByNodeId(int mount_fd, const Node& node) {
-  union {
-    struct file_handle handle;
-    char room[sizeof(struct file_handle) + 12];
-  } buffer{};
-  constexpr int kInode64Generation = 0x81;
-  buffer.handle.handle_bytes = 12;
-  buffer.handle.handle_type = kInode64Generation;
-  const std::uint32_t words[3] = {static_cast<std::uint32_t>(node.id >> 32),
-                                  static_cast<std::uint32_t>(node.id),
-                                  static_cast<std::uint32_t>(node.generation)};
-  std::memcpy(buffer.handle.f_handle, words, sizeof words);
-  return UniqueFd(open_by_handle_at(mount_fd, &buffer.handle, O_RDONLY | O_CLOEXEC));
-}
-
 class FuseMount final : public Mount {
  public:
   FuseMount(const MountOptions& options, UniqueFd root, FileLayer& layer)
-      : options_(options), state_(std::move(root), layer, options.direct) {
+      : options_(options), state_(options, std::move(root), layer) {
     state_.writeback = options.writeback_cache;
   }
   ~FuseMount() override;
@@ -225,6 +209,7 @@ Status FuseMount::Connect() {
     AbortMountPoint(options_.mount_point);
     return Error(ErrorCode::kInternal, "libfuse refuses the connection");
   }
+  state_.full_disk.SetSession(session_);
   for (int i = 0; i < std::max(2, options_.workers); ++i) {
     workers_.emplace_back([this] { Serve(); });
   }
@@ -235,6 +220,8 @@ Status FuseMount::Connect() {
     Abort();
     return ErrnoError(failure, "mount at " + options_.mount_point);
   }
+  state_.full_disk.Start(mount_root_.get());
+  state_.late_attributes.Start(session_);
   return {};
 }
 
@@ -296,7 +283,7 @@ std::int64_t FuseMount::CachedPages() {
   state_.auditor = gettid();
   for (const NodePtr& node : state_.nodes.All()) {
     if (!node->regular) continue;
-    UniqueFd fd = OpenByNodeId(mount_root_.get(), *node);
+    UniqueFd fd = OpenByNodeId(mount_root_.get(), *node, O_RDONLY);
     if (!fd.valid()) {
       if (errno == ESTALE) continue;  // not in the kernel's memory, so no pages either
       return -1;
@@ -352,16 +339,19 @@ Status FuseMount::ForEachUnlinked(const Visit& visit) {
 
 void FuseMount::Abort() {
   state_.gate.Close();
+  state_.full_disk.SetMount(-1);
   mount_root_.Reset();
   AbortMountPoint(options_.mount_point);
   JoinWorkers();
 }
 
 Status FuseMount::Unmount() {
+  state_.full_disk.SetMount(-1);
   mount_root_.Reset();
   if (umount2(options_.mount_point.c_str(), 0) != 0) {
     const int failure = errno;
     mount_root_ = UniqueFd(open(options_.mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    state_.full_disk.SetMount(mount_root_.get());
     if (failure == EBUSY) {
       return Error(ErrorCode::kBusy, options_.mount_point + " is busy: files are open there");
     }
@@ -375,9 +365,15 @@ void FuseMount::JoinWorkers() {
   for (std::thread& worker : workers_) {
     if (worker.joinable()) worker.join();
   }
+  state_.full_disk.Stop();
+  state_.late_attributes.Stop();
 }
 
 }  // namespace
+
+std::uint64_t Mount::DefaultReserve(const std::string& backing_directory) {
+  return Reserve::DefaultSize(backing_directory);
+}
 
 Result<std::unique_ptr<Mount>> Mount::Start(const MountOptions& options, FileLayer& layer) {
   TRY(CheckMountPoint(options.mount_point));

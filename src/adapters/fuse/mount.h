@@ -30,10 +30,14 @@ struct MountOptions {
   // written in order and synced at once, such as write-ahead logs. They bypass the kernel's cache,
   // which would only be a detour. Decided by a file's name when it is first seen.
   std::vector<std::string> direct;
+  // Bytes of the disk that are held back, so that what was accepted can be written when it is full.
+  std::uint64_t reserve = 0;
 };
 
 class Mount {
  public:
+  // What a mount of this directory holds back when nobody says.
+  static std::uint64_t DefaultReserve(const std::string& backing_directory);
   // Mounted and served when it returns. `layer` outlives the mount.
   static Result<std::unique_ptr<Mount>> Start(const MountOptions& options, FileLayer& layer);
   virtual ~Mount() = default;

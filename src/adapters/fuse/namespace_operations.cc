@@ -179,6 +179,7 @@ void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
   }
   state.nodes.AddOpening(*created);
   SetCaching(*created, info);
+  state.full_disk.PrepareOpening(*created, 0, info);
   if (fuse_reply_create(request, &entry, info) != 0) {
     state.nodes.DropOpening(created);
     state.nodes.Forget(entry.ino, 1);
@@ -234,6 +235,7 @@ void Statfs(fuse_req_t request, fuse_ino_t) {
   FREEHOLD_ENTER(request);
   struct statvfs st = {};
   if (fstatvfs(state.nodes.root_fd(), &st) != 0) return void(fuse_reply_err(request, errno));
+  if (state.full_disk.low()) st.f_bfree = st.f_bavail = 0;  // what is free belongs to the reserve
   fuse_reply_statfs(request, &st);
 }
 
@@ -268,11 +270,12 @@ int FillEntry(MountState& state, int parent_fd, const char* name, fuse_entry_par
       st.st_size = static_cast<off_t>(
           state.nodes.layer().VisibleSize(static_cast<std::uint64_t>(st.st_size)));
     }
+    CountHeader(st);
   }
   entry->ino = (*node)->id;
   entry->generation = (*node)->generation;
   entry->attr = st;
-  entry->attr_timeout = kForever;
+  entry->attr_timeout = AttributeTimeout(state);
   entry->entry_timeout = kForever;
   return 0;
 }

@@ -39,6 +39,8 @@ struct Node {
   UniqueFd kept;                                // O_PATH
   std::atomic<bool> has_privilege_bits{false};  // set-user-id or set-group-id: a write drops them
 
+  std::atomic<bool> grew{false};  // in the list of LateAttributes
+
   std::uint64_t lookups = 0;  // under the table's lock
 
   std::mutex mutex;  // guards what follows

@@ -7,18 +7,25 @@
 
 #include <fuse_lowlevel.h>
 
+#include <algorithm>
 #include <atomic>
 #include <shared_mutex>
 
+#include "adapters/fuse/full_disk.h"
 #include "adapters/fuse/gate.h"
+#include "adapters/fuse/late_attributes.h"
+#include "adapters/fuse/mount.h"
 #include "adapters/fuse/node_table.h"
 
 namespace freehold::fuse {
 
 struct MountState {
-  MountState(UniqueFd root, FileLayer& layer, std::vector<std::string> direct)
-      : nodes(std::move(root), layer, std::move(direct)) {}
+  MountState(const MountOptions& options, UniqueFd root, FileLayer& layer)
+      : nodes(std::move(root), layer, options.direct),
+        full_disk(options.backing_directory, options.reserve, nodes) {}
   NodeTable nodes;
+  FullDisk full_disk;
+  LateAttributes late_attributes;
   Gate gate;
   bool writeback = false;
   std::shared_mutex names;              // held shared while a name is given or changed
@@ -37,6 +44,11 @@ void AddAttributeOperations(fuse_lowlevel_ops& ops);
 // Shared by the four files.
 inline constexpr double kForever = 86400.0;  // we are the only writer: the kernel may cache
 
+// How long attributes may be remembered. While the disk is full the kernel asks before each write.
+inline double AttributeTimeout(const MountState& state) {
+  return state.full_disk.low() ? 0.0 : kForever;
+}
+
 MountState& StateOf(fuse_req_t request);
 bool IsAuditor(fuse_req_t request);
 // The node, or an answer of ESTALE and null.
@@ -52,6 +64,9 @@ inline void SetCaching(const Node& node, fuse_file_info* info) {
   info->direct_io = node.direct ? 1 : 0;
   info->keep_cache = node.direct ? 0 : 1;
 }
+// A file that has no header yet will have one with its first byte. No file is ever said to take no
+// blocks: who copies sparse files would take it for one hole, whatever is still on its way.
+inline void CountHeader(struct stat& st) { st.st_blocks = std::max<blkcnt_t>(st.st_blocks, 8); }
 // Looks a name up, counts the lookup, and fills the entry.
 int FillEntry(MountState& state, int parent_fd, const char* name, fuse_entry_param* entry);
 

@@ -1,0 +1,98 @@
+#include "adapters/fuse/write_call.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cstdlib>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/posix_file.h"
+#include "fmt/format.h"
+
+namespace freehold::fuse {
+namespace {
+
+constexpr std::size_t kMostParts = 1024;  // IOV_MAX
+
+std::string ReadProc(pid_t thread, const std::string& name) {
+  auto fd = OpenFile(fmt::format("/proc/{}/{}", thread, name), O_RDONLY);
+  if (!fd.ok()) return "";
+  auto bytes = ReadUntilEnd(fd->get(), 4096);
+  return bytes.ok() ? std::string(AsText(*bytes)) : "";
+}
+
+struct Call {
+  long number = -1;
+  std::array<std::uint64_t, 6> arguments{};
+};
+
+Call CallOf(pid_t thread) {
+  std::string line = ReadProc(thread, "syscall");
+  // It has sent its request and is on its way to sleep.
+  for (int again = 0; again < 1000 && line.starts_with("running"); ++again) {
+    sched_yield();
+    line = ReadProc(thread, "syscall");
+  }
+  Call call;
+  std::istringstream fields(line);
+  if (!(fields >> call.number)) return {};
+  for (std::uint64_t& argument : call.arguments) fields >> std::hex >> argument;
+  return call;
+}
+
+std::optional<std::uint64_t> PositionOf(pid_t thread, std::uint64_t fd) {
+  std::istringstream lines(ReadProc(thread, fmt::format("fdinfo/{}", fd)));
+  std::optional<std::uint64_t> position;
+  std::string name;
+  std::string value;
+  while (lines >> name >> value) {
+    if (name == "pos:") position = std::strtoull(value.c_str(), nullptr, 10);
+    if (name == "flags:" && (std::strtoul(value.c_str(), nullptr, 8) & O_APPEND) != 0) return {};
+  }
+  return position;
+}
+
+// The bytes of an array of iovec in the thread's memory. What cannot be read counts as a lot.
+std::uint64_t SizeOf(pid_t thread, std::uint64_t address, std::uint64_t count) {
+  std::vector<iovec> parts(std::min<std::uint64_t>(count, kMostParts));
+  const iovec here{parts.data(), parts.size() * sizeof(iovec)};
+  const iovec there{reinterpret_cast<void*>(address), here.iov_len};
+  const ssize_t got = process_vm_readv(thread, &here, 1, &there, 1, 0);
+  if (got < 0 || static_cast<std::size_t>(got) != here.iov_len) return std::uint64_t{1} << 30;
+  std::uint64_t size = 0;
+  for (const iovec& part : parts) size += part.iov_len;
+  return size;
+}
+
+}  // namespace
+
+std::optional<WriteCall> WriteCallOf(pid_t thread) {
+  const Call call = CallOf(thread);
+  const auto& [fd, data, count, where, unused_1, unused_2] = call.arguments;
+  switch (call.number) {
+    case SYS_write:
+      return WriteCall{PositionOf(thread, fd), count};
+    case SYS_writev:
+      return WriteCall{PositionOf(thread, fd), SizeOf(thread, data, count)};
+    case SYS_pwrite64:
+      return WriteCall{where, count};
+    case SYS_pwritev:
+      return WriteCall{where, SizeOf(thread, data, count)};
+    case SYS_pwritev2:
+      return WriteCall{where == ~std::uint64_t{0} ? PositionOf(thread, fd) : where,
+                       SizeOf(thread, data, count)};
+    case SYS_sendfile:
+    case SYS_splice:
+    case SYS_copy_file_range:
+      return WriteCall{std::nullopt, 1};
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace freehold::fuse

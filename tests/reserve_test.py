@@ -1,0 +1,276 @@
+"""A full disk is reported by the call that needs space; what was accepted before is written.
+
+Spec: docs/full-disk.md.
+"""
+
+import contextlib
+import errno
+import os
+import threading
+
+import pytest
+
+from disk_testing import Disk
+from freehold_testing import Volume, wait_for
+from postgres_testing import Postgres
+from posix_testing import fallocate, opened
+
+MIB = 1 << 20
+RESERVE = 16 * MIB
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    made = Disk(tmp_path, 96)
+    yield made
+    made.clean_up()
+
+
+@pytest.fixture
+def small(new_kms, small_disk):
+    """A volume on a disk of 96 MiB, mounted with a reserve of 16."""
+    volume = Volume(new_kms, small_disk.mount_point).create()
+    volume.mount("--reserve", "16MiB", "--direct", "log/*")
+    yield volume
+    volume.clean_up()
+
+
+def free(directory):
+    st = os.statvfs(directory)
+    return st.f_bavail * st.f_frsize
+
+
+def block(number, size=64 << 10):
+    return number.to_bytes(8, "little") * (size // 8)
+
+
+WRITES = {
+    "write": lambda fd, data, at: os.write(fd, data),
+    "pwrite": lambda fd, data, at: os.pwrite(fd, data, at),
+    "writev": lambda fd, data, at: os.writev(fd, [data[:5000], data[5000:]]),
+    "pwritev": lambda fd, data, at: os.pwritev(fd, [data[:5000], data[5000:]], at),
+}
+
+
+def grow_until_full(fd, write=os.pwrite, start=0):
+    """Writes blocks at the end; how many were accepted before the disk was full."""
+    accepted, failure = start, None
+    while failure is None:
+        try:
+            assert write(fd, block(accepted), accepted * len(block(0))) == len(block(0))
+            accepted += 1
+        except OSError as raised:
+            failure = raised
+    assert failure.errno == errno.ENOSPC
+    return accepted
+
+
+def assert_blocks(path, count):
+    with open(path, "rb") as file:
+        for number in range(count):
+            assert file.read(len(block(0))) == block(number), number
+
+
+@pytest.mark.parametrize("name", [*WRITES, "append"])
+def test_a_full_disk_shows_at_the_write_and_all_that_was_accepted_is_synced(small, name):
+    path = small.mount_point / "grows"
+    append = os.O_APPEND if name == "append" else 0
+    with opened(path, os.O_RDWR | os.O_CREAT | append) as fd:
+        write = WRITES["write" if append else name]
+        accepted = grow_until_full(fd, write)
+        assert accepted > 64 * MIB // len(block(0)) // 2
+        os.fsync(fd)
+        assert_blocks(path, accepted)
+        # Full it stays: reads, overwrites and syncs go on, growing does not.
+        if not append:
+            os.pwrite(fd, block(0), 0)
+        with pytest.raises(OSError) as failure:
+            write(fd, block(0), (accepted + 1) * len(block(0)))
+        assert failure.value.errno == errno.ENOSPC
+        os.fsync(fd)
+    small.unmount()
+    small.mount("--reserve", "0")
+    assert_blocks(path, accepted)
+    small.unmount()
+    assert small.volume("verify", "--json").json["faults"] == []
+
+
+def test_many_writers_on_a_full_disk_lose_nothing_that_was_accepted(small):
+    accepted = {}
+
+    def fill(number):
+        with opened(small.mount_point / str(number), os.O_RDWR | os.O_CREAT) as fd:
+            accepted[number] = grow_until_full(fd)
+            os.fsync(fd)
+
+    writers = [threading.Thread(target=fill, args=(number,)) for number in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(accepted) == 8
+    for number, count in accepted.items():
+        assert_blocks(small.mount_point / str(number), count)
+
+
+def test_reserving_space_on_a_full_disk_fails_at_once(small):
+    with opened(small.mount_point / "reserved", os.O_RDWR | os.O_CREAT) as fd:
+        with pytest.raises(OSError) as failure:
+            os.posix_fallocate(fd, 0, 90 * MIB)
+        assert failure.value.errno == errno.ENOSPC
+        grow_until_full(fd)
+        with pytest.raises(OSError) as failure:
+            fallocate(fd, 0, 0, 90 * MIB)
+        assert failure.value.errno == errno.ENOSPC
+        os.fsync(fd)
+
+
+def test_a_hole_is_filled_only_while_there_is_space_for_it(small):
+    """Inside of the file, so its length does not tell."""
+    path = small.mount_point / "holes"
+    with opened(path, os.O_RDWR | os.O_CREAT) as fd:
+        os.ftruncate(fd, 200 * MIB)
+        accepted = grow_until_full(fd)
+        os.fsync(fd)
+        assert_blocks(path, accepted)
+
+
+def test_the_space_that_a_mount_shows_is_less_its_reserve(small, small_disk):
+    with_reserve = free(small.mount_point)
+    small.unmount()
+    small.mount("--reserve", "0")
+    assert RESERVE <= free(small.mount_point) - with_reserve <= RESERVE + MIB
+    small.unmount()
+    assert not list(small.directory.glob("**/*reserve*")), "the reserve has no name"
+    small.mount("--reserve", "16MiB")
+    with opened(small.mount_point / "grows", os.O_RDWR | os.O_CREAT) as fd:
+        grow_until_full(fd)
+        os.fsync(fd)
+    assert free(small.mount_point) == 0
+
+
+def test_files_grow_again_once_there_is_space(small):
+    root = small.mount_point
+    (root / "old").write_bytes(bytes(24 * MIB))
+    with opened(root / "grows", os.O_RDWR | os.O_CREAT) as fd:
+        accepted = grow_until_full(fd)
+        os.fsync(fd)
+        (root / "old").unlink()
+
+        def grows():
+            with contextlib.suppress(OSError):
+                return os.pwrite(fd, block(accepted), accepted * len(block(0)))
+
+        wait_for("the reserve to be whole again", grows)
+        os.fsync(fd)
+        assert_blocks(root / "grows", accepted + 1)
+        assert grow_until_full(fd, start=accepted + 1) > accepted + 1
+        os.fsync(fd)
+
+
+def test_logs_and_small_files_may_use_half_of_the_reserve(small):
+    root = small.mount_point
+    (root / "log").mkdir()
+    with opened(root / "grows", os.O_RDWR | os.O_CREAT) as fd:
+        grow_until_full(fd)
+        os.fsync(fd)
+    (root / "small").write_bytes(b"still possible")
+    with opened(root / "log/1", os.O_RDWR | os.O_CREAT) as fd:
+        accepted = grow_until_full(fd) * len(block(0))
+        os.fsync(fd)
+    assert RESERVE // 4 <= accepted <= RESERVE // 2
+    made = []
+    with pytest.raises(OSError) as failure:
+        for number in range(1000):
+            with opened(root / f"small{number}", os.O_RDWR | os.O_CREAT) as fd:
+                os.pwrite(fd, block(number, 4096), 0)
+                made.append(number)
+                os.fsync(fd)
+    assert failure.value.errno == errno.ENOSPC and "pwrite" in str(failure.traceback[-1].statement)
+    for number in made:
+        assert (root / f"small{number}").read_bytes() == block(number, 4096)
+
+
+def test_without_its_reserve_the_same_program_fails_at_the_sync(small):
+    """What the reserve is for, and that the tests above would notice."""
+    small.unmount()
+    small.extra_environment["FREEHOLD_MUTANT"] = "reserve-not-released"
+    small.mount("--reserve", "16MiB")
+    fd = os.open(small.mount_point / "grows", os.O_RDWR | os.O_CREAT)
+    with pytest.raises(OSError) as failure:
+        for number in range(4 * 96 * MIB // len(block(0))):
+            os.pwrite(fd, block(number), number * len(block(0)))
+            if number % 64 == 0:
+                os.fsync(fd)
+    assert failure.value.errno == errno.ENOSPC
+    assert "fsync" in str(failure.traceback[-1].statement)
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
+def test_a_mount_on_a_disk_that_has_no_room_for_the_reserve_says_so(new_kms, small_disk):
+    volume = Volume(new_kms, small_disk.mount_point).create()
+    try:
+        volume.mount("--reserve", "1GiB")
+        assert "no 1073741824 bytes for the reserve" in volume.log()
+        with opened(volume.mount_point / "grows", os.O_RDWR | os.O_CREAT) as fd:
+            os.pwrite(fd, bytes(MIB), 0)
+            with pytest.raises(OSError) as failure:
+                os.pwrite(fd, b"x", MIB)
+            assert failure.value.errno == errno.ENOSPC
+    finally:
+        volume.clean_up()
+
+
+@pytest.mark.slow
+def test_postgresql_on_a_full_disk_does_not_panic_and_goes_on_once_there_is_space(
+        new_kms, tmp_path, report):
+    disk = Disk(tmp_path, 448)
+    volume = Volume(new_kms, disk.mount_point)
+    sockets = tmp_path / "sockets"
+    sockets.mkdir()
+    sockets.chmod(0o777)
+    postgres = None
+    try:
+        disk.mount_point.chmod(0o755)
+        volume.create().mount("--reserve", "128MiB", "--direct", "pgdata/pg_wal/*")
+        volume.mount_point.chmod(0o777)
+        postgres = Postgres(volume.mount_point / "pgdata", sockets)
+        postgres.initialise()
+        postgres.start("-c", "max_wal_size=64MB", "-c", "shared_buffers=16MB")
+        postgres.psql("create table kept as select generate_series(1, 100000) as number")
+        postgres.psql("create table grows (number int, filler text)")
+        errors, rows = [], 0
+        insert = "insert into grows select g, repeat('x', 200) from generate_series(1, 20000) g"
+        while not errors:
+            try:
+                postgres.psql(insert)
+                rows += 20000
+            except AssertionError as failure:
+                errors.append(str(failure))
+        assert "No space left on device" in errors[0] and "PANIC" not in errors[0], errors
+        assert postgres.psql("select count(*) from grows").strip() == str(rows)
+        assert postgres.psql("select sum(number) from kept").strip() == "5000050000"
+        postgres.psql("update kept set number = number where number <= 100")
+        postgres.psql("checkpoint")
+        postgres.psql("drop table grows")
+        postgres.psql("checkpoint")
+
+        def goes_on():
+            with contextlib.suppress(AssertionError):
+                postgres.psql("create table if not exists again (number int, filler text)")
+                postgres.psql(insert.replace("grows", "again"))
+                return True
+
+        wait_for("space to be found again", goes_on, 30)
+        assert postgres.process.poll() is None
+        postgres.stop()
+        words = (sockets / "postgres.log").read_text()
+        assert "PANIC" not in words
+        assert words.count("database system is ready to accept connections") == 1
+        report(f"PostgreSQL on a full disk: {rows} rows, then an ERROR, no PANIC, then space again")
+    finally:
+        if postgres is not None and postgres.process.poll() is None:
+            postgres.kill()
+        volume.clean_up()
+        disk.clean_up()
