@@ -8,7 +8,7 @@ from rotate_testing import SLOW
 from scale_testing import (
     churn, decrypts, descriptors, look_at_all, make_files, resident_mib)
 
-MANY = 6000
+MANY = 3000
 
 
 def mount_and_count_unwraps(volume):
@@ -52,7 +52,7 @@ def test_creating_and_deleting_leaves_nothing_in_memory(mounted):
     daemon = mounted.daemon_pid()
     churn(mounted.mount_point, 3000)  # what is kept for speed is there now
     before, held = resident_mib(daemon), descriptors(daemon)
-    churn(mounted.mount_point, 12_000)
-    # A node is some 200 bytes: 12,000 that stay would be more than 2 MiB.
+    churn(mounted.mount_point, 10_000)
+    # A node is some 300 bytes: 10,000 that stay would be 3 MiB.
     assert resident_mib(daemon) < before + 2
     assert descriptors(daemon) <= held + 8
