@@ -5,7 +5,6 @@
 #include <linux/fuse.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include <vector>
 
 #include "adapters/fuse/operations.h"
+#include "adapters/fuse/priority.h"
 #include "base/locked_arena.h"
 #include "base/log.h"
 #include "fmt/format.h"
@@ -29,9 +29,6 @@ namespace freehold::fuse {
 namespace {
 
 constexpr char kFileSystemType[] = "fuse.freehold";
-// Before the database's own processes: one that commits holds a lock of the log while it waits for
-// us, and all others wait for it. The kernel's own threads for block devices do the same.
-constexpr int kWorkerNice = -10;
 constexpr std::size_t kRequestBufferSize = (1 << 20) + 4096;
 
 // cachestat(2) has no wrapper in this libc.
@@ -254,7 +251,7 @@ FuseMount::~FuseMount() {
 void FuseMount::Serve() {
   // The kernel has applied the caller's umask already; ours, this thread's own, must not take more.
   if (unshare(CLONE_FS) == 0) umask(0);
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kWorkerNice);  // where we may
+  ServeFirst();
   void* const memory = std::aligned_alloc(4096, kRequestBufferSize + 4096);
   fuse_buf request{};
   request.mem = memory;
