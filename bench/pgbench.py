@@ -23,6 +23,7 @@ SETTINGS = "shared_buffers = 64MB\nmax_wal_size = 4GB\ncheckpoint_timeout = 1h\n
 
 
 def comparisons(slow_flush):
+    """The bars. With a slow flush there is one more, and those that are about speed alone go."""
     for what, gocryptfs in (("TPC-B", 1.2), ("select-only", 2.5)):
         yield Compared(f"{what} tx/s", "freehold", "null-cipher", at_least=0.97)
         yield Compared(f"{what} tx/s", "freehold", "gocryptfs",
@@ -32,7 +33,8 @@ def comparisons(slow_flush):
         for other in ("null-cipher", "gocryptfs", "securefs"):
             yield Compared(f"{what} tx/s", other, "plain")
         yield Compared(f"{what} tx/s", "freehold", "cached-log")
-        yield Compared(f"{what} CPU us/tx", "freehold", "plain", at_most=20, unit="us")
+        yield Compared(f"{what} CPU us/tx", "freehold", "plain", unit="us",
+                       at_most=None if slow_flush else 20)
         yield Compared(f"{what} CPU us/tx", "null-cipher", "plain", unit="us")
         yield Compared(f"{what} CPU us/tx", "gocryptfs", "plain", unit="us")
 

@@ -7,6 +7,7 @@
 
 import argparse
 import contextlib
+import ctypes
 import os
 import pathlib
 import resource
@@ -21,6 +22,7 @@ from scale_testing import (
 
 QUIET = ["--check-interval", "10m", "--request-timeout", "5s"]  # no probe meanwhile
 STEPS = 5
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
@@ -87,6 +89,17 @@ def memory(options):
         volume.unmount()
 
 
+CACHESTAT = 451  # has no wrapper in this libc
+
+
+def cached_gib(path):
+    """Of this file's contents, in the kernel's cache."""
+    with open(path, "rb") as file:
+        everything, counts = (ctypes.c_uint64 * 2)(), (ctypes.c_uint64 * 5)()
+        assert LIBC.syscall(CACHESTAT, file.fileno(), everything, counts, 0) == 0
+        return counts[0] * os.sysconf("SC_PAGE_SIZE") / 2**30
+
+
 def read_all(path, size):
     """Into the kernel's cache of the mount; holes, as what is cached is what counts."""
     with open(path, "wb") as file:
@@ -98,27 +111,21 @@ def read_all(path, size):
     os.close(fd)
 
 
-def cached_mib():
-    return int(next(line for line in pathlib.Path("/proc/meminfo").read_text().splitlines()
-                    if line.startswith("Cached:")).split()[1]) / 1024
-
-
 def sealing(options):
     with new_volume() as volume:
         filled(volume, options.files)
         mount(volume, *FAST)
         known = look_at_all(volume.mount_point)
-        before = cached_mib()
-        for number in range(8):
-            read_all(volume.mount_point / f"cached{number}", options.cached_gib * (1 << 27))
-        cached = (cached_mib() - before) / 1024
+        paths = [volume.mount_point / f"cached{number}" for number in range(8)]
+        for path in paths:
+            read_all(path, options.cached_gib * (1 << 27))
+        cached = sum(map(cached_gib, paths))
         volume.kms.client("kms").disable_key(KeyId=volume.key)
         volume.wait_for_state("sealed", 120)
         seal = volume.status()["last_seal"]
         assert seal["cached_pages"] == 0, seal
-        yield (f"sealing {known} known files, {options.cached_gib} GiB of the mount cached",
-               f"fenced after {seal['fenced_ms']} ms, sealed after {seal['sealed_ms']} ms "
-               f"(the system's cache had grown by {cached:.1f} GiB, with the files below)",
+        yield (f"sealing {known} known files, {cached:.1f} GiB of the mount's files cached",
+               f"fenced after {seal['fenced_ms']} ms, sealed after {seal['sealed_ms']} ms",
                "fenced within 1 s")
 
 
