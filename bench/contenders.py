@@ -9,6 +9,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -145,8 +146,10 @@ def flags(description, rounds=10, only=STANDARD):
 
 
 @contextlib.contextmanager
-def scratch_directory(on=None):
-    base = pathlib.Path(tempfile.mkdtemp(prefix="freehold-bench-", dir=on))
+def scratch_directory():
+    """Gone at the end, also when told to end: what was mounted there is unmounted before."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    base = pathlib.Path(tempfile.mkdtemp(prefix="freehold-bench-"))
     base.chmod(0o755)
     try:
         yield base

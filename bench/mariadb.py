@@ -57,7 +57,7 @@ def workload(servers, options):
             rates = {}
             for test, what in WORKLOADS.items():
                 said = sysbench(database, test, options, "run", f"--threads={options.clients}",
-                                f"--time={options.seconds}", "--warmup-time=1")
+                                f"--time={options.seconds}")
                 rates[what] = float(re.search(r"transactions: .*\(([0-9.]+) per sec", said)[1])
             return rates
         finally:
