@@ -60,12 +60,18 @@ class Compared:
         both = zip(figures[self.what, self.top], figures[self.what, self.bottom])
         return [top - bottom if self.unit else top / bottom for top, bottom in both]
 
-    def bar(self, median):
+    def bar(self, median, bounds):
+        """Met or missed only where the whole interval is on one side."""
         if self.at_least is not None:
-            return f"at least {self.at_least:g}", median >= self.at_least
-        if self.at_most is not None:
-            return f"at most {self.at_most:g}", median <= self.at_most
-        return "", None
+            bar, meets = f"at least {self.at_least:g}", lambda value: value >= self.at_least
+        elif self.at_most is not None:
+            bar, meets = f"at most {self.at_most:g}", lambda value: value <= self.at_most
+        else:
+            return "", ""
+        sides = {meets(bound) for bound in bounds} if bounds else {True, False}
+        if len(sides) == 1:
+            return bar, "met" if sides == {True} else "missed"
+        return bar, f"open, median {'meets' if meets(median) else 'misses'}"
 
     def row(self, figures):
         pairs = self.pairs(figures)
@@ -74,8 +80,7 @@ class Compared:
         digits = ".1f" if self.unit else ".2f" if median >= 2 else ".3f"
         between = f"{bounds[0]:{digits}} to {bounds[1]:{digits}}" if bounds else "too few pairs"
         sign, unit = ("-", f" {self.unit}") if self.unit else ("/", "")
-        bar, met = self.bar(median)
-        verdict = {None: "", True: "met", False: "missed"}[met]
+        bar, verdict = self.bar(median, bounds)
         return (f"| {self.what} | {self.top} {sign} {self.bottom} | {median:{digits}}{unit} "
                 f"| {between} | {bar} | {verdict} |")
 
