@@ -9,7 +9,8 @@ TSAN_TESTS := tests/parallel_test.py $(wildcard tests/posix_*_test.py) tests/sea
   -m "not slow" -k "not killed and not dying and not block_of_the_device and not synchronous"
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build demo test check asan tsan bench crash crash-model posix fuzz fuzz-short clean format
+.PHONY: help build demo test check asan tsan bench bench-build bench-scale bench-short crash crash-model \
+  posix fuzz fuzz-short clean format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -74,16 +75,39 @@ fuzz-short:
 	@$(NINJA) -C build/fuzz-short
 	@tools/fuzz build/fuzz-short 2
 
-crash-model: test-build ## the long crash model: 5 million random operations on a disk that loses power
+crash-model: test-build ## the long crash model: 5 million random operations of each cipher on a disk that loses power
 	@build/test/freehold_crash_model --programs 5
+	@build/test/freehold_crash_model --programs 5 --cipher aes-256-ctr
 
 posix: test-build ## the long comparison with a plain directory (SEED=1, OPERATIONS=1000000 a mode)
 	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold FREEHOLD_POSIX_SEED=$(or $(SEED),1) \
 	  FREEHOLD_POSIX_OPERATIONS=$(or $(OPERATIONS),1000000) $(PYTEST) tests/posix_model_test.py
 
-bench: build ## plain directory, gocryptfs, null cipher and Freehold, interleaved
-	@tools/setup run test
-	@$(SUDO) bench/pgbench.py
+bench-build: build
+	@tools/setup run mariadb clickhouse test bench
+	@$(NINJA) -C build freehold_bench_units freehold_slow_flush
+
+# BENCH_RESULTS gets the tables too, in the form of docs/benchmarks.md.
+BENCH = $(SUDO) bench/$(1) --results $(or $(BENCH_RESULTS),build/bench.md)
+bench: bench-build ## plain directory, gocryptfs, securefs, null cipher and Freehold: about an hour
+	@$(call BENCH,units.py)
+	@$(call BENCH,files.py)
+	@$(call BENCH,pgbench.py)
+	@$(call BENCH,pgbench.py --slow-flush --workloads tpcb)
+	@$(call BENCH,mariadb.py)
+	@$(call BENCH,clickhouse.py)
+
+bench-scale: bench-build ## many files, much memory: opening, resident size, sealing, re-encrypting
+	@$(call BENCH,scale.py)
+
+bench-short: bench-build ## all benchmarks in minutes: that they work, not what they show
+	@$(call BENCH,units.py --rounds 6)
+	@$(call BENCH,files.py --rounds 1 --files 2000 --megabytes 32 --writes 200)
+	@$(call BENCH,pgbench.py --rounds 1 --seconds 1 --scale 5)
+	@$(call BENCH,pgbench.py --rounds 1 --seconds 1 --scale 5 --slow-flush --workloads tpcb)
+	@$(call BENCH,mariadb.py --rounds 1 --seconds 1 --rows 2000)
+	@$(call BENCH,clickhouse.py --rounds 1 --rows 200000)
+	@$(call BENCH,scale.py --files 2000 --open-files 1000 --churn 5000 --cached-gib 1 --rounds 1)
 
 format: ## clang-format over all sources
 	@git ls-files '*.h' '*.cc' | xargs clang-format-14 -i

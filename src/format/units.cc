@@ -18,6 +18,33 @@ bool IsZeroBlock(const std::uint8_t* block) {
   return (halves[0] | halves[1]) == 0;
 }
 
+using Words = std::uint32_t __attribute__((vector_size(16)));
+
+Words Load(const std::uint8_t* block) {
+  Words words;
+  std::memcpy(&words, block, sizeof words);
+  return words;
+}
+
+// False is certain. Looks at four blocks at a time, and at their first words only: nearly all units
+// have no hole, and a look at each block would take a quarter of the time that decrypting takes.
+bool MayHaveZeroBlock(ByteView unit) {
+  Words zeros = {};
+  const std::uint8_t* at = unit.data();
+  const std::uint8_t* const end = at + unit.size();
+  for (; end - at >= static_cast<std::ptrdiff_t>(4 * kBlockSize); at += 4 * kBlockSize) {
+    const Words first = __builtin_shufflevector(Load(at), Load(at + kBlockSize), 0, 1, 4, 5);
+    const Words last =
+        __builtin_shufflevector(Load(at + 2 * kBlockSize), Load(at + 3 * kBlockSize), 0, 1, 4, 5);
+    zeros |= static_cast<Words>(__builtin_shufflevector(first, last, 0, 2, 4, 6) == 0);
+  }
+  if ((zeros[0] | zeros[1] | zeros[2] | zeros[3]) != 0) return true;
+  for (; at != end; at += kBlockSize) {
+    if (IsZeroBlock(at)) return true;
+  }
+  return false;
+}
+
 ZeroBlocks FindZeroBlocks(ByteView unit) {
   ZeroBlocks zeros;
   for (std::size_t block = 0; block < unit.size() / kBlockSize; ++block) {
@@ -31,6 +58,10 @@ ZeroBlocks FindZeroBlocks(ByteView unit) {
 Status DecodeRun(UnitCipher& cipher, std::uint64_t first_unit, MutableByteView run) {
   for (std::size_t at = 0; at < run.size(); at += kUnitSize, ++first_unit) {
     MutableByteView unit = run.subspan(at, std::min(kUnitSize, run.size() - at));
+    if (!MayHaveZeroBlock(unit)) {
+      TRY(cipher.Decrypt(first_unit, unit, unit));
+      continue;
+    }
     const ZeroBlocks zeros = FindZeroBlocks(unit);
     if (zeros.count() == unit.size() / kBlockSize) continue;
     TRY(cipher.Decrypt(first_unit, unit, unit));

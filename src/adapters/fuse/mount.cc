@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "adapters/fuse/operations.h"
+#include "adapters/fuse/priority.h"
 #include "base/locked_arena.h"
 #include "base/log.h"
 #include "fmt/format.h"
@@ -237,6 +238,7 @@ FuseMount::~FuseMount() {
 void FuseMount::Serve() {
   // The kernel has applied the caller's umask already; ours, this thread's own, must not take more.
   if (unshare(CLONE_FS) == 0) umask(0);
+  ServeFirst();
   void* const memory = std::aligned_alloc(4096, kRequestBufferSize + 4096);
   fuse_buf request{};
   request.mem = memory;
