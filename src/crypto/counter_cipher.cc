@@ -24,8 +24,7 @@ class AesCounterCipher : public CounterCipher {
     for (std::size_t at = 0; at < in.size(); at += kMostAtOnce) {
       const std::size_t size = std::min(kMostAtOnce, in.size() - at);
       const CounterBlock counter = AddBlocks(first, block + at / counter.size());
-      if (!RunCipher(context_.get(), counter.data(), in.subspan(at, size),
-                     out.subspan(at, size))) {
+      if (!RunCipher(context_.get(), counter.data(), in.subspan(at, size), out.subspan(at, size))) {
         return Error(ErrorCode::kInternal, "AES-256-CTR failed");
       }
     }

@@ -17,8 +17,8 @@ SecretBytes KeyOf(std::string_view hex) { return SecretBytes::CopyOf(*HexDecode(
 
 // NIST SP 800-38A, F.5.5.
 TEST(CounterCipherTest, GivesThePublishedVectors) {
-  auto cipher = *NewCounterCipher(
-      KeyOf("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"));
+  auto cipher =
+      *NewCounterCipher(KeyOf("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"));
   const CounterBlock first = BlockOf("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
   const Bytes plaintext = *HexDecode(
       "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"

@@ -10,9 +10,9 @@ namespace {
 
 // The one that encrypts at `offset`.
 std::size_t EpochAt(const EpochTable& epochs, std::uint64_t offset) {
-  const auto next = std::upper_bound(
-      epochs.begin(), epochs.end(), offset,
-      [](std::uint64_t at, const Epoch& epoch) { return at < epoch.start; });
+  const auto next =
+      std::upper_bound(epochs.begin(), epochs.end(), offset,
+                       [](std::uint64_t at, const Epoch& epoch) { return at < epoch.start; });
   return static_cast<std::size_t>(next - epochs.begin()) - 1;
 }
 
@@ -78,8 +78,8 @@ class EpochCipher : public UnitCipher {
       if (epoch + 1 < table_.size()) {
         size = std::min(size, table_[epoch + 1].start - offset - at);
       }
-      TRY(cipher.Apply(table_[epoch].counter, (offset + at) / kBlockSize,
-                       in.subspan(at, size), out.subspan(at, size)));
+      TRY(cipher.Apply(table_[epoch].counter, (offset + at) / kBlockSize, in.subspan(at, size),
+                       out.subspan(at, size)));
       at += size;
     }
     return {};

@@ -73,11 +73,7 @@ int ReencryptionProgress::percent() const {
 
 Reencryption::Reencryption(FileSource& files, const VolumeKeys& keys, const VolumePaths& paths,
                            Retire retire, ReencryptionOptions options)
-    : files_(files),
-      keys_(keys),
-      paths_(paths),
-      retire_(std::move(retire)),
-      options_(options) {}
+    : files_(files), keys_(keys), paths_(paths), retire_(std::move(retire)), options_(options) {}
 
 Reencryption::~Reencryption() { Stop(); }
 

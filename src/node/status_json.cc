@@ -107,8 +107,7 @@ json::value ReencryptionJson(const std::optional<ReencryptionProgress>& progress
           {"deks", deks},
           {"unreadable", progress->unreadable},
           {"problem", progress->problem},
-          {"problem_code",
-           progress->problem.empty() ? "" : InfoOf(progress->problem_code).name}};
+          {"problem_code", progress->problem.empty() ? "" : InfoOf(progress->problem_code).name}};
 }
 
 json::object VerifyReportJson(const VerifyReport& report) {

@@ -4,8 +4,8 @@
 // Two rules, after every crash: nothing synced is lost, and nothing unsynced turns into other
 // bytes. Each 16-byte block reads as something that it was since the last sync, and the length is
 // one that the file had. Under aes-256-ctr a third: no block of keystream meets two plaintexts, and
-// what is refused as written already changes nothing. The same seed runs the same program. Test code, shipped beside what it
-// tests. Threads: none. Spec: docs/crash-model.md.
+// what is refused as written already changes nothing. The same seed runs the same program. Test
+// code, shipped beside what it tests. Threads: none. Spec: docs/crash-model.md.
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,9 @@
 // change; no half block of ciphertext is ever made, not even for a moment; a read never sees half
 // of a concurrent write's block. Under aes-256-ctr each byte is written once, and the last block
 // waits in memory until it is full, synced or flushed. vfs/crash_model.h judges all of this.
-// Errors: kFileCorrupt at Open for a bad header; kWriteOnce for what aes-256-ctr cannot do; kSealed once the keys are gone; else the backing
-// file's. Threads: safe. Spec: vfs/file.h, docs/format/file.md.
+// Errors: kFileCorrupt at Open for a bad header; kWriteOnce for what aes-256-ctr cannot do; kSealed
+// once the keys are gone; else the backing file's. Threads: safe. Spec: vfs/file.h,
+// docs/format/file.md.
 #pragma once
 
 #include <memory>

@@ -34,8 +34,8 @@ Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journ
     if (other_slot_old_) TRY(RenewOtherSlot());
     return nothing_left;
   }
-  // What a cut left in the padding of a file that is written once moves along: an attempt that ended
-  // in the journal must have had the same plaintext, or its keystream would be used twice.
+  // What a cut left in the padding of a file that is written once moves along: an attempt that
+  // ended in the journal must have had the same plaintext, or its keystream would be used twice.
   TRY(write_once() ? CleanSlack() : CleanTail());
   TRY(FlushPending());
   // The record takes the length and the holes for what they are now. If a crash could bring back

@@ -248,7 +248,8 @@ Status EncryptedFile::ShrinkOnce(std::uint64_t size) {
 
 void EncryptedFile::WriteOnce::Cover(std::uint64_t start, MutableByteView run) const {
   if (!pending || pending_at < start || pending_at - start >= run.size()) return;
-  std::copy_n(block.begin(), kBlockSize, run.begin() + static_cast<std::ptrdiff_t>(pending_at - start));
+  std::copy_n(block.begin(), kBlockSize,
+              run.begin() + static_cast<std::ptrdiff_t>(pending_at - start));
 }
 
 }  // namespace freehold

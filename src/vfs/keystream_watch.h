@@ -10,9 +10,9 @@
 #include <optional>
 #include <string>
 
+#include "crypto/counter_cipher.h"
 #include "fmt/format.h"
 #include "format/sizes.h"
-#include "crypto/counter_cipher.h"
 
 namespace freehold {
 

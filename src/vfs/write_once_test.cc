@@ -1,5 +1,6 @@
 // aes-256-ctr: files that are written once. The crash model says more; here each hazard has a name.
 #include <random>
+#include <set>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -195,6 +196,21 @@ TEST_F(WriteOnceTest, CopiesOfTheCiphertextGoOnUnderKeystreamsOfTheirOwn) {
   auto file = Open();
   ASSERT_TRUE(Append(*file, Pattern(500, 3)).ok());
   ExpectContentsNowAndReopened(std::move(file));
+}
+
+// Hazard 7.
+TEST_F(WriteOnceTest, EveryEpochHasACounterOfItsOwn) {
+  constexpr int kMany = 4000;
+  std::set<CounterBlock> counters;
+  int ones[128] = {};
+  for (int i = 0; i < kMany; ++i) {
+    const CounterBlock counter = FirstEpoch().back().counter;
+    counters.insert(counter);
+    for (int bit = 0; bit < 128; ++bit) ones[bit] += counter[bit / 8] >> bit % 8 & 1;
+  }
+  EXPECT_EQ(counters.size(), std::size_t{kMany});
+  // Eight standard deviations around one half.
+  for (const int count : ones) EXPECT_NEAR(count, kMany / 2, 8 * 32);
 }
 
 TEST_F(WriteOnceTest, ASyncedPartialBlockGoesOnUnderAnotherEpoch) {
