@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import mmap
 import os
 import pathlib
 import random
@@ -204,15 +205,18 @@ def test_the_reader_agrees(mounted, tmp_path):
     assert read.stdout == expected
 
 
-def test_locks_and_private_mappings_work_and_a_shared_one_is_refused(mounted):
-    import mmap
-
+def test_maps_read_and_a_store_through_one_is_refused_when_it_is_written_back(mounted):
     path = mounted.mount_point / "file"
     path.write_bytes(text("mapped", 9000))
     with open(path, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         with mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as mapped:
             assert mapped[:100] == text("mapped", 100)
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        mapped[10:20] = b"0123456789"
+        with pytest.raises(PermissionError):
+            mapped.flush()
+    assert path.read_bytes() == text("mapped", 9000)
 
 
 @pytest.mark.parametrize("database", [ClickHouseServer, Chdb], ids=lambda each: each.name)
