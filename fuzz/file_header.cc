@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FUZZ_EXPECT(again.ok());
   FUZZ_EXPECT(again->salt == header->salt && again->file_id == header->file_id &&
               again->dek_id == header->dek_id && again->volume_id == header->volume_id &&
-              again->generation == header->generation && again->cipher == header->cipher);
+              again->generation == header->generation && again->cipher == header->cipher &&
+              again->epochs == header->epochs);
   return 0;
 }

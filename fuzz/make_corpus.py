@@ -35,7 +35,8 @@ def page_dump(page, name):
 def file_header():
     header = page_dump("file.md", "example-file")[:4096]
     empty = bytes(512)
-    return [header, empty + header[512:], header[:2048] + empty + header[2560:], header[:512],
+    written_once = page_dump("file.md", "example-ctr-file")[:4096]
+    return [header, written_once, empty + header[512:], header[:2048] + empty + header[2560:], header[:512],
             bytes(4096), header[:100]]
 
 

@@ -192,6 +192,28 @@ def test_it_is_reencrypted_while_it_is_read(mounted, disk):
     assert mounted.volume("verify").code == OK
 
 
+def test_a_directory_that_changes_is_imported_and_comes_out_again(volume, tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    (source / "below").mkdir(parents=True)
+    (source / "changes").write_bytes(text("first", 200_000))
+    os.link(source / "changes", source / "below/linked")
+    with open(source / "holes", "wb") as file:
+        file.write(b"begin")
+        file.truncate(3_000_001)
+    imported = ["volume", "import", source, volume.directory, "--state", volume.state]
+    assert volume.run(*imported, "--running").code == OK
+    with open(source / "changes", "r+b") as file:
+        file.seek(100_000)
+        file.write(text("second", 5_000))
+    result = volume.run(*imported)
+    assert result.code == OK, result
+    result = volume.run("volume", "export", volume.directory, out, "--state", volume.state)
+    assert result.code == OK, result
+    for name in ("changes", "below/linked", "holes"):
+        assert (out / name).read_bytes() == (source / name).read_bytes()
+    assert (out / "changes").samefile(out / "below/linked")
+
+
 def test_the_reader_agrees(mounted, tmp_path):
     path = mounted.mount_point / "file"
     for size in (5001, 20, 4096, 3):

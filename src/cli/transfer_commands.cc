@@ -170,7 +170,7 @@ MountedVolume::~MountedVolume() {
   if (mount_point_.starts_with(kPlaces)) rmdir(mount_point_.c_str());
 }
 
-// Everything that a directory holds, in place and by the nanosecond.
+// Everything that a directory holds, by the nanosecond.
 Words CommonRsyncWords() {
   return {"--archive",
           "--hard-links",
@@ -178,8 +178,6 @@ Words CommonRsyncWords() {
           "--xattrs",
           "--sparse",
           "--numeric-ids",
-          "--inplace",
-          "--no-whole-file",
           "--delete",
           "--delete-during",
           "--filter=P /" + std::string(kExportMark),
@@ -192,8 +190,13 @@ Error RsyncFailed(int code, const std::string& said) {
   return Error(ErrorCode::kIo, fmt::format("rsync ended with {}: {}", code, Printable(first)));
 }
 
-Status Copy(const std::string& from, const std::string& to, bool running) {
+// How a file that is there already is brought up to date: where it lies, or, where files are written
+// once, by a new one in its place.
+enum class Update { kInPlace, kReplace };
+
+Status Copy(const std::string& from, const std::string& to, Update update, bool running) {
   Words words = CommonRsyncWords();
+  if (update == Update::kInPlace) words.insert(words.end(), {"--inplace", "--no-whole-file"});
   if (isatty(STDERR_FILENO) != 0) words.emplace_back("--info=progress2");
   words.insert(words.end(), {"--", from + "/", to + "/"});
   const UniqueFd errors = TRY(NewTemporaryFile());
@@ -294,7 +297,9 @@ Result<json::object> Import(const TransferOptions& options) {
   const std::string mark = VolumePaths(options.volume.directory).import_mark();
   TRY(MarkBegun(mark, target, source));
   TRY(MakeDirectories(target, 0755));
-  TRY(Copy(source, target, options.running));
+  const Cipher cipher = TRY(ReadKeyring(VolumePaths(options.volume.directory))).cipher;
+  const Update update = cipher == Cipher::kAes256Ctr ? Update::kReplace : Update::kInPlace;
+  TRY(Copy(source, target, update, options.running));
   if (!options.running) {
     TRY(Verify(source, target));
     TRY(SyncTree(target));
@@ -312,7 +317,7 @@ Result<json::object> Export(const TransferOptions& options) {
   const std::string target = TRY(AbsolutePath(options.plain));
   const std::string mark = target + "/" + kExportMark;
   TRY(MarkBegun(mark, target, TRY(AbsolutePath(options.volume.directory)) + ":" + options.below));
-  TRY(Copy(source, target, options.running));
+  TRY(Copy(source, target, Update::kInPlace, options.running));
   if (!options.running) {
     TRY(Verify(source, target));
     TRY(RemoveMark(mark));
