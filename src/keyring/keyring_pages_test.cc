@@ -138,7 +138,7 @@ TEST_F(KeyringPageTest, BytesBehindTheEndAreCorrupt) {
 TEST_F(KeyringPageTest, NewerVersionsFeaturesAndCiphersAreUnsupported) {
   for (const std::size_t at : {8, 10, 56}) {
     Bytes newer = bytes_;
-    newer[at] = 2;
+    newer[at] = 3;
     EXPECT_EQ(DecodeError(newer), ErrorCode::kUnsupportedVersion) << at;
   }
 }
