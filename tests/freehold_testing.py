@@ -282,7 +282,8 @@ class Volume:
         found = []
         for pid in every_pid():
             with contextlib.suppress(OSError):
-                ours = os.readlink(f"/proc/{pid}/exe") == os.path.realpath(BINARY)
+                program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+                ours = program == os.path.realpath(BINARY)
                 if ours and any(str(self.base).encode() in word for word in words_of(pid)):
                     found.append(pid)
         return [pid for pid in found if pid != self.kms.process.pid]

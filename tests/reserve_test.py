@@ -4,6 +4,7 @@ Spec: docs/full-disk.md.
 """
 
 import contextlib
+import ctypes
 import errno
 import os
 import threading
@@ -44,11 +45,42 @@ def block(number, size=64 << 10):
     return number.to_bytes(8, "little") * (size // 8)
 
 
+class Iocb(ctypes.Structure):
+    """struct iocb of io_submit(2)."""
+
+    _fields_ = [("data", ctypes.c_uint64), ("key", ctypes.c_uint32), ("flags", ctypes.c_uint32),
+                ("opcode", ctypes.c_uint16), ("priority", ctypes.c_int16), ("fd", ctypes.c_uint32),
+                ("buffer", ctypes.c_uint64), ("size", ctypes.c_uint64), ("offset", ctypes.c_int64),
+                ("unused", ctypes.c_uint64), ("more", ctypes.c_uint64)]
+
+
+def submit(fd, data, at):
+    """One write as libaio hands it over; how much was written, or its error."""
+    io_setup, io_destroy, io_getevents, io_submit = 206, 207, 208, 209  # x86-64
+    libc, context = ctypes.CDLL(None, use_errno=True), ctypes.c_ulong()
+    assert libc.syscall(io_setup, 1, ctypes.byref(context)) == 0
+    try:
+        buffer = ctypes.create_string_buffer(data, len(data))
+        one = Iocb(opcode=1, fd=fd, buffer=ctypes.addressof(buffer), size=len(data), offset=at)
+        if libc.syscall(io_submit, context, 1, ctypes.byref(ctypes.pointer(one))) != 1:
+            raise OSError(ctypes.get_errno(), "io_submit")
+        event = (ctypes.c_int64 * 4)()
+        assert libc.syscall(io_getevents, context, 1, 1, event, None) == 1
+        if event[2] < 0:
+            raise OSError(-event[2], "io_getevents")
+        return event[2]
+    finally:
+        libc.syscall(io_destroy, context)
+
+
+RWF_APPEND = 0x10
 WRITES = {
     "write": lambda fd, data, at: os.write(fd, data),
     "pwrite": lambda fd, data, at: os.pwrite(fd, data, at),
     "writev": lambda fd, data, at: os.writev(fd, [data[:5000], data[5000:]]),
     "pwritev": lambda fd, data, at: os.pwritev(fd, [data[:5000], data[5000:]], at),
+    "pwritev2 to the end": lambda fd, data, at: os.pwritev(fd, [data], 0, RWF_APPEND),
+    "libaio": submit,
 }
 
 
@@ -71,12 +103,12 @@ def assert_blocks(path, count):
             assert file.read(len(block(0))) == block(number), number
 
 
-@pytest.mark.parametrize("name", [*WRITES, "append"])
+@pytest.mark.parametrize("name", [*WRITES, "append", "pwrite append"])
 def test_a_full_disk_shows_at_the_write_and_all_that_was_accepted_is_synced(small, name):
     path = small.mount_point / "grows"
-    append = os.O_APPEND if name == "append" else 0
+    append = os.O_APPEND if name.endswith("append") else 0
     with opened(path, os.O_RDWR | os.O_CREAT | append) as fd:
-        write = WRITES["write" if append else name]
+        write = WRITES[{"append": "write", "pwrite append": "pwrite"}.get(name, name)]
         accepted = grow_until_full(fd, write)
         assert accepted > 64 * MIB // len(block(0)) // 2
         os.fsync(fd)
@@ -93,6 +125,24 @@ def test_a_full_disk_shows_at_the_write_and_all_that_was_accepted_is_synced(smal
     assert_blocks(path, accepted)
     small.unmount()
     assert small.volume("verify", "--json").json["faults"] == []
+
+
+def test_a_few_bytes_in_a_hole_of_a_file_written_once_have_their_space(new_kms, small_disk):
+    volume = Volume(new_kms, small_disk.mount_point).create("--cipher", "aes-256-ctr")
+    try:
+        volume.mount("--reserve", "16MiB")
+        with opened(volume.mount_point / "sparse", os.O_RDWR | os.O_CREAT) as fd:
+            os.pwrite(fd, b"begin", 0)
+            os.ftruncate(fd, 4 * MIB)
+            with opened(volume.mount_point / "fills", os.O_RDWR | os.O_CREAT) as other:
+                grow_until_full(other)
+            try:
+                os.pwrite(fd, b"7 bytes", 2 * MIB)
+            except OSError as refused:
+                assert refused.errno == errno.ENOSPC
+            os.fsync(fd)
+    finally:
+        volume.clean_up()
 
 
 def test_many_writers_on_a_full_disk_lose_nothing_that_was_accepted(small):

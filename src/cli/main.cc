@@ -133,8 +133,9 @@ void AddVolumeCreate(CLI::App& volume, int& exit_code) {
   AddKeyFlags(*create, options.volume.key, true);
   create->add_option("--context", options.context,
                      "NAME=VALUE of the encryption context; may be repeated");
-  create->add_option("--cipher", options.cipher,
-                     "aes-256-xts, or aes-256-ctr for files that are written once")
+  create
+      ->add_option("--cipher", options.cipher,
+                   "aes-256-xts, or aes-256-ctr for files that are written once")
       ->capture_default_str();
   create->callback([&exit_code] { exit_code = RunVolumeCreate(options); });
 }

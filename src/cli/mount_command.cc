@@ -39,6 +39,7 @@ Result<std::unique_ptr<VolumeDaemon>> NewDaemon(const VolumeMountOptions& option
   daemon_options.custody = TRY(ParseCustodyFlags(options.custody));
   daemon_options.workers = options.workers;
   daemon_options.direct = options.direct;
+  TRY(CheckReserve(options.reserve));
   daemon_options.reserve = options.reserve;
   daemon_options.wait_for_key = options.wait_for_key;
   daemon_options.null_cipher_allowed = options.allow_null_cipher;

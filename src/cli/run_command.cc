@@ -127,6 +127,7 @@ Result<int> Supervise(const RunOptions& options) {
   const std::string volume = TRY(AbsolutePath(options.volume.directory));
   const std::string mount = TRY(AbsolutePath(options.mount_point));
   const CustodySettings custody = TRY(ParseCustodyFlags(options.custody));
+  TRY(CheckReserve(options.reserve));
   TRY(ReadKeyring(VolumePaths(volume)));  // "there is no volume at ..." before anything starts
   Work work = TRY(NewWork(options, volume, mount, custody.stop_timeout));
   TRY(ClearMountPoint(volume, mount));

@@ -172,15 +172,9 @@ MountedVolume::~MountedVolume() {
 
 // Everything that a directory holds, by the nanosecond.
 Words CommonRsyncWords() {
-  return {"--archive",
-          "--hard-links",
-          "--acls",
-          "--xattrs",
-          "--sparse",
-          "--numeric-ids",
-          "--delete",
-          "--delete-during",
-          "--filter=P /" + std::string(kExportMark),
+  return {"--archive",         "--hard-links",    "--acls",
+          "--xattrs",          "--sparse",        "--numeric-ids",
+          "--delete",          "--delete-during", "--filter=P /" + std::string(kExportMark),
           "--modify-window=-1"};
 }
 
@@ -190,8 +184,8 @@ Error RsyncFailed(int code, const std::string& said) {
   return Error(ErrorCode::kIo, fmt::format("rsync ended with {}: {}", code, Printable(first)));
 }
 
-// How a file that is there already is brought up to date: where it lies, or, where files are written
-// once, by a new one in its place.
+// How a file that is there already is brought up to date: where it lies, or, where files are
+// written once, by a new one in its place.
 enum class Update { kInPlace, kReplace };
 
 Status Copy(const std::string& from, const std::string& to, Update update, bool running) {

@@ -51,6 +51,14 @@ Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs) {
   return context;
 }
 
+Status CheckReserve(std::optional<std::uint64_t> bytes) {
+  constexpr std::uint64_t kLeast = std::uint64_t{4} << 20;  // writers wait for less than that
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 60;   // and -1 is more than that
+  if (!bytes.has_value() || *bytes == 0 || (*bytes >= kLeast && *bytes < kMost)) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               "--reserve wants 4MiB or more, such as 256MiB, or 0 for none");
+}
+
 std::vector<std::string> ToWords(const VolumeFlags& flags) {
   std::vector<std::string> words;
   const auto add = [&](const char* flag, const std::string& value) {

@@ -15,6 +15,8 @@ Result<std::optional<KeyAccess>> ToKeyAccess(const KeyFlags& flags);
 Result<std::string> AbsolutePath(const std::string& path);
 // What another `freehold` on the same volume is to be told.
 std::vector<std::string> ToWords(const VolumeFlags& flags);
+// kInvalidArgument for a --reserve that is too small to be of use, or larger than any disk.
+Status CheckReserve(std::optional<std::uint64_t> bytes);
 Result<OpenOptions> ToOpenOptions(const VolumeFlags& flags);
 
 }  // namespace freehold::cli

@@ -51,7 +51,7 @@ void AddStrangers(const std::string& directory, const std::string& shown,
   std::error_code failure;
   for (const auto& entry : std::filesystem::directory_iterator(directory, failure)) {
     const std::string name = entry.path().filename();
-    if (known.contains(name)) continue;
+    if (known.contains(name) || name == "lost+found") continue;  // fsck's
     report.faults.push_back(
         {shown + name, "is none of the volume's files: look whether it holds plaintext", true});
   }
@@ -87,14 +87,14 @@ Result<std::optional<VerifyFault>> FaultOf(File& file, std::uint64_t size,
   auto opened = open_header(header);
   if (!opened.ok() && opened.error().code() == ErrorCode::kSealed) return opened.error();
   if (!opened.ok()) return broken(opened.error().message());
-  for (int index : {0, 1}) {
-    if (!opened->slot_valid[index]) {
-      return readable(fmt::format("header slot {} is damaged; the other one serves", index));
-    }
-  }
   if (opened->header.cipher != Cipher::kNull) {
     if (auto offset = TRY(PlaintextOnDisk(file, size, must_stop))) {
       return broken(fmt::format("what is on disk at {} is not encrypted", *offset));
+    }
+  }
+  for (int index : {0, 1}) {
+    if (!opened->slot_valid[index]) {
+      return readable(fmt::format("header slot {} is damaged; the other one serves", index));
     }
   }
   if (!AllZero(BetweenSlots(header, 0)) || !AllZero(BetweenSlots(header, 1))) {

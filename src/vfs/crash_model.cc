@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "vfs/encrypted_file.h"
+#include "vfs/encrypted_header.h"
 #include "vfs/memory_file.h"
 #include "vfs/unsynced_header.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t kMostBytes = 3 * 4096;
 constexpr int kOperationsPerFile = 60;
+constexpr std::uint64_t kMostChanges = 8;  // and syncs of the disk that an operation makes
 
 std::string Describe(const Error& error) { return "an operation failed: " + error.message(); }
 
@@ -78,7 +80,7 @@ std::size_t CrashModel::Length() {
 
 CrashModel::Verdict CrashModel::Step() {
   // Now and then the power goes in the middle of what follows, or the disk is full.
-  if (OneIn(40)) disk_->CutPowerAfter(static_cast<int>(Below(4)));
+  if (OneIn(40)) disk_->CutPowerAfter(static_cast<int>(Below(kMostChanges)));
   if (disk_->has_power() && OneIn(60)) disk_->FailNextWrite(Below(6000));
   Verdict wrong;
   switch (Below(18)) {
@@ -217,6 +219,10 @@ CrashModel::Verdict CrashModel::Reencrypt() {
   if (auto replaced = keys_.Replace(volume_->Keys()); !replaced.ok()) {
     return Describe(replaced.error());
   }
+  if (!use.has_header) return std::nullopt;
+  const auto header = OpenHeader(disk_->contents(), keys_);
+  if (!header.ok()) return Describe(header.error());
+  if (!header->slots_agree) return "a header slot needs a DEK that is gone";
   return std::nullopt;
 }
 

@@ -78,7 +78,8 @@ class EncryptedFile : public File {
     std::uint64_t end = 0;  // what lies behind it are zeros
     // The blocks from here on have not been encrypted in the newest epoch.
     std::uint64_t fresh_from = kNothingFresh;
-    bool pending = false;  // the last block is not full, and not below yet
+    bool disk_was_full = false;  // a write failed, and took an epoch with it: the next asks first
+    bool pending = false;        // the last block is not full, and not below yet
     std::uint64_t pending_at = 0;
     CounterBlock block{};  // its plaintext, zeros behind `end`
 

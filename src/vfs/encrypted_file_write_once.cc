@@ -50,8 +50,14 @@ Status EncryptedFile::WriteOnceAt(std::uint64_t offset, ByteView data) {
     if (data.empty()) return {};
   }
   TRY(CleanTail());
+  const std::uint64_t end = once_.end;
   TRY(MakeRoomAt(offset));
-  if (offset > size_) TRY(Grow(offset));
+  if (offset > size_) {
+    if (auto grown = Grow(offset); !grown.ok()) {
+      once_.end = end;
+      return grown;
+    }
+  }
   return Append(offset, data);
 }
 
@@ -83,6 +89,10 @@ Status EncryptedFile::Append(std::uint64_t offset, ByteView data) {
   // The block that is not full yet is zeros below, so that the length says how long the file is.
   const std::size_t zeros = new_size > old_size && tail != 0 ? kBlockSize + tail : 0;
 
+  if (once_.disk_was_full) {
+    TRY(backing_->Allocate(AllocateMode::kKeepSize, BodyOffset(first),
+                           full_end - first + kBlockSize + zeros));
+  }
   MutableByteView run = Scratch(full_end - unit + kBlockSize + zeros);
   const auto at = [&](std::uint64_t logical) { return run.subspan(logical - unit); };
   std::memset(run.data(), 0, run.size());
@@ -93,6 +103,10 @@ Status EncryptedFile::Append(std::uint64_t offset, ByteView data) {
   TRY(body_.Encrypt(unit, run.first(full_end - unit)));
   std::memset(at(full_end).data(), 0, kBlockSize + zeros);
 
+  const bool is_hole = tail != 0 && zeros == 0 && (full_end != first || once_.end <= first);
+  if (is_hole) {  // its space is taken now, not when it is flushed
+    TRY(backing_->Allocate(AllocateMode::kKeepSize, BodyOffset(full_end), kBlockSize));
+  }
   const bool slack_on_next_page = (full_end + kBlockSize) % kPageSize == 0;
   if (zeros != 0 && (full_end == first || slack_on_next_page)) {
     TRY(backing_->Truncate(BackingSizeOf({new_size}).bytes));
@@ -104,6 +118,7 @@ Status EncryptedFile::Append(std::uint64_t offset, ByteView data) {
     if (once_.pending) TRY(backing_->ReadAt(BodyOffset(first), before));
     once_.fresh_from = kNothingFresh;  // if this fails, some of its keystream may be on the disk
     if (auto written = backing_->WriteAt(BodyOffset(first), at(first).first(size)); !written.ok()) {
+      once_.disk_was_full = true;
       TRY(TakeBack(first, before, full_end));
       return written;
     }
@@ -129,9 +144,10 @@ Status EncryptedFile::TakeBack(std::uint64_t first, const CounterBlock& before,
   half_written_ = true;  // until all of this has worked
   if (!AllZero(before)) TRY(backing_->WriteAt(BodyOffset(first), before));
   const std::uint64_t zeros_from = AllZero(before) ? first : first + kBlockSize;
-  TRY(backing_->Allocate(AllocateMode::kPunchHole, BodyOffset(zeros_from),
-                         full_end + 2 * kBlockSize - zeros_from));
+  auto punched = backing_->Allocate(AllocateMode::kPunchHole, BodyOffset(zeros_from),
+                                    full_end + 2 * kBlockSize - zeros_from);
   TRY(backing_->Truncate(BackingSizeOf({size_}).bytes));
+  if (zeros_from < BlockCeil(size_)) TRY(std::move(punched));
   half_written_ = false;
   return {};
 }
@@ -203,8 +219,8 @@ Status EncryptedFile::StartEpoch(For what) {
                  "in too many steps");
   }
   TRY(WriteHeader(next));
-  TRY(backing_->WriteAt(kSlotOffset[1 - newest_slot_],
-                        TRY(SlotBytes(header_, 1 - newest_slot_, keys_))));
+  // Both slots, before the first byte: if one is damaged later, the other knows the epoch too.
+  TRY(RenewOtherSlot());
   once_.fresh_from = start;
   once_.pending = once_.end != start;
   once_.pending_at = start;

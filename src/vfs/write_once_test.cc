@@ -273,6 +273,37 @@ TEST_F(WriteOnceTest, AFullDiskTakesNothingOfAWriteAndTheNextOneHasFreshKeystrea
   }
 }
 
+TEST_F(WriteOnceTest, AWriteThatCannotGrowTheFileLeavesItsEndWhereItWas) {
+  class Limited : public Watched {
+   public:
+    using Watched::Watched;
+    Status Truncate(std::uint64_t size) override {
+      if (size > 1 << 20) return Error(ErrorCode::kTooLarge, "the disk's limit");
+      return Watched::Truncate(size);
+    }
+  };
+  auto opened = EncryptedFile::Open(std::make_unique<Limited>(*this), keys_);
+  ASSERT_TRUE(opened.ok());
+  File& file = **opened;
+  ASSERT_TRUE(Append(file, Pattern(20)).ok());
+  EXPECT_EQ(file.WriteAt(1 << 24, Pattern(1)).error().code(), ErrorCode::kTooLarge);
+  ASSERT_TRUE(Append(file, Pattern(5, 2)).ok());
+  ExpectContents(file);
+}
+
+TEST_F(WriteOnceTest, BothHeaderSlotsKnowANewEpoch) {
+  ASSERT_TRUE(Append(*Open(), Pattern(1000)).ok());
+  auto file = Open();
+  ASSERT_TRUE(Append(*file, Pattern(500, 2)).ok());
+  file.reset();
+  const Bytes whole = disk_.contents();
+  for (const std::size_t slot : kSlotOffset) {
+    disk_.contents() = whole;
+    disk_.contents()[slot + 490] ^= 1;
+    ExpectContents(*Open());
+  }
+}
+
 TEST_F(WriteOnceTest, HolesCanBePunchedAndStayZeros) {
   auto file = Open();
   ASSERT_TRUE(Append(*file, Pattern(9000)).ok());

@@ -227,8 +227,8 @@ void NodeTable::TrimIdle() {
       idle_.pop_front();
     }
     if (oldest == nullptr) continue;
-    std::shared_ptr<File> closing;  // closed outside the lock
     std::lock_guard lock(oldest->mutex);
+    std::shared_ptr<File> closing;  // closed under the lock: no second object may come meanwhile
     // Whoever still works on it keeps it: two objects for one inode would disagree on its size.
     if (oldest->opens == 0 && oldest->file.use_count() == 1) closing = std::move(oldest->file);
   }
