@@ -20,7 +20,7 @@ Status CrashingFile::UsePower() {
 Result<std::size_t> CrashingFile::ReadAt(std::uint64_t offset, MutableByteView into) {
   std::lock_guard lock(mutex_);
   const ByteView now = history_.now();
-  if (offset >= now.size()) return std::size_t{0};
+  if (offset >= now.size() || into.empty()) return std::size_t{0};
   const std::size_t n = std::min<std::size_t>(into.size(), now.size() - offset);
   std::memcpy(into.data(), now.data() + offset, n);
   return n;
