@@ -8,18 +8,22 @@ import argparse
 import contextlib
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 os.environ.setdefault("FREEHOLD_BIN", str(ROOT / "build/freehold"))
 sys.path.insert(0, str(ROOT / "tests"))
 
-from freehold_testing import BINARY, EmbeddedKms, Volume, wait_for  # noqa: E402
+from freehold_testing import (  # noqa: E402
+    BINARY,
+    EmbeddedKms,
+    Volume,
+    temporary_directory,
+    wait_for,
+)
 from process_testing import stat  # noqa: E402
 from slow_flush import SlowFlush  # noqa: E402
 
@@ -149,12 +153,8 @@ def flags(description, rounds=10, only=STANDARD):
 def scratch_directory():
     """Gone at the end, also when told to end: what was mounted there is unmounted before."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
-    base = pathlib.Path(tempfile.mkdtemp(prefix="freehold-bench-"))
-    base.chmod(0o755)
-    try:
+    with temporary_directory("freehold-bench-") as base:
         yield base
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ FREEHOLD_CRASH_ROUNDS sets the rounds (make crash: 50); the run in CI takes fewe
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -110,17 +111,24 @@ def cut_power_under_load(new_kms, tmp_path, outside, seed, mutant=None):
     return log.acknowledged(), postgres, volume
 
 
-def test_every_acknowledged_commit_survives_a_power_loss(new_kms, tmp_path, outside):
+def test_every_acknowledged_commit_survives_a_power_loss(new_kms, tmp_path, outside, report):
+    total = 0
     for seed in range(ROUNDS):
         acknowledged, postgres, volume = cut_power_under_load(new_kms, tmp_path, outside, seed)
         try:
             assert postgres is not None, "PostgreSQL must recover"
             assert missing(postgres, acknowledged) == set()
             assert amcheck(outside, postgres.port) == ""
+            version = postgres.psql("show server_version").strip()
         finally:
             if postgres:
                 postgres.kill()
             volume.clean_up()
+        assert len(acknowledged) >= LEAST_COMMITS
+        total += len(acknowledged)
+        shutil.rmtree(tmp_path / f"power-{seed}")
+    report(f"PostgreSQL {version}: power cut {ROUNDS} times: {total} acknowledged, 0 lost;"
+           " pg_amcheck without a complaint")
 
 
 def test_the_suite_notices_a_build_whose_fsync_does_nothing(new_kms, tmp_path, outside):

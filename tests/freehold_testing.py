@@ -46,9 +46,9 @@ def wait_for(what, condition, seconds=30):
 
 
 @contextlib.contextmanager
-def temporary_directory():
+def temporary_directory(prefix="freehold-test-"):
     """Others may enter it, as databases run as other users; its path is short, for sockets."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="freehold-test-"))
+    path = pathlib.Path(tempfile.mkdtemp(prefix=prefix))
     path.chmod(0o755)
     try:
         yield path

@@ -228,10 +228,8 @@ CrashModel::Verdict CrashModel::Reencrypt() {
 
 // A file of its own, replaced as a whole: without power it is the old one, the new one or none.
 Status CrashModel::Record(ByteView encoded) {
-  constexpr std::size_t kFixedSize = 104;  // of the record; its offset is at 88
-  std::uint64_t offset = 0;
-  std::memcpy(&offset, encoded.data() + 88, sizeof offset);
-  See(offset, encoded.subspan(kFixedSize, encoded.size() - kFixedSize - 32));
+  const ReencryptRecord record = TRY(DecodeReencryptRecord(encoded, keys_));
+  See(record.offset, record.ciphertext);
   auto powered = disk_->UsePower();
   if (powered.ok() || OneIn(3)) {
     journal_ = ToBytes(encoded);

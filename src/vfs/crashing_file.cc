@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "format/sizes.h"
+
 namespace freehold {
 
 CrashingFile::CrashingFile(ByteView contents) {

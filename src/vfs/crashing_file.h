@@ -19,7 +19,6 @@ namespace freehold {
 class CrashingFile : public File {
  public:
   static constexpr std::size_t kSectorSize = 512;
-  static constexpr std::uint64_t kPageSize = 4096;
 
   CrashingFile() = default;
   // A disk that has these bytes, synced.

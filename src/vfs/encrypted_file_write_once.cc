@@ -50,27 +50,22 @@ Status EncryptedFile::WriteOnceAt(std::uint64_t offset, ByteView data) {
     if (data.empty()) return {};
   }
   TRY(CleanTail());
-  const std::uint64_t end = once_.end;
   TRY(MakeRoomAt(offset));
-  if (offset > size_) {
-    if (auto grown = Grow(offset); !grown.ok()) {
-      once_.end = end;
-      return grown;
-    }
-  }
   return Append(offset, data);
 }
 
-// So that `offset` can be written: nothing is pending in another block, and the keystream is fresh.
+// So that `offset` can be written: nothing is pending in another block, the keystream is fresh, and
+// the file reaches that far.
 Status EncryptedFile::MakeRoomAt(std::uint64_t offset) {
   const std::uint64_t end = once_.end;
   if (offset >= BlockCeil(end)) {
     TRY(FlushPending());
     once_.end = BlockCeil(end);  // a gap: what it leaves of the last block are zeros
   }
-  auto fresh = FreshKeystream(For::kNewBytes);
-  if (!fresh.ok()) once_.end = end;
-  return fresh;
+  auto ready = FreshKeystream(For::kNewBytes);
+  if (ready.ok() && offset > size_) ready = Grow(offset);
+  if (!ready.ok()) once_.end = end;
+  return ready;
 }
 
 Status EncryptedFile::FreshKeystream(For what) {

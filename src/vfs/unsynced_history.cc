@@ -4,14 +4,9 @@
 #include <cstring>
 
 #include "fmt/format.h"
+#include "format/sizes.h"
 
 namespace freehold {
-namespace {
-
-constexpr std::uint64_t kPageSize = 4096;
-
-}  // namespace
-
 ByteView UnsyncedHistory::Granule(std::size_t index) const {
   return ByteView(bytes_).subspan(index * granule_, granule_);
 }

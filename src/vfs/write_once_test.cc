@@ -1,4 +1,5 @@
 // aes-256-ctr: files that are written once. The crash model says more; here each hazard has a name.
+#include <functional>
 #include <random>
 #include <set>
 
@@ -69,6 +70,18 @@ class WriteOnceTest : public ::testing::Test {
     ExpectContents(*Open());
     EXPECT_EQ(disk_.contents().size(), BackingSizeOf({contents_.size()}).bytes);
   }
+  // A file of 70 bytes is cut to each length below `end`, and goes on.
+  void AtEveryCut(std::size_t end, const std::function<void(File&)>& go_on) {
+    for (std::size_t cut = 0; cut < end; ++cut) {
+      disk_.contents().clear();
+      contents_.clear();
+      auto file = Open();
+      ASSERT_TRUE(Append(*file, Pattern(70, 1)).ok());
+      ASSERT_TRUE(Truncate(*file, cut).ok());
+      go_on(*file);
+      ExpectContentsNowAndReopened(std::move(file));
+    }
+  }
   std::size_t EpochsOnDisk() {
     return OpenHeader(ByteView(disk_.contents()).first(kHeaderSize), keys_)->header.epochs.size();
   }
@@ -135,27 +148,11 @@ TEST_F(WriteOnceTest, TheSameBytesOnceMoreAreNoChange) {
 
 // Hazard 2.
 TEST_F(WriteOnceTest, TruncateThenAppendUsesAFreshKeystream) {
-  for (std::size_t cut = 0; cut < 70; ++cut) {
-    disk_.contents().clear();
-    contents_.clear();
-    auto file = Open();
-    ASSERT_TRUE(Append(*file, Pattern(70, 1)).ok());
-    ASSERT_TRUE(Truncate(*file, cut).ok());
-    ASSERT_TRUE(Append(*file, Pattern(60, 2)).ok());
-    ExpectContentsNowAndReopened(std::move(file));
-  }
+  AtEveryCut(70, [this](File& file) { ASSERT_TRUE(Append(file, Pattern(60, 2)).ok()); });
 }
 
 TEST_F(WriteOnceTest, TruncateThenGrowShowsZeros) {
-  for (std::size_t cut = 0; cut < 40; ++cut) {
-    disk_.contents().clear();
-    contents_.clear();
-    auto file = Open();
-    ASSERT_TRUE(Append(*file, Pattern(70, 1)).ok());
-    ASSERT_TRUE(Truncate(*file, cut).ok());
-    ASSERT_TRUE(Truncate(*file, 55).ok());
-    ExpectContentsNowAndReopened(std::move(file));
-  }
+  AtEveryCut(40, [this](File& file) { ASSERT_TRUE(Truncate(file, 55).ok()); });
 }
 
 // Hazard 3: a recycled file keeps its contents, and so cannot be written over.
