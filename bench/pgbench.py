@@ -15,7 +15,7 @@ import time
 
 from contenders import contenders, cpu_seconds, direct_patterns, flags
 from postgres_testing import BIN, Postgres, as_postgres
-from process_testing import in_session
+from process_testing import with_descendants
 from rounds import Compared, report, run
 
 WORKLOADS = {"tpcb": ("TPC-B", []), "select": ("select-only", ["-S"])}
@@ -56,7 +56,7 @@ def prepare(contender, sockets, scale):
 def server_cpu(postgres):
     """Of all its processes, and of those that have ended, which the first one has waited for."""
     first = postgres.process.pid
-    return sum(cpu_seconds(pid, children=pid == first) for pid in in_session(first))
+    return sum(cpu_seconds(pid, children=pid == first) for pid in with_descendants(first))
 
 
 def pgbench(postgres, more, seconds, clients):

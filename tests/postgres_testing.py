@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 from freehold_testing import wait_for
-from process_testing import in_session
+from process_testing import any_alive, identified, with_descendants
 
 BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 
@@ -85,11 +85,15 @@ class Postgres:
 
     def kill(self):
         """SIGKILL to every process of the server, and waits until none is left."""
-        group = self.process.pid
+        # Each of its processes is a session of its own: the first one, halted, tells whose they are.
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+            os.kill(self.process.pid, signal.SIGSTOP)
+        processes = identified(with_descendants(self.process.pid))
+        for pid, _ in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait(60)
-        wait_for("all of PostgreSQL to be gone", lambda: not in_session(group), 60)
+        wait_for("all of PostgreSQL to be gone", lambda: not any_alive(processes), 60)
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)

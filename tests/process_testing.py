@@ -46,9 +46,3 @@ def with_descendants(pid):
         found |= more
         more = {each for each, parent in parents.items() if parent in found} - found
     return found
-
-
-def in_session(pid):
-    """Living processes of the session that `pid` leads."""
-    fields = {each: stat(each) for each in every_pid()}
-    return [each for each, f in fields.items() if f and int(f[3]) == pid and f[0] != "Z"]

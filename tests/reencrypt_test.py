@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import freehold_reader
-from freehold_testing import FILE_CORRUPT, OK, Volume, wait_for
+from freehold_testing import FILE_CORRUPT, OK, USAGE, Volume, wait_for
 from postgres_testing import Postgres, psql
 from rotate_crash_test import crash_points, crashes
 from rotate_testing import SLOW
@@ -205,6 +205,47 @@ def test_it_goes_on_after_an_unmount(filled):
     wait_for("the end of it", lambda: done(filled), 60)
     holds_all(filled.mount_point)
     assert deks_of_files(filled) == deks(filled)
+
+
+def test_its_rate_holds_over_a_remount_and_can_be_changed(filled):
+    filled.mount()
+    assert filled.volume("re-encrypt", "--rate", "64KiB").code == OK
+    wait_for("a part of it", lambda: reencryption(filled)["bytes_done"] > 0)
+    os.kill(filled.daemon_pid(), signal.SIGKILL)
+    wait_for("the guardian to end", lambda: not filled.processes())
+    filled.mount()
+    assert reencryption(filled)["bytes_per_second"] == 64 << 10
+    another = f"aws-kms://{filled.kms.new_key()}"
+    assert filled.volume("re-encrypt", "--rate", "1MiB", "--key", another).code == BUSY
+    assert reencryption(filled)["bytes_per_second"] == 64 << 10
+    assert filled.volume("re-encrypt", "--rate", "1GiB", "--wait").code == OK
+    assert reencryption(filled)["bytes_per_second"] == 1 << 30
+    assert not (filled.directory / "freehold/reencrypt.rate").exists()
+    holds_all(filled.mount_point)
+
+
+@pytest.mark.parametrize("garbage", [b"", b"fast\n", b"1\n", b"9" * 100, b"-5\n"])
+def test_a_rate_that_says_nothing_is_the_default(filled, garbage):
+    filled.mount()
+    assert filled.volume("re-encrypt", "--rate", "64KiB").code == OK
+    filled.unmount()
+    (filled.directory / "freehold/reencrypt.rate").write_bytes(garbage)
+    filled.mount()
+    assert reencryption(filled)["bytes_per_second"] == 64 << 20
+
+
+@pytest.mark.parametrize("name", ["reencrypt.journal", "reencrypt.rate", "keyring", "recovered"])
+def test_a_pipe_in_the_place_of_a_file_stops_nothing_for_ever(filled, name):
+    place = filled.directory / "freehold" / name
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    result = filled.volume("mount", filled.mount_point, timeout=20)
+    if name in ("keyring", "reencrypt.journal"):
+        assert f"{place} is not a regular file" in result.err
+        assert result.code == USAGE
+    else:
+        assert result.code == OK
+        filled.volume("verify", timeout=20)
 
 
 def test_it_goes_on_after_a_seal_and_an_opening(filled):

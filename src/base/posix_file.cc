@@ -50,6 +50,18 @@ Result<Bytes> ReadFile(const std::string& path, std::size_t limit) {
   return bytes;
 }
 
+Result<Bytes> ReadRegularFile(const std::string& path, std::size_t limit) {
+  UniqueFd fd = TRY(OpenFile(path, O_RDONLY | O_NONBLOCK));  // of a pipe: without its other end
+  struct stat st = {};
+  if (fstat(fd.get(), &st) != 0) return ErrnoError(errno, path);
+  if (!S_ISREG(st.st_mode)) {
+    return Error(ErrorCode::kInvalidArgument, path + " is not a regular file");
+  }
+  auto bytes = ReadUntilEnd(fd.get(), limit);
+  if (!bytes.ok()) return bytes.error().Because(path);
+  return bytes;
+}
+
 Status ReplaceFile(const std::string& path, ByteView contents, mode_t mode) {
   const std::string temporary = path + ".new";
   {

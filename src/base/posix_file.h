@@ -38,6 +38,8 @@ bool PathExists(const std::string& path);
 
 // At most `limit` bytes; a larger file is kInvalidArgument.
 Result<Bytes> ReadFile(const std::string& path, std::size_t limit = 16 << 20);
+// The same of a file that is ours: a pipe or a device in its place is kInvalidArgument, at once.
+Result<Bytes> ReadRegularFile(const std::string& path, std::size_t limit = 16 << 20);
 
 // All or nothing, durable when it returns: write PATH.new, fsync, rename, fsync the directory.
 Status ReplaceFile(const std::string& path, ByteView contents, mode_t mode);

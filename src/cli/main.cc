@@ -185,10 +185,11 @@ void AddVolumeReencrypt(CLI::App& volume, int& exit_code) {
       "re-encrypt", "Bring every file under a new DEK and KEK while it is in use");
   AddVolumeFlags(*command, options.volume);
   AddKeyFlags(*command, options.volume.key, false);
-  command->add_option("--rate", options.rate, "Bytes per second, such as 64MiB")
+  command
+      ->add_option("--rate", options.rate,
+                   "Bytes per second, such as 10MiB (64MiB); also of one that is under way")
       ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::Range(std::uint64_t{4096}, std::uint64_t{1} << 40))
-      ->capture_default_str();
+      ->check(CLI::Range(std::uint64_t{4096}, std::uint64_t{1} << 40));
   command->add_flag("--wait", options.wait, "Show the progress and end when it is done");
   command->callback([&exit_code] { exit_code = RunVolumeReencrypt(options); });
 }

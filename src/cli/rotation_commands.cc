@@ -95,7 +95,9 @@ Result<json::object> WaitForReencryption(const VolumeFlags& options) {
 
 Result<json::object> Reencrypt(const VolumeReencryptOptions& options) {
   auto request = TRY(RequestWithKey("re-encrypt", options.volume));
-  request["bytes_per_second"] = static_cast<std::int64_t>(options.rate);
+  if (options.rate.has_value()) {
+    request["bytes_per_second"] = static_cast<std::int64_t>(*options.rate);
+  }
   auto begun = TellDaemon(options.volume, request);
   // One that is under way can be waited for as well.
   const bool under_way = !begun.ok() && begun.error().code() == ErrorCode::kBusy && options.wait &&

@@ -242,7 +242,7 @@ bool IsEmpty(const std::string& directory) {
 // A transfer deletes what the source does not have; so it only goes where it began itself.
 Status MarkBegun(const std::string& mark, const std::string& target, const std::string& source) {
   if (PathExists(mark)) {
-    const Bytes before = TRY(ReadFile(mark));
+    const Bytes before = TRY(ReadRegularFile(mark));
     if (AsText(before) == source + "\n") return {};
     return Error(ErrorCode::kAlreadyExists,
                  fmt::format("{} was begun from {}", target, Printable(AsText(before))));

@@ -55,7 +55,7 @@ struct VolumeUnmountOptions {
 
 struct VolumeReencryptOptions {
   VolumeFlags volume;
-  std::uint64_t rate = 64 << 20;  // bytes per second
+  std::optional<std::uint64_t> rate;  // bytes per second
   bool wait = false;
 };
 

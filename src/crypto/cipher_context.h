@@ -1,12 +1,16 @@
-// CipherContext: an OpenSSL cipher context with its key in place. For src/crypto only.
+// CipherContexts: OpenSSL cipher contexts with one key in place. For src/crypto only.
 //
 // Fetching a cipher and making a context cost more than a unit's encryption: both are done once,
-// and later only the initialisation vector is set.
+// and later only the initialisation vector is set. A context serves one thread at a time, so there
+// are as many of them as there ever were threads at the same time. Threads: safe.
 #pragma once
 
 #include <openssl/evp.h>
 
 #include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/secret_bytes.h"
@@ -20,17 +24,41 @@ using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, CipherContextDeleter>;
 
 enum class Direction { kDecrypt = 0, kEncrypt = 1 };
 
-// Null when the library offers no such cipher, or refuses the key.
-inline CipherContext NewCipherContext(const EVP_CIPHER* cipher, const SecretBytes& key,
-                                      Direction direction) {
-  CipherContext context(EVP_CIPHER_CTX_new());
-  if (context == nullptr || cipher == nullptr) return nullptr;
-  if (EVP_CipherInit_ex2(context.get(), cipher, key.ExposeSecret().data(), nullptr,
-                         static_cast<int>(direction), nullptr) != 1) {
-    return nullptr;
+class CipherContexts {
+ public:
+  CipherContexts(const EVP_CIPHER* cipher, Direction direction)
+      : cipher_(cipher), direction_(direction) {}
+
+  // The key is always the same one. Null when the library offers no such cipher, or refuses the key.
+  CipherContext Take(const SecretBytes& key) {
+    {
+      std::lock_guard lock(mutex_);
+      if (!spare_.empty()) {
+        CipherContext context = std::move(spare_.back());
+        spare_.pop_back();
+        return context;
+      }
+    }
+    CipherContext context(EVP_CIPHER_CTX_new());
+    if (context == nullptr || cipher_ == nullptr) return nullptr;
+    if (EVP_CipherInit_ex2(context.get(), cipher_, key.ExposeSecret().data(), nullptr,
+                           static_cast<int>(direction_), nullptr) != 1) {
+      return nullptr;
+    }
+    return context;
   }
-  return context;
-}
+
+  void GiveBack(CipherContext context) {
+    std::lock_guard lock(mutex_);
+    spare_.push_back(std::move(context));
+  }
+
+ private:
+  const EVP_CIPHER* const cipher_;
+  const Direction direction_;
+  std::mutex mutex_;
+  std::vector<CipherContext> spare_;
+};
 
 // Encrypts or decrypts `in` under `iv`, the cipher's length of initialisation vector.
 inline bool RunCipher(EVP_CIPHER_CTX* context, const std::uint8_t* iv, ByteView in,

@@ -17,22 +17,26 @@ const EVP_CIPHER* Ctr() {
 
 class AesCounterCipher : public CounterCipher {
  public:
-  explicit AesCounterCipher(CipherContext context) : context_(std::move(context)) {}
+  explicit AesCounterCipher(SecretBytes key) : key_(std::move(key)) {}
 
   Status Apply(const CounterBlock& first, std::uint64_t block, ByteView in,
                MutableByteView out) override {
+    CipherContext context = contexts_.Take(key_);
+    if (context == nullptr) return Error(ErrorCode::kInternal, "OpenSSL offers no AES-256-CTR");
     for (std::size_t at = 0; at < in.size(); at += kMostAtOnce) {
       const std::size_t size = std::min(kMostAtOnce, in.size() - at);
       const CounterBlock counter = AddBlocks(first, block + at / counter.size());
-      if (!RunCipher(context_.get(), counter.data(), in.subspan(at, size), out.subspan(at, size))) {
+      if (!RunCipher(context.get(), counter.data(), in.subspan(at, size), out.subspan(at, size))) {
         return Error(ErrorCode::kInternal, "AES-256-CTR failed");
       }
     }
+    contexts_.GiveBack(std::move(context));
     return {};
   }
 
  private:
-  CipherContext context_;
+  const SecretBytes key_;
+  CipherContexts contexts_{Ctr(), Direction::kEncrypt};
 };
 
 }  // namespace
@@ -52,9 +56,7 @@ Result<std::unique_ptr<CounterCipher>> NewCounterCipher(const SecretBytes& key) 
   if (key.ExposeSecret().size() != kKeySize) {
     return Error(ErrorCode::kInternal, "an AES-256-CTR key has 32 bytes");
   }
-  CipherContext context = NewCipherContext(Ctr(), key, Direction::kEncrypt);
-  if (context == nullptr) return Error(ErrorCode::kInternal, "OpenSSL offers no AES-256-CTR");
-  return std::unique_ptr<CounterCipher>(std::make_unique<AesCounterCipher>(std::move(context)));
+  return std::unique_ptr<CounterCipher>(std::make_unique<AesCounterCipher>(key.Clone()));
 }
 
 }  // namespace freehold

@@ -16,31 +16,34 @@ const EVP_CIPHER* Xts() {
 
 class XtsCipher : public UnitCipher {
  public:
-  XtsCipher(CipherContext encryptor, CipherContext decryptor)
-      : encryptor_(std::move(encryptor)), decryptor_(std::move(decryptor)) {}
+  explicit XtsCipher(SecretBytes key) : key_(std::move(key)) {}
 
   Status Encrypt(std::uint64_t first_unit, ByteView in, MutableByteView out) override {
-    return Run(encryptor_.get(), first_unit, in, out);
+    return Run(encryptors_, first_unit, in, out);
   }
   Status Decrypt(std::uint64_t first_unit, ByteView in, MutableByteView out) override {
-    return Run(decryptor_.get(), first_unit, in, out);
+    return Run(decryptors_, first_unit, in, out);
   }
 
  private:
-  static Status Run(EVP_CIPHER_CTX* context, std::uint64_t unit, ByteView in, MutableByteView out) {
+  Status Run(CipherContexts& contexts, std::uint64_t unit, ByteView in, MutableByteView out) {
+    CipherContext context = contexts.Take(key_);
+    if (context == nullptr) return Error(ErrorCode::kInternal, "OpenSSL offers no AES-256-XTS");
     for (std::size_t at = 0; at < in.size(); at += kUnitSize, ++unit) {
       const std::size_t size = std::min(kUnitSize, in.size() - at);
       std::uint8_t tweak[16] = {};
       for (int i = 0; i < 8; ++i) tweak[i] = static_cast<std::uint8_t>(unit >> (8 * i));
-      if (!RunCipher(context, tweak, in.subspan(at, size), out.subspan(at, size))) {
+      if (!RunCipher(context.get(), tweak, in.subspan(at, size), out.subspan(at, size))) {
         return Error(ErrorCode::kInternal, "AES-256-XTS failed");
       }
     }
+    contexts.GiveBack(std::move(context));
     return {};
   }
 
-  CipherContext encryptor_;
-  CipherContext decryptor_;
+  const SecretBytes key_;
+  CipherContexts encryptors_{Xts(), Direction::kEncrypt};
+  CipherContexts decryptors_{Xts(), Direction::kDecrypt};
 };
 
 class NullCipher : public UnitCipher {
@@ -61,13 +64,7 @@ Result<std::unique_ptr<UnitCipher>> NewXtsCipher(const SecretBytes& key) {
   if (bytes.size() != kXtsKeySize || ConstantTimeEqual(bytes.first(32), bytes.last(32))) {
     return Error(ErrorCode::kInternal, "an XTS key needs two different halves of 32 bytes");
   }
-  CipherContext encryptor = NewCipherContext(Xts(), key, Direction::kEncrypt);
-  CipherContext decryptor = NewCipherContext(Xts(), key, Direction::kDecrypt);
-  if (encryptor == nullptr || decryptor == nullptr) {
-    return Error(ErrorCode::kInternal, "OpenSSL offers no AES-256-XTS");
-  }
-  return std::unique_ptr<UnitCipher>(
-      std::make_unique<XtsCipher>(std::move(encryptor), std::move(decryptor)));
+  return std::unique_ptr<UnitCipher>(std::make_unique<XtsCipher>(key.Clone()));
 }
 
 std::unique_ptr<UnitCipher> NewNullCipher() { return std::make_unique<NullCipher>(); }

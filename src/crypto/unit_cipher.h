@@ -1,7 +1,7 @@
 // UnitCipher: encrypts and decrypts runs of a file's 4 KiB units, in place offsets unchanged.
 //
-// One object per file key. It keeps one library context per direction and borrows nothing: a
-// caller holds the object's file lock, or uses one object per thread (not thread-safe).
+// One object per file key. It borrows nothing, and keeps the library's contexts from call to call.
+// Threads: safe.
 // The ciphertext of a run has the length of its plaintext; lengths are multiples of 16, and a run
 // starts at a unit's first byte. Spec: IEEE 1619 / SP 800-38E: AES-256-XTS, tweak = unit number
 // as 16 little-endian bytes; docs/format/file.md.

@@ -28,23 +28,20 @@ std::size_t HolderOf(const EpochTable& epochs, std::uint64_t offset, ByteView on
 
 class EpochCipher : public UnitCipher {
  public:
-  EpochCipher(std::unique_ptr<CounterCipher> encryptor, std::unique_ptr<CounterCipher> decryptor,
-              EpochTable table)
-      : encryptor_(std::move(encryptor)),
-        decryptor_(std::move(decryptor)),
-        table_(std::move(table)) {}
+  EpochCipher(std::unique_ptr<CounterCipher> cipher, EpochTable table)
+      : cipher_(std::move(cipher)), table_(std::move(table)) {}
 
   Status Encrypt(std::uint64_t first_unit, ByteView in, MutableByteView out) override {
-    return Run(*encryptor_, first_unit * kUnitSize, in, out);
+    return Run(first_unit * kUnitSize, in, out);
   }
 
   Status Decrypt(std::uint64_t first_unit, ByteView in, MutableByteView out) override {
     const std::uint64_t offset = first_unit * kUnitSize;
     const std::vector<OldBlock> old_blocks = OldBlocks(offset, in);
-    TRY(Run(*decryptor_, offset, in, out));
+    TRY(Run(offset, in, out));
     for (const OldBlock& old : old_blocks) {
-      TRY(decryptor_->Apply(table_[old.holder].counter, old.offset / kBlockSize, old.ciphertext,
-                            out.subspan(old.offset - offset, kBlockSize)));
+      TRY(cipher_->Apply(table_[old.holder].counter, old.offset / kBlockSize, old.ciphertext,
+                         out.subspan(old.offset - offset, kBlockSize)));
     }
     return {};
   }
@@ -71,22 +68,21 @@ class EpochCipher : public UnitCipher {
     return found;
   }
 
-  Status Run(CounterCipher& cipher, std::uint64_t offset, ByteView in, MutableByteView out) const {
+  Status Run(std::uint64_t offset, ByteView in, MutableByteView out) const {
     for (std::size_t at = 0; at < in.size();) {
       const std::size_t epoch = EpochAt(table_, offset + at);
       std::uint64_t size = in.size() - at;
       if (epoch + 1 < table_.size()) {
         size = std::min(size, table_[epoch + 1].start - offset - at);
       }
-      TRY(cipher.Apply(table_[epoch].counter, (offset + at) / kBlockSize, in.subspan(at, size),
+      TRY(cipher_->Apply(table_[epoch].counter, (offset + at) / kBlockSize, in.subspan(at, size),
                        out.subspan(at, size)));
       at += size;
     }
     return {};
   }
 
-  std::unique_ptr<CounterCipher> encryptor_;
-  std::unique_ptr<CounterCipher> decryptor_;
+  const std::unique_ptr<CounterCipher> cipher_;
   const EpochTable table_;
 };
 
@@ -115,10 +111,8 @@ EpochTable WithEpochAt(const EpochTable& table, std::uint64_t start, ByteView on
 Result<std::unique_ptr<UnitCipher>> NewEpochCipher(const SecretBytes& key,
                                                    const EpochTable& table) {
   if (table.empty()) return Error(ErrorCode::kInternal, "a file without an epoch");
-  auto encryptor = TRY(NewCounterCipher(key));
-  auto decryptor = TRY(NewCounterCipher(key));
   return std::unique_ptr<UnitCipher>(
-      std::make_unique<EpochCipher>(std::move(encryptor), std::move(decryptor), table));
+      std::make_unique<EpochCipher>(TRY(NewCounterCipher(key)), table));
 }
 
 }  // namespace freehold

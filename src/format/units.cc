@@ -53,22 +53,42 @@ ZeroBlocks FindZeroBlocks(ByteView unit) {
   return zeros;
 }
 
+// Of whole units at the run's beginning, few enough to stay in the processor's first cache.
+std::size_t SizeWithoutZeroBlocks(ByteView run) {
+  constexpr std::size_t kMost = 4 * kUnitSize;
+  std::size_t size = 0;
+  while (size < std::min(run.size(), kMost)) {
+    const ByteView unit = run.subspan(size, std::min(kUnitSize, run.size() - size));
+    if (MayHaveZeroBlock(unit)) break;
+    size += unit.size();
+  }
+  return size;
+}
+
+Status DecodeUnit(UnitCipher& cipher, std::uint64_t number, MutableByteView unit) {
+  const ZeroBlocks zeros = FindZeroBlocks(unit);
+  if (zeros.count() == unit.size() / kBlockSize) return {};
+  TRY(cipher.Decrypt(number, unit, unit));
+  if (zeros.none()) return {};
+  for (std::size_t block = 0; block < unit.size() / kBlockSize; ++block) {
+    if (zeros[block]) std::memset(unit.data() + block * kBlockSize, 0, kBlockSize);
+  }
+  return {};
+}
+
 }  // namespace
 
 Status DecodeRun(UnitCipher& cipher, std::uint64_t first_unit, MutableByteView run) {
-  for (std::size_t at = 0; at < run.size(); at += kUnitSize, ++first_unit) {
-    MutableByteView unit = run.subspan(at, std::min(kUnitSize, run.size() - at));
-    if (!MayHaveZeroBlock(unit)) {
-      TRY(cipher.Decrypt(first_unit, unit, unit));
-      continue;
+  while (!run.empty()) {
+    const std::size_t size = SizeWithoutZeroBlocks(run);
+    MutableByteView next = run.first(size != 0 ? size : std::min(kUnitSize, run.size()));
+    if (size != 0) {
+      TRY(cipher.Decrypt(first_unit, next, next));
+    } else {
+      TRY(DecodeUnit(cipher, first_unit, next));
     }
-    const ZeroBlocks zeros = FindZeroBlocks(unit);
-    if (zeros.count() == unit.size() / kBlockSize) continue;
-    TRY(cipher.Decrypt(first_unit, unit, unit));
-    if (zeros.none()) continue;
-    for (std::size_t block = 0; block < unit.size() / kBlockSize; ++block) {
-      if (zeros[block]) std::memset(unit.data() + block * kBlockSize, 0, kBlockSize);
-    }
+    run = run.subspan(next.size());
+    first_unit += next.size() / kUnitSize;
   }
   return {};
 }

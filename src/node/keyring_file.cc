@@ -42,7 +42,7 @@ Status EraseOtherKeyrings(const VolumePaths& paths) {
 }
 
 Result<Bytes> ReadKeyringBytes(const VolumePaths& paths) {
-  auto bytes = ReadFile(paths.keyring(), 1 << 20);
+  auto bytes = ReadRegularFile(paths.keyring(), 1 << 20);
   if (bytes.ok()) return bytes;
   if (bytes.error().code() != ErrorCode::kNotFound) return bytes;
   if (!PathExists(paths.directory)) {

@@ -75,7 +75,7 @@ std::string PinStore::PathOf(const Id& volume_id) const {
 }
 
 Result<std::optional<Pin>> PinStore::Load(const Id& volume_id) const {
-  auto bytes = ReadFile(PathOf(volume_id));
+  auto bytes = ReadRegularFile(PathOf(volume_id));
   if (!bytes.ok()) {
     if (bytes.error().code() == ErrorCode::kNotFound) return std::optional<Pin>();
     return bytes.error();
@@ -105,7 +105,7 @@ Result<std::string> PinStore::PlacePathOf(const std::string& volume_directory) c
 
 Result<std::optional<Id>> PinStore::VolumeAt(const std::string& volume_directory) const {
   const std::string path = TRY(PlacePathOf(volume_directory));
-  auto bytes = ReadFile(path);
+  auto bytes = ReadRegularFile(path);
   if (!bytes.ok()) {
     if (bytes.error().code() == ErrorCode::kNotFound) return std::optional<Id>();
     return bytes.error();

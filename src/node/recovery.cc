@@ -21,7 +21,7 @@ namespace {
 // Nothing where there is no journal, or one whose record was never finished.
 Result<std::optional<ReencryptRecord>> ReadJournal(const VolumePaths& paths,
                                                    const VolumeKeys& keys) {
-  auto bytes = ReadFile(paths.reencrypt_journal(), 1 << 26);
+  auto bytes = ReadRegularFile(paths.reencrypt_journal(), 1 << 26);
   if (!bytes.ok()) {
     if (bytes.error().code() == ErrorCode::kNotFound) return std::optional<ReencryptRecord>();
     return bytes.error();

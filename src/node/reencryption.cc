@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -73,7 +74,12 @@ int ReencryptionProgress::percent() const {
 
 Reencryption::Reencryption(FileSource& files, const VolumeKeys& keys, const VolumePaths& paths,
                            Retire retire, ReencryptionOptions options)
-    : files_(files), keys_(keys), paths_(paths), retire_(std::move(retire)), options_(options) {}
+    : files_(files),
+      keys_(keys),
+      paths_(paths),
+      retire_(std::move(retire)),
+      options_(options),
+      bytes_per_second_(options.bytes_per_second) {}
 
 Reencryption::~Reencryption() { Stop(); }
 
@@ -92,7 +98,9 @@ void Reencryption::Stop() {
 
 ReencryptionProgress Reencryption::Progress() const {
   std::lock_guard lock(mutex_);
-  return progress_;
+  ReencryptionProgress progress = progress_;
+  progress.bytes_per_second = bytes_per_second_;
+  return progress;
 }
 
 void Reencryption::Enter(ReencryptionState state) {
@@ -214,7 +222,7 @@ Status Reencryption::ReencryptFile(EncryptedFile& file, ReencryptJournal& journa
       progress_.bytes_done = std::min(progress_.bytes_done + step.covered, progress_.bytes_total);
     }
     const auto pause =
-        std::chrono::nanoseconds(step.written * 1'000'000'000 / options_.bytes_per_second);
+        std::chrono::nanoseconds(step.written * 1'000'000'000 / bytes_per_second_);
     if (!Pause(pause)) return CheckStopping();
   }
 }
@@ -223,6 +231,9 @@ Status Reencryption::ReencryptFile(EncryptedFile& file, ReencryptJournal& journa
 Status Reencryption::RetireUntilDone() {
   Enter(ReencryptionState::kRetiring);
   CrashPoint("reencrypt.retiring");
+  if (unlink(paths_.reencrypt_rate().c_str()) != 0 && errno != ENOENT) {
+    LogWarning("re-encrypt", "its rate stays on the disk: " + paths_.reencrypt_rate());
+  }
   for (;;) {
     auto retired = retire_();
     if (retired.ok()) break;
@@ -238,6 +249,19 @@ Status Reencryption::RetireUntilDone() {
   progress_.problem.clear();
   std::erase_if(progress_.deks, [&](const auto& use) { return use.first != newest; });
   return {};
+}
+
+Status RememberRate(const VolumePaths& paths, std::uint64_t bytes_per_second) {
+  return ReplaceFile(paths.reencrypt_rate(), AsBytes(std::to_string(bytes_per_second) + "\n"), 0600);
+}
+
+std::uint64_t RememberedRate(const VolumePaths& paths) {
+  auto bytes = ReadRegularFile(paths.reencrypt_rate(), 64);
+  if (!bytes.ok()) return kDefaultRate;
+  std::uint64_t rate = 0;
+  const std::string_view text = AsText(*bytes);
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), rate);
+  return parsed.ec == std::errc() && rate >= kLeastRate ? rate : kDefaultRate;
 }
 
 }  // namespace freehold

@@ -8,6 +8,7 @@
 // "Re-encryption".
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -40,8 +41,11 @@ class FileSource {
   virtual Status Enter(const std::function<Status()>& work) = 0;
 };
 
+inline constexpr std::uint64_t kDefaultRate = 64 << 20;  // bytes per second
+inline constexpr std::uint64_t kLeastRate = 4096;
+
 struct ReencryptionOptions {
-  std::uint64_t bytes_per_second = 64 << 20;
+  std::uint64_t bytes_per_second = kDefaultRate;
   std::uint64_t chunk = 1 << 18;
   Duration retry = std::chrono::seconds(30);  // after a KMS that did not answer
 };
@@ -56,6 +60,7 @@ struct DekUse {
 
 struct ReencryptionProgress {
   ReencryptionState state = ReencryptionState::kCounting;
+  std::uint64_t bytes_per_second = 0;
   std::uint64_t bytes_total = 0;  // as counted; what came later is under the new DEK anyway
   std::uint64_t bytes_done = 0;
   std::map<Id, DekUse> deks;
@@ -76,6 +81,8 @@ class Reencryption {
   ~Reencryption();  // stops and joins
 
   void Start();
+  // From the next chunk on.
+  void SetRate(std::uint64_t bytes_per_second) { bytes_per_second_ = bytes_per_second; }
   // After the chunk at hand; joins.
   void Stop();
   ReencryptionProgress Progress() const;
@@ -98,6 +105,7 @@ class Reencryption {
   const VolumePaths& paths_;
   const Retire retire_;
   const ReencryptionOptions options_;
+  std::atomic<std::uint64_t> bytes_per_second_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -105,5 +113,10 @@ class Reencryption {
   bool stopping_ = false;
   std::thread thread_;
 };
+
+// Kept on the disk until the re-encryption is done, so that one that goes on goes no faster.
+Status RememberRate(const VolumePaths& paths, std::uint64_t bytes_per_second);
+// The default where nothing readable is there.
+std::uint64_t RememberedRate(const VolumePaths& paths);
 
 }  // namespace freehold

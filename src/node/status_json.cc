@@ -102,6 +102,7 @@ json::value ReencryptionJson(const std::optional<ReencryptionProgress>& progress
   }
   return {{"state", NameOf(progress->state)},
           {"percent", progress->percent()},
+          {"bytes_per_second", progress->bytes_per_second},
           {"bytes_done", progress->bytes_done},
           {"bytes_total", progress->bytes_total},
           {"deks", deks},

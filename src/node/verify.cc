@@ -65,7 +65,7 @@ void FindStrangers(const VolumePaths& paths, VerifyReport& report) {
        {paths.keyring(), paths.keyring_old(), paths.keyring_new(), paths.lock(),
         paths.control_socket(), paths.open_marker(), paths.open_marker() + ".new",
         paths.import_mark(), paths.import_mark() + ".new", paths.reencrypt_journal(),
-        paths.recovered()}) {
+        paths.reencrypt_rate(), paths.reencrypt_rate() + ".new", paths.recovered()}) {
     known.insert(path.substr(path.rfind('/') + 1));
   }
   AddStrangers(paths.meta(), "../freehold/", known, report);
@@ -116,7 +116,7 @@ Result<std::optional<VerifyFault>> FaultOf(File& file, std::uint64_t size,
 
 std::vector<VerifyFault> RecoveredFiles(const VolumePaths& paths) {
   std::vector<VerifyFault> faults;
-  auto list = ReadFile(paths.recovered());
+  auto list = ReadRegularFile(paths.recovered());
   if (!list.ok()) return faults;
   std::istringstream lines{std::string(AsText(*list))};
   for (std::string line; std::getline(lines, line);) {

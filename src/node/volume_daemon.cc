@@ -204,7 +204,9 @@ KmsResult<void> VolumeDaemon::Open() {
   }
   std::lock_guard open_lock(open_mutex_);
   open_ = std::move(*mounted);
-  if (volume_->keyring().deks.size() > 1) StartReencryption(open_, {});  // was cut short
+  if (volume_->keyring().deks.size() > 1) {  // one was cut short
+    StartReencryption(open_, RememberedRate(volume_->paths()));
+  }
   std::lock_guard lock(mutex_);
   custody_.Opened(sent);
   LogInfo("custody", fmt::format("open at {}", options_.mount_point));
@@ -283,11 +285,12 @@ void VolumeDaemon::Seal(SealReason reason) {
 
 // Under open_mutex_.
 void VolumeDaemon::StartReencryption(const std::shared_ptr<OpenVolume>& open,
-                                     ReencryptionOptions options) {
+                                     std::uint64_t bytes_per_second) {
   open->files = std::make_unique<MountedFiles>(*open->mount, volume_->paths());
   open->reencryption = std::make_unique<Reencryption>(
       *open->files, open->keys, volume_->paths(),
-      [this, volume = open.get()] { return RetireOldDeks(*volume); }, options);
+      [this, volume = open.get()] { return RetireOldDeks(*volume); },
+      ReencryptionOptions{.bytes_per_second = bytes_per_second});
   open->reencryption->Start();
 }
 

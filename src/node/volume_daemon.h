@@ -62,7 +62,7 @@ class VolumeDaemon {
   Result<std::shared_ptr<OpenVolume>> MountWith(VolumeKeys keys);
   std::shared_ptr<OpenVolume> CurrentlyOpen();
   void Close(bool everything_synced);
-  void StartReencryption(const std::shared_ptr<OpenVolume>& open, ReencryptionOptions options);
+  void StartReencryption(const std::shared_ptr<OpenVolume>& open, std::uint64_t bytes_per_second);
   Status RetireOldDeks(OpenVolume& open);
   void KeyringChanged();
 
@@ -73,7 +73,7 @@ class VolumeDaemon {
   Result<boost::json::object> HandleRekey(const boost::json::object& request);
   Result<boost::json::object> HandleReencrypt(const boost::json::object& request);
   Result<boost::json::object> GoOnReencrypting(const std::shared_ptr<OpenVolume>& open,
-                                               ReencryptionOptions options);
+                                               std::optional<std::uint64_t> rate, bool names_a_key);
   Result<boost::json::object> HandleUnmount(const boost::json::object& request);
   Result<boost::json::object> HandleVerify();
   Result<boost::json::object> HandleSeal();

@@ -31,15 +31,15 @@ Result<KeyAccess> AccessOr(const json::object& request, const KeyAccess& present
   return request.contains("key") ? KeyAccessFromJson(request) : Result<KeyAccess>(present);
 }
 
-Result<ReencryptionOptions> ReencryptionOptionsFrom(const json::object& request) {
-  ReencryptionOptions options;
+// Nothing where the request names none.
+Result<std::optional<std::uint64_t>> RateFrom(const json::object& request) {
   const json::value* rate = request.if_contains("bytes_per_second");
-  if (rate == nullptr) return options;
-  if (!rate->is_int64() || rate->as_int64() < 4096) {
-    return Error(ErrorCode::kInvalidArgument, "'bytes_per_second' is not a number from 4096");
+  if (rate == nullptr) return std::optional<std::uint64_t>();
+  if (!rate->is_int64() || rate->as_int64() < static_cast<std::int64_t>(kLeastRate)) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("'bytes_per_second' is not a number from {}", kLeastRate));
   }
-  options.bytes_per_second = static_cast<std::uint64_t>(rate->as_int64());
-  return options;
+  return std::optional<std::uint64_t>(static_cast<std::uint64_t>(rate->as_int64()));
 }
 
 }  // namespace
@@ -131,15 +131,18 @@ Result<json::object> VolumeDaemon::HandleRekey(const json::object& request) {
 }
 
 Result<json::object> VolumeDaemon::HandleReencrypt(const json::object& request) {
-  const ReencryptionOptions options = TRY(ReencryptionOptionsFrom(request));
+  const std::optional<std::uint64_t> rate = TRY(RateFrom(request));
   std::lock_guard volume_lock(volume_mutex_);
   const auto open = CurrentlyOpen();
   if (open == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed");
   if (volume_->keyring().cipher == Cipher::kNull) {
     return Error(ErrorCode::kInvalidArgument, "this volume is not encrypted (null cipher)");
   }
-  if (volume_->keyring().deks.size() > 1) return GoOnReencrypting(open, options);
+  if (volume_->keyring().deks.size() > 1) {
+    return GoOnReencrypting(open, rate, request.contains("key"));
+  }
   const KeyAccess access = TRY(AccessOr(request, volume_->access()));
+  TRY(RememberRate(volume_->paths(), rate.value_or(kDefaultRate)));
   auto keys = volume_->Rekey(access, Volume::NewDek::kAdd, factory_, clock_);
   KeyringChanged();
   if (!keys.ok()) return keys.error();
@@ -148,21 +151,26 @@ Result<json::object> VolumeDaemon::HandleReencrypt(const json::object& request) 
   if (open_ != open || open->leaving) {
     return Error(ErrorCode::kSealed, "the volume was sealed meanwhile; it goes on once it is open");
   }
-  StartReencryption(open, options);
+  StartReencryption(open, rate.value_or(kDefaultRate));
   return KeyringJson(volume_->keyring());
 }
 
-// One that is stuck begins its passes again; one that runs is left alone.
+// One that is stuck begins its passes again; one that runs takes another rate, and no other key.
 Result<json::object> VolumeDaemon::GoOnReencrypting(const std::shared_ptr<OpenVolume>& open,
-                                                    ReencryptionOptions options) {
+                                                    std::optional<std::uint64_t> rate,
+                                                    bool names_a_key) {
+  if (rate.has_value() && !names_a_key) TRY(RememberRate(volume_->paths(), *rate));
   std::lock_guard lock(open_mutex_);
   const bool stuck = open->reencryption != nullptr &&
                      open->reencryption->Progress().state == ReencryptionState::kStuck;
-  if (!stuck || open->leaving) {
+  if (stuck && !open->leaving) {
+    open->reencryption.reset();  // joined before what it goes over is replaced
+    StartReencryption(open, RememberedRate(volume_->paths()));
+  } else if (rate.has_value() && !names_a_key && open->reencryption != nullptr) {
+    open->reencryption->SetRate(*rate);
+  } else {
     return Error(ErrorCode::kBusy, "a re-encryption is under way; see 'freehold volume status'");
   }
-  open->reencryption.reset();  // joined before what it goes over is replaced
-  StartReencryption(open, options);
   return KeyringJson(volume_->keyring());
 }
 

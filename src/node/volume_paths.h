@@ -22,6 +22,8 @@ struct VolumePaths {
   std::string import_mark() const { return meta() + "/import"; }
   // The chunk that a re-encryption is writing, or was when it was cut off.
   std::string reencrypt_journal() const { return meta() + "/reencrypt.journal"; }
+  // How fast one may go that was begun and is not done.
+  std::string reencrypt_rate() const { return meta() + "/reencrypt.rate"; }
   // What the recovery after unclean stops adopted, one line per file.
   std::string recovered() const { return meta() + "/recovered"; }
 };

@@ -7,35 +7,27 @@
 namespace freehold {
 namespace {
 
-struct Parts {
-  MutableByteView current;
-  MutableByteView previous;  // what lies at the watermark and behind it
-};
-
-Parts SplitAt(const BodyCipher& body, std::uint64_t start, MutableByteView run) {
-  if (body.previous == nullptr) return {run, {}};
+// How much of a run lies before the watermark, and so is under the current key.
+std::size_t SizeUnderCurrent(const BodyCipher& body, std::uint64_t start, std::size_t size) {
+  if (body.previous == nullptr) return size;
   const std::uint64_t before = body.watermark > start ? body.watermark - start : 0;
-  const auto split = static_cast<std::size_t>(std::min<std::uint64_t>(before, run.size()));
-  return {run.first(split), run.subspan(split)};
+  return static_cast<std::size_t>(std::min<std::uint64_t>(before, size));
 }
 
 }  // namespace
 
-Status BodyCipher::Encrypt(std::uint64_t start, MutableByteView run) const {
-  const Parts parts = SplitAt(*this, start, run);
-  if (!parts.current.empty()) {
-    TRY(current->Encrypt(UnitOf(start), parts.current, parts.current));
-  }
-  if (parts.previous.empty()) return {};
-  const std::uint64_t unit = UnitOf(start + parts.current.size());
-  return previous->Encrypt(unit, parts.previous, parts.previous);
+Status BodyCipher::Encrypt(std::uint64_t start, ByteView in, MutableByteView out) const {
+  const std::size_t split = SizeUnderCurrent(*this, start, in.size());
+  if (split != 0) TRY(current->Encrypt(UnitOf(start), in.first(split), out.first(split)));
+  if (split == in.size()) return {};
+  return previous->Encrypt(UnitOf(start + split), in.subspan(split), out.subspan(split));
 }
 
 Status BodyCipher::Decode(std::uint64_t start, MutableByteView run) const {
-  const Parts parts = SplitAt(*this, start, run);
-  if (!parts.current.empty()) TRY(DecodeRun(*current, UnitOf(start), parts.current));
-  if (parts.previous.empty()) return {};
-  return DecodeRun(*previous, UnitOf(start + parts.current.size()), parts.previous);
+  const std::size_t split = SizeUnderCurrent(*this, start, run.size());
+  if (split != 0) TRY(DecodeRun(*current, UnitOf(start), run.first(split)));
+  if (split == run.size()) return {};
+  return DecodeRun(*previous, UnitOf(start + split), run.subspan(split));
 }
 
 }  // namespace freehold

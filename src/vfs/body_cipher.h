@@ -2,7 +2,7 @@
 //
 // One key for all of it; while a file is re-encrypted, the new key before the watermark and the
 // previous one from it on. A value: copies share the ciphers, and keep the watermark of their time.
-// Threads: the ciphers are for one user a direction at a time. Spec: docs/format/file.md.
+// Spec: docs/format/file.md.
 #pragma once
 
 #include <memory>
@@ -16,8 +16,9 @@ struct BodyCipher {
   std::shared_ptr<UnitCipher> previous;  // null: there is one key only
   std::uint64_t watermark = 0;           // logical offset, a multiple of the unit
 
-  // `run` starts at the logical offset `start`, a unit's first byte; multiples of 16 long.
-  Status Encrypt(std::uint64_t start, MutableByteView run) const;
+  // The run starts at the logical offset `start`, a unit's first byte; a multiple of 16 long. `in`
+  // and `out` have the same length, and may be the same memory.
+  Status Encrypt(std::uint64_t start, ByteView in, MutableByteView out) const;
   // With the rule for zeros.
   Status Decode(std::uint64_t start, MutableByteView run) const;
 };

@@ -61,10 +61,7 @@ Result<std::size_t> EncryptedFile::ReadAt(std::uint64_t offset, MutableByteView 
     const std::size_t got = TRY(backing_->ReadAt(BodyOffset(start), scratch));
     std::fill(scratch.begin() + static_cast<std::ptrdiff_t>(got), scratch.end(), 0);
   }
-  {
-    std::lock_guard lock(decrypting_);
-    TRY(body.Decode(start, scratch));
-  }
+  TRY(body.Decode(start, scratch));
   once.Cover(start, scratch);
   if (!in_place) std::memcpy(into.data(), scratch.data() + (offset - start), wanted);
   return wanted;
@@ -105,14 +102,32 @@ Status EncryptedFile::WriteRange(std::uint64_t offset, ByteView data) {
 
 // One write below for one write above: from the first block touched to the last, with its slack.
 Status EncryptedFile::EncryptAndWrite(std::uint64_t offset, ByteView data, std::uint64_t new_size) {
+  const std::uint64_t last_end = BlockCeil(offset + data.size());
+  const std::size_t slack = last_end >= new_size ? new_size % kBlockSize : 0;
+  const ByteView run = TRY(Encrypt(offset, data, slack));
+  // A long write makes a file longer page by page. If only the slack lay on the next page, a crash
+  // could show the padding as contents; so the length comes first, in one step.
+  const bool slack_on_next_page = slack != 0 && last_end % kPageSize == 0;
+  if (slack_on_next_page && new_size > size_) {
+    TRY(backing_->Truncate(BackingSizeOf({new_size}).bytes));
+  }
+  return backing_->WriteAt(BodyOffset(BlockFloor(offset)), run);
+}
+
+// The blocks that a write touches, encrypted, with what they keep, and zeros for slack behind them.
+Result<MutableByteView> EncryptedFile::Encrypt(std::uint64_t offset, ByteView data,
+                                               std::size_t slack) {
   const std::uint64_t end = offset + data.size();
   const std::uint64_t first_block = BlockFloor(offset);
   const std::uint64_t last_end = BlockCeil(end);
   const std::uint64_t unit_start = UnitFloor(offset);
-  const std::size_t slack = last_end >= new_size ? new_size % kBlockSize : 0;
   MutableByteView run = Scratch(last_end - unit_start + slack);
+  const MutableByteView blocks = run.first(last_end - unit_start);
+  if (blocks.size() == data.size()) {  // and so there is no slack
+    TRY(body_.Encrypt(unit_start, data, blocks));
+    return blocks;
+  }
   const auto at = [&](std::uint64_t logical) { return run.subspan(logical - unit_start); };
-
   std::memset(run.data(), 0, first_block - unit_start);  // only to reach the right tweak
   if (offset != first_block) TRY(ReadBlock(first_block, at(first_block).first(kBlockSize)));
   if (end != last_end) {
@@ -122,16 +137,9 @@ Status EncryptedFile::EncryptAndWrite(std::uint64_t offset, ByteView data, std::
     std::memcpy(at(end).data(), block + kept, kBlockSize - kept);
   }
   std::memcpy(at(offset).data(), data.data(), data.size());
-  MutableByteView blocks = run.first(last_end - unit_start);
-  TRY(body_.Encrypt(unit_start, blocks));
+  TRY(body_.Encrypt(unit_start, blocks, blocks));
   std::memset(run.data() + blocks.size(), 0, slack);
-  // A long write makes a file longer page by page. If only the slack lay on the next page, a crash
-  // could show the padding as contents; so the length comes first, in one step.
-  const bool slack_on_next_page = slack != 0 && last_end % kPageSize == 0;
-  if (slack_on_next_page && new_size > size_) {
-    TRY(backing_->Truncate(BackingSizeOf({new_size}).bytes));
-  }
-  return backing_->WriteAt(BodyOffset(first_block), at(first_block));
+  return at(first_block);
 }
 
 Status EncryptedFile::ReadBlock(std::uint64_t block_offset, MutableByteView block) {
@@ -152,7 +160,6 @@ Status EncryptedFile::DecryptRange(std::uint64_t block_offset, MutableByteView i
   const std::size_t before = block_offset - UnitFloor(block_offset);
   MutableByteView run = MutableByteView(unit).first(before + into.size());
   TRY(backing_->ReadAt(BodyOffset(block_offset), run.subspan(before)));
-  std::lock_guard lock(decrypting_);
   TRY(body_.Decode(UnitFloor(block_offset), run));
   std::memcpy(into.data(), run.data() + before, into.size());
   return {};
@@ -240,7 +247,8 @@ Status EncryptedFile::EncryptBlock(std::uint64_t block_offset, MutableByteView b
   const std::size_t before = block_offset - UnitFloor(block_offset);
   std::uint8_t unit[kUnitSize] = {};
   std::memcpy(unit + before, block.data(), kBlockSize);
-  TRY(body_.Encrypt(UnitFloor(block_offset), MutableByteView(unit).first(before + kBlockSize)));
+  const MutableByteView run = MutableByteView(unit).first(before + kBlockSize);
+  TRY(body_.Encrypt(UnitFloor(block_offset), run, run));
   std::memcpy(block.data(), unit + before, kBlockSize);
   return {};
 }

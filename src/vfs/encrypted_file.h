@@ -12,7 +12,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <shared_mutex>
 
@@ -93,6 +92,7 @@ class EncryptedFile : public File {
   Status WriteHeaderIfNone();
   Status WriteRange(std::uint64_t offset, ByteView data);
   Status EncryptAndWrite(std::uint64_t offset, ByteView data, std::uint64_t new_size);
+  Result<MutableByteView> Encrypt(std::uint64_t offset, ByteView data, std::size_t slack);
   Status Grow(std::uint64_t size);
   Status Shrink(std::uint64_t size);
   Status CleanTail();
@@ -130,7 +130,6 @@ class EncryptedFile : public File {
   const VolumeKeys& keys_;
   // Held shared by reads of the backing file, exclusively by everything that changes it.
   std::shared_mutex io_;
-  std::mutex decrypting_;          // a cipher's decrypting context serves one read at a time
   FileHeader header_;              // of body_
   int newest_slot_ = 1;            // where header_ stands; both, when it is new
   bool other_slot_old_ = false;    // the other one may need a key that this one does not

@@ -94,10 +94,7 @@ Result<Bytes> EncryptedFile::ReencryptedChunk(std::uint64_t start, std::uint64_t
   plaintext.GrowTo(ciphertext.size());
   MutableByteView run = plaintext.First(ciphertext.size());
   std::copy(ciphertext.begin(), ciphertext.end(), run.begin());
-  {
-    std::lock_guard lock(decrypting_);
-    TRY(DecodeRun(*body_.previous, UnitOf(start), run));
-  }
+  TRY(DecodeRun(*body_.previous, UnitOf(start), run));
   TRY(body_.current->Encrypt(UnitOf(start), run, run));
   // Zeros below are zeros above: a block that nobody has written stays unwritten.
   for (std::size_t at = 0; at < ciphertext.size(); at += kBlockSize) {

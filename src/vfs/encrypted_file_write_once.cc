@@ -95,7 +95,7 @@ Status EncryptedFile::Append(std::uint64_t offset, ByteView data) {
   std::copy(data.begin(), data.end(), at(offset).begin());
   CounterBlock last{};
   std::copy_n(at(full_end).begin(), kBlockSize, last.begin());
-  TRY(body_.Encrypt(unit, run.first(full_end - unit)));
+  TRY(body_.Encrypt(unit, run.first(full_end - unit), run.first(full_end - unit)));
   std::memset(at(full_end).data(), 0, kBlockSize + zeros);
 
   const bool is_hole = tail != 0 && zeros == 0 && (full_end != first || once_.end <= first);
@@ -155,10 +155,7 @@ Result<bool> EncryptedFile::Holds(std::uint64_t offset, ByteView data) {
     MutableByteView run = Scratch(BlockCeil(offset + at + part.size()) - unit);
     const std::size_t got = TRY(backing_->ReadAt(BodyOffset(unit), run));
     std::fill(run.begin() + static_cast<std::ptrdiff_t>(got), run.end(), 0);
-    {
-      std::lock_guard lock(decrypting_);
-      TRY(body_.Decode(unit, run));
-    }
+    TRY(body_.Decode(unit, run));
     once_.Cover(unit, run);
     if (!std::ranges::equal(run.subspan(offset + at - unit, part.size()), part)) return false;
   }

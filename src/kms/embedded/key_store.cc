@@ -72,7 +72,7 @@ Status KeyStore::Load() {
     state_ = std::make_shared<const State>();
     return {};
   }
-  const Bytes file = TRY(ReadFile(StorePath(), kStoreLimit));
+  const Bytes file = TRY(ReadRegularFile(StorePath(), kStoreLimit));
   const std::string_view text = AsText(file);
   const auto newline = text.find('\n');
   if (!text.starts_with(kStoreTag) || newline == std::string_view::npos) {
