@@ -5,7 +5,7 @@ NINJA := ninja
 PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
 # What loads a mount and seals it, with threads that have something to race for.
 TSAN_TESTS := tests/parallel_test.py $(wildcard tests/posix_*_test.py) tests/seal_test.py \
-  tests/rotate_test.py tests/reencrypt_test.py tests/reserve_test.py \
+  tests/rotate_test.py tests/reencrypt_test.py tests/reserve_test.py tests/write_once_test.py \
   -m "not slow" -k "not killed and not dying and not block_of_the_device and not synchronous"
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -103,8 +103,8 @@ bench-scale: bench-build ## many files, much memory: opening, resident size, sea
 bench-short: bench-build ## all benchmarks in minutes: that they work, not what they show
 	@$(call BENCH,units.py --rounds 6)
 	@$(call BENCH,files.py --rounds 1 --files 2000 --megabytes 32 --writes 200)
-	@$(call BENCH,pgbench.py --rounds 1 --seconds 1 --scale 5)
-	@$(call BENCH,pgbench.py --rounds 1 --seconds 1 --scale 5 --slow-flush --workloads tpcb)
+	@$(call BENCH,pgbench.py --rounds 1 --seconds 1 --scale 5 --warm-up 1)
+	@$(call BENCH,pgbench.py --rounds 1 --seconds 1 --scale 5 --warm-up 1 --slow-flush --workloads tpcb)
 	@$(call BENCH,mariadb.py --rounds 1 --seconds 1 --rows 2000)
 	@$(call BENCH,clickhouse.py --rounds 1 --rows 200000)
 	@$(call BENCH,scale.py --files 2000 --open-files 1000 --churn 5000 --cached-gib 1 --rounds 1)

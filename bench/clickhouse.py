@@ -5,6 +5,7 @@
 """
 
 import os
+import statistics
 import time
 
 from contenders import contenders, direct_patterns, flags  # first: it knows where tests/ is
@@ -16,7 +17,8 @@ from servers import Server
 INSERT, COLD, WARM = "insert rows/s", "scan rows/s, cache dropped", "scan rows/s, cached"
 MADE = ("select number, cityHash64(number), toString(cityHash64(number + 1)), number % 1000"
         " from system.numbers limit {rows}")
-SCAN = "select sum(number), sum(hash), sum(length(text)), sum(few) from {table}"
+SCANS = 7  # a round, each a quarter of a second
+SCAN = "select sum(number), sum(hash), sum(length(text)), sum(few) from measured"
 
 
 def comparisons():
@@ -52,21 +54,22 @@ def workload(servers, options):
         database.query("create table measured (number UInt64, hash UInt64, text String, few UInt16)"
                        " engine = MergeTree order by tuple()")
         database.query("system stop merges")
-        rates = {}
 
-        def timed(what, sql):
+        def rate(sql):
             start = time.perf_counter()
             database.query(sql)
-            rates[what] = options.rows / (time.perf_counter() - start)
+            return options.rows / (time.perf_counter() - start)
 
-        timed(INSERT, "insert into measured " + MADE.format(rows=options.rows))
+        inserted = rate("insert into measured " + MADE.format(rows=options.rows))
         os.sync()
-        drop_cached_pages(database.data)
-        timed(COLD, SCAN.format(table="measured"))
-        timed(WARM, SCAN.format(table="measured"))
+        cold, warm = [], []
+        for _ in range(SCANS):
+            drop_cached_pages(database.data)
+            cold.append(rate(SCAN))
+            warm.append(rate(SCAN))
         database.query("drop table measured")
         os.sync()
-        return rates
+        return {INSERT: inserted, COLD: statistics.median(cold), WARM: statistics.median(warm)}
     return measure
 
 

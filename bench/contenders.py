@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 os.environ.setdefault("FREEHOLD_BIN", str(ROOT / "build/freehold"))
 sys.path.insert(0, str(ROOT / "tests"))
 
+from disks import MemoryDisk, SlowFlush  # noqa: E402
 from freehold_testing import (  # noqa: E402
     BINARY,
     EmbeddedKms,
@@ -25,7 +26,6 @@ from freehold_testing import (  # noqa: E402
     wait_for,
 )
 from process_testing import stat  # noqa: E402
-from slow_flush import SlowFlush  # noqa: E402
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -143,8 +143,10 @@ def flags(description, rounds=10, only=STANDARD):
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--only", nargs="+", default=only, choices=CONTENDERS, metavar="CONTENDER")
-    parser.add_argument("--slow-flush", action="store_true",
-                        help="all of it on a disk whose flush takes 1 ms")
+    disk = parser.add_mutually_exclusive_group()
+    disk.add_argument("--memory-disk", action="store_true", help="all of it on a disk in memory")
+    disk.add_argument("--slow-flush", action="store_true",
+                      help="the same, and its flush takes 1 ms")
     parser.add_argument("--results", type=pathlib.Path, help="append the table to this file")
     return parser
 
@@ -167,6 +169,8 @@ def contenders(options, direct=()):
         disk = base
         if options.slow_flush:
             disk = stack.enter_context(SlowFlush(base, BINARY)).mount_point
+        elif options.memory_disk:
+            disk = stack.enter_context(MemoryDisk(base)).mount_point
         sockets = base / "sockets"
         sockets.mkdir()
         sockets.chmod(0o777)

@@ -131,7 +131,7 @@ def sealing(options):
 
 def reencrypting(options):
     """pgbench without and with a re-encryption beside it, the one right after the other."""
-    options.only, options.slow_flush = ["freehold"], False
+    options.only, options.slow_flush, options.memory_disk = ["freehold"], False, False
     with contenders(options, direct_patterns("postgresql")) as (made, sockets):
         volume = made["freehold"].volume
         postgres = prepare(made["freehold"], sockets, 20)

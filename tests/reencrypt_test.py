@@ -218,6 +218,11 @@ def test_its_rate_holds_over_a_remount_and_can_be_changed(filled):
     another = f"aws-kms://{filled.kms.new_key()}"
     assert filled.volume("re-encrypt", "--rate", "1MiB", "--key", another).code == BUSY
     assert reencryption(filled)["bytes_per_second"] == 64 << 10
+    before = deks(filled)
+    changed = filled.volume("re-encrypt", "--rate", "128KiB")
+    assert changed.code == OK and changed.out.startswith("no new keys"), changed
+    assert filled.volume("re-encrypt", "--rate", "256KiB", "--json").json["rate_changed"] is True
+    assert deks(filled) == before
     assert filled.volume("re-encrypt", "--rate", "1GiB", "--wait").code == OK
     assert reencryption(filled)["bytes_per_second"] == 1 << 30
     assert not (filled.directory / "freehold/reencrypt.rate").exists()

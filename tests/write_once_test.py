@@ -1,5 +1,7 @@
 """aes-256-ctr: files are written once, keystream is never used twice, and who tries is told so."""
 
+import contextlib
+import ctypes
 import errno
 import fcntl
 import mmap
@@ -8,11 +10,12 @@ import pathlib
 import random
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from clickhouse_testing import Chdb, ClickHouseServer
-from freehold_testing import OK, ROOT, Volume
+from freehold_testing import OK, ROOT, Volume, wait_for
 from keystream_reuse import Snapshot, find_reuse
 from supervised_testing import Supervised
 
@@ -239,6 +242,140 @@ def test_maps_read_and_a_store_through_one_is_refused_when_it_is_written_back(mo
         with pytest.raises(PermissionError):
             mapped.flush()
     assert path.read_bytes() == text("mapped", 9000)
+
+
+def pages_in_cache(path):
+    """Of what the kernel holds of the file."""
+    size, libc = path.stat().st_size, ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 3 * [ctypes.c_int] + [ctypes.c_long]
+    pages = (ctypes.c_ubyte * (-(-size // mmap.PAGESIZE)))()
+    with open(path, "rb") as file:
+        where = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, file.fileno(), 0)
+        assert libc.mincore(ctypes.c_void_p(where), ctypes.c_size_t(size), pages) == 0
+        libc.munmap(ctypes.c_void_p(where), ctypes.c_size_t(size))
+    return sum(page & 1 for page in pages)
+
+
+def test_what_was_read_stays_in_the_cache_and_goes_with_the_key(mounted):
+    path = mounted.mount_point / "file"
+    path.write_bytes(text("cached", 1 << 20))
+    assert pages_in_cache(path) == 0
+    assert path.read_bytes() == text("cached", 1 << 20)
+    assert pages_in_cache(path) == 256
+    reader = os.open(path, os.O_RDONLY)
+    mounted.kms.client("kms").disable_key(KeyId=mounted.key)
+    mounted.wait_for_state("sealed")
+    assert mounted.status()["last_seal"]["cached_pages"] == 0
+    with pytest.raises(OSError):
+        os.pread(reader, 10, 0)
+    os.close(reader)
+
+
+def refused_store(path, reads_before):
+    expected = path.stat().st_size
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        if reads_before:
+            assert len(path.read_bytes()) == expected
+        mapped[10:20] = b"0123456789"
+        with pytest.raises(PermissionError):
+            mapped.flush()
+
+
+@pytest.mark.parametrize("reads_before", [False, True])
+def test_who_reads_never_keeps_what_was_refused(mounted, reads_before):
+    path = mounted.mount_point / "file"
+    path.write_bytes(text("true", 9000))
+    refused_store(path, reads_before)
+    wait_for("the refused bytes to go", lambda: path.read_bytes() == text("true", 9000), 5)
+
+
+def test_what_was_refused_would_stay_if_nobody_saw_to_it(volume):
+    volume.extra_environment["FREEHOLD_MUTANT"] = "pages-not-dropped"
+    volume.mount()
+    path = volume.mount_point / "file"
+    path.write_bytes(text("true", 9000))
+    refused_store(path, reads_before=True)
+    assert path.read_bytes()[10:20] == b"0123456789"
+
+
+def test_a_store_that_is_repeated_while_it_is_refused_stops_nobody(mounted):
+    path, ended, written = mounted.mount_point / "file", threading.Event(), 0
+    path.write_bytes(text("true", 1 << 20))
+    assert len(path.read_bytes()) == 1 << 20
+    with open(path, "ab", buffering=0) as writer, open(path, "r+b") as file, \
+            mmap.mmap(file.fileno(), 1 << 20) as mapped:
+        def store():
+            while not ended.is_set():
+                for at in range(0, 1 << 20, 4096):
+                    mapped[at] ^= 1
+
+        storing = threading.Thread(target=store)
+        storing.start()
+        for _ in range(100):
+            with contextlib.suppress(OSError):  # EPERM; or EIO, as the kernel remembers it
+                mapped.flush()
+            with contextlib.suppress(OSError):
+                written += writer.write(b"more")
+        ended.set()
+        storing.join(60)
+        assert not storing.is_alive()
+    assert written > 0
+    expected = text("true", 1 << 20) + b"more" * (written // 4)
+    wait_for("the refused bytes to go", lambda: path.read_bytes() == expected, 10)
+
+
+def test_a_reader_with_a_cache_sees_what_is_appended(mounted, disk):
+    path, chance, contents = mounted.mount_point / "file", random.Random(8), text("begun", 100)
+    path.write_bytes(contents)
+    with open(path, "rb", buffering=0) as reader, open(path, "ab", buffering=0) as writer, \
+            mmap.mmap(reader.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        for step in range(300):
+            assert os.pread(reader.fileno(), 1 << 20, 0) == contents
+            piece = text(f"step {step}", chance.choice([1, 7, 16, 300, 4096, 5000]))
+            assert writer.write(piece) == len(piece)
+            contents += piece
+            assert os.pread(reader.fileno(), 5000, len(contents) - len(piece)) == piece
+        assert mapped[:100] == contents[:100]
+
+
+def test_a_reader_with_a_cache_sees_holes_being_filled_and_cuts(mounted):
+    path = mounted.mount_point / "file"
+    with open(path, "xb", buffering=0) as writer, open(path, "rb", buffering=0) as reader:
+        writer.truncate(40_960)
+        assert os.pread(reader.fileno(), 40_960, 0) == bytes(40_960)
+        assert os.pwrite(writer.fileno(), text("here", 4096), 8192) == 4096
+        expected = bytes(8192) + text("here", 4096) + bytes(40_960 - 12_288)
+        assert os.pread(reader.fileno(), 1 << 20, 0) == expected
+        writer.truncate(8200)
+        assert os.pread(reader.fileno(), 1 << 20, 0) == expected[:8200]
+
+
+def test_many_readers_never_see_less_than_what_was_acknowledged(mounted, disk):
+    path, whole, written, ended = mounted.mount_point / "file", text("all", 400_000), [0], []
+    path.touch()
+
+    def read_on():
+        with open(path, "rb", buffering=0) as reader:
+            while not ended:
+                least = written[0]
+                seen = os.pread(reader.fileno(), 1 << 20, 0)
+                if len(seen) < least or seen != whole[:len(seen)]:
+                    ended.append(f"{len(seen)} of {least}")
+
+    readers = [threading.Thread(target=read_on) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    with open(path, "ab", buffering=0) as writer:
+        while written[0] < len(whole) and not ended:
+            size = 1 + written[0] % 977
+            written[0] += writer.write(whole[written[0]:written[0] + size])
+    ended.append("")
+    for reader in readers:
+        reader.join(60)
+        assert not reader.is_alive()
+    assert ended == [""]
+    assert path.read_bytes() == whole
 
 
 @pytest.mark.parametrize("database", [ClickHouseServer, Chdb], ids=lambda each: each.name)

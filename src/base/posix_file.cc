@@ -65,7 +65,8 @@ Result<Bytes> ReadRegularFile(const std::string& path, std::size_t limit) {
 Status ReplaceFile(const std::string& path, ByteView contents, mode_t mode) {
   const std::string temporary = path + ".new";
   {
-    UniqueFd fd = TRY(OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+    UniqueFd fd =
+        TRY(OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, mode));
     CrashPoint("replace.created");
     if (auto written = WriteAll(fd.get(), contents); !written.ok()) {
       unlink(temporary.c_str());

@@ -78,7 +78,8 @@ Result<json::object> WaitForReencryption(const VolumeFlags& options) {
   for (;;) {
     json::object status = TRY(TellDaemon(options, {{"command", "status"}}));
     if (!status.at("reencryption").is_object()) {
-      return Error(ErrorCode::kSealed, "the volume was sealed; it goes on once it is open again");
+      return Error(ErrorCode::kSealed,
+                   "no re-encryption runs: it goes on once the volume is open again");
     }
     const json::object& progress = status.at("reencryption").as_object();
     ShowProgress(progress);
@@ -141,6 +142,11 @@ int RunVolumeReencrypt(const VolumeReencryptOptions& options) {
       return std::string(
           "re-encrypted: every file is under a new DEK and a new KEK; the old ones are gone from "
           "this volume. Copies and snapshots made before stay under the old ones.");
+    }
+    const json::value* rate_changed = keyring.if_contains("rate_changed");
+    if (rate_changed != nullptr && *rate_changed == json::value(true)) {
+      return std::string(
+          "no new keys: a re-encryption is under way already, and goes on at the rate given.");
     }
     return fmt::format(
         "re-encrypting: a new KEK, wrapped by {}, and a new DEK; files come under it while they "

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "adapters/fuse/mount.h"
+#include "adapters/fuse/mount_point.h"
 #include "cli/output.h"
 #include "cli/volume_flags.h"
 #include "fmt/format.h"

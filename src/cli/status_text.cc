@@ -55,6 +55,9 @@ void ReencryptionLines(std::string& out, const json::object& progress) {
        fmt::format("{}, {} %, {} of {} bytes", Text(progress.at("state")),
                    Text(progress.at("percent")), Text(progress.at("bytes_done")),
                    Text(progress.at("bytes_total"))));
+  if (const json::value* rate = progress.if_contains("bytes_per_second"); rate != nullptr) {
+    Line(out, "at most", Text(*rate) + " bytes a second");
+  }
   for (const json::value& dek : progress.at("deks").as_array()) {
     Line(out, "under DEK",
          fmt::format("{}: {} files, {} bytes", Text(dek.at("id")), Text(dek.at("files")),

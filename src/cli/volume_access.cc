@@ -4,7 +4,7 @@
 #include <climits>
 #include <cstdlib>
 
-#include "adapters/fuse/mount.h"
+#include "adapters/fuse/mount_point.h"
 #include "cli/output.h"
 #include "cli/volume_flags.h"
 #include "fmt/format.h"

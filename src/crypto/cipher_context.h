@@ -29,7 +29,8 @@ class CipherContexts {
   CipherContexts(const EVP_CIPHER* cipher, Direction direction)
       : cipher_(cipher), direction_(direction) {}
 
-  // The key is always the same one. Null when the library offers no such cipher, or refuses the key.
+  // The key is always the same one. Null when the library offers no such cipher, or refuses the
+  // key.
   CipherContext Take(const SecretBytes& key) {
     {
       std::lock_guard lock(mutex_);

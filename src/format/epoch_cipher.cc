@@ -76,7 +76,7 @@ class EpochCipher : public UnitCipher {
         size = std::min(size, table_[epoch + 1].start - offset - at);
       }
       TRY(cipher_->Apply(table_[epoch].counter, (offset + at) / kBlockSize, in.subspan(at, size),
-                       out.subspan(at, size)));
+                         out.subspan(at, size)));
       at += size;
     }
     return {};

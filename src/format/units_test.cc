@@ -1,6 +1,11 @@
 #include "format/units.h"
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "crypto/crypto.h"
+#include "format/epoch_cipher.h"
 #include "format/sizes.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -45,6 +50,23 @@ TEST_F(DecodeRunTest, AZeroBlockReadsAsZerosWhereverItLies) {
 }
 
 // Only whole blocks of zeros are holes: what looks like one at first sight is decrypted.
+TEST_F(DecodeRunTest, UnitsWithAndWithoutZerosMixInAnyOrder) {
+  constexpr std::size_t kUnits = 9;
+  const Bytes plaintext = RandomBytes(kUnits * kUnitSize + kBlockSize);
+  const Bytes encrypted = Encrypted(plaintext);
+  for (std::size_t mask = 0; mask < std::size_t{1} << kUnits; ++mask) {
+    Bytes holes = encrypted;
+    Bytes expected = plaintext;
+    for (std::size_t unit = 0; unit < kUnits; ++unit) {
+      if ((mask >> unit & 1) == 0) continue;
+      const std::size_t at = unit * kUnitSize + (unit * 37 + mask) % 256 * kBlockSize;
+      Zero(holes, at, kBlockSize);
+      Zero(expected, at, kBlockSize);
+    }
+    ASSERT_EQ(Decoded(holes), expected) << mask;
+  }
+}
+
 TEST_F(DecodeRunTest, ABlockThatBeginsWithZerosIsDecrypted) {
   for (const std::size_t zeros : {4U, 8U, 15U}) {
     for (std::size_t at = 0; at < 80; at += kBlockSize) {
@@ -61,6 +83,32 @@ TEST_F(DecodeRunTest, ABlockThatBeginsWithZerosIsDecrypted) {
 TEST_F(DecodeRunTest, AHoleIsZeros) {
   const Bytes hole(2 * kUnitSize + 32);
   EXPECT_EQ(Decoded(hole), hole);
+}
+
+void ExpectThreadsAgree(UnitCipher& cipher) {
+  const Bytes plaintext = RandomBytes(8 * kUnitSize);
+  Bytes expected(plaintext.size());
+  ASSERT_TRUE(cipher.Encrypt(kUnit, plaintext, expected).ok());
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 200; ++round) {
+        Bytes run(plaintext.size());
+        if (!cipher.Encrypt(kUnit, plaintext, run).ok() || run != expected) ++wrong;
+        if (!DecodeRun(cipher, kUnit, run).ok() || run != plaintext) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(UnitCipherTest, ServesManyThreadsAtOnce) {
+  ExpectThreadsAgree(**NewXtsCipher(RandomSecret(kXtsKeySize)));
+  const EpochTable table =
+      WithEpochAt(FirstEpoch(), (kUnit + 3) * kUnitSize, RandomBytes(kBlockSize));
+  ExpectThreadsAgree(**NewEpochCipher(RandomSecret(32), table));
 }
 
 }  // namespace

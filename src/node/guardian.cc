@@ -16,6 +16,7 @@
 #include <cstdlib>
 
 #include "adapters/fuse/mount.h"
+#include "adapters/fuse/mount_point.h"
 #include "base/log.h"
 #include "fmt/format.h"
 

@@ -48,7 +48,7 @@ Status Redo(const FoundFile& found, const ReencryptRecord& record, const VolumeK
 }
 
 Status Remember(const VolumePaths& paths, const std::string& relative) {
-  UniqueFd fd = TRY(OpenFile(paths.recovered(), O_WRONLY | O_CREAT | O_APPEND, 0600));
+  UniqueFd fd = TRY(OpenFile(paths.recovered(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, 0600));
   TRY(WriteAll(fd.get(), AsBytes(Printable(relative) + "\n")));
   if (fsync(fd.get()) != 0) return ErrnoError(errno, paths.recovered());
   return {};

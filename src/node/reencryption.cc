@@ -24,7 +24,7 @@ class FileJournal : public ReencryptJournal {
 
   Status Record(ByteView encoded) override {
     if (!fd_.valid()) {
-      fd_ = TRY(OpenFile(path_, O_WRONLY | O_CREAT, 0600));
+      fd_ = TRY(OpenFile(path_, O_WRONLY | O_CREAT | O_NONBLOCK, 0600));
       TRY(SyncDirectory(path_.substr(0, path_.rfind('/'))));
     }
     if (lseek(fd_.get(), 0, SEEK_SET) != 0) return ErrnoError(errno, path_);
@@ -221,8 +221,7 @@ Status Reencryption::ReencryptFile(EncryptedFile& file, ReencryptJournal& journa
       std::lock_guard lock(mutex_);
       progress_.bytes_done = std::min(progress_.bytes_done + step.covered, progress_.bytes_total);
     }
-    const auto pause =
-        std::chrono::nanoseconds(step.written * 1'000'000'000 / bytes_per_second_);
+    const auto pause = std::chrono::nanoseconds(step.written * 1'000'000'000 / bytes_per_second_);
     if (!Pause(pause)) return CheckStopping();
   }
 }
@@ -231,9 +230,6 @@ Status Reencryption::ReencryptFile(EncryptedFile& file, ReencryptJournal& journa
 Status Reencryption::RetireUntilDone() {
   Enter(ReencryptionState::kRetiring);
   CrashPoint("reencrypt.retiring");
-  if (unlink(paths_.reencrypt_rate().c_str()) != 0 && errno != ENOENT) {
-    LogWarning("re-encrypt", "its rate stays on the disk: " + paths_.reencrypt_rate());
-  }
   for (;;) {
     auto retired = retire_();
     if (retired.ok()) break;
@@ -244,6 +240,9 @@ Status Reencryption::RetireUntilDone() {
     }
     if (!Pause(options_.retry)) return CheckStopping();
   }
+  if (unlink(paths_.reencrypt_rate().c_str()) != 0 && errno != ENOENT) {
+    LogWarning("re-encrypt", "its rate stays on the disk: " + paths_.reencrypt_rate());
+  }
   const Id newest = TRY(keys_.Active())->id;
   std::lock_guard lock(mutex_);
   progress_.problem.clear();
@@ -252,7 +251,8 @@ Status Reencryption::RetireUntilDone() {
 }
 
 Status RememberRate(const VolumePaths& paths, std::uint64_t bytes_per_second) {
-  return ReplaceFile(paths.reencrypt_rate(), AsBytes(std::to_string(bytes_per_second) + "\n"), 0600);
+  return ReplaceFile(paths.reencrypt_rate(), AsBytes(std::to_string(bytes_per_second) + "\n"),
+                     0600);
 }
 
 std::uint64_t RememberedRate(const VolumePaths& paths) {

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "adapters/fuse/mount.h"
+#include "adapters/fuse/mount_point.h"
 #include "base/log.h"
 #include "fmt/format.h"
 #include "node/namespace_init.h"

@@ -143,6 +143,10 @@ Result<json::object> VolumeDaemon::HandleReencrypt(const json::object& request) 
   }
   const KeyAccess access = TRY(AccessOr(request, volume_->access()));
   TRY(RememberRate(volume_->paths(), rate.value_or(kDefaultRate)));
+  {
+    std::lock_guard lock(open_mutex_);
+    open->reencryption.reset();  // of an earlier one: it is done, and says so
+  }
   auto keys = volume_->Rekey(access, Volume::NewDek::kAdd, factory_, clock_);
   KeyringChanged();
   if (!keys.ok()) return keys.error();
@@ -163,15 +167,23 @@ Result<json::object> VolumeDaemon::GoOnReencrypting(const std::shared_ptr<OpenVo
   std::lock_guard lock(open_mutex_);
   const bool stuck = open->reencryption != nullptr &&
                      open->reencryption->Progress().state == ReencryptionState::kStuck;
-  if (stuck && !open->leaving) {
+  if (open->reencryption == nullptr) {
+    return Error(
+        ErrorCode::kBusy,
+        "a re-encryption was begun and does not run; mount the volume again, and it goes on");
+  }
+  json::object answer = KeyringJson(volume_->keyring());
+  answer["rate_changed"] = !stuck;
+  if (stuck && !names_a_key && !open->leaving) {
     open->reencryption.reset();  // joined before what it goes over is replaced
     StartReencryption(open, RememberedRate(volume_->paths()));
-  } else if (rate.has_value() && !names_a_key && open->reencryption != nullptr) {
-    open->reencryption->SetRate(*rate);
-  } else {
+    return answer;
+  }
+  if (stuck || names_a_key || !rate.has_value()) {
     return Error(ErrorCode::kBusy, "a re-encryption is under way; see 'freehold volume status'");
   }
-  return KeyringJson(volume_->keyring());
+  open->reencryption->SetRate(*rate);
+  return answer;
 }
 
 Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {

@@ -100,14 +100,20 @@ void Write(fuse_req_t request, fuse_ino_t id, const char* data, std::size_t size
   }
   auto written = WriteContents(state, node, **file, static_cast<std::uint64_t>(offset),
                                AsBytes(std::string_view(data, size)), info->writepage != 0);
+  const bool landed = written.ok();
   // Past the kernel's cache a synchronous write is ours to sync; through it the kernel asks for it.
   if (written.ok() && info->writepage == 0 && (info->flags & (O_SYNC | O_DSYNC)) != 0) {
     const bool all = (info->flags & O_SYNC) == O_SYNC;
     written = (*file)->Sync(all ? SyncKind::kDataAndMetadata : SyncKind::kData);
   }
-  if (!written.ok()) return void(fuse_reply_err(request, ErrnoOf(written.error())));
-  if (info->writepage == 0) DropPrivilegeBits(request, *node);
-  fuse_reply_write(request, size);
+  if (written.ok() && info->writepage == 0) DropPrivilegeBits(request, *node);
+  const int error = written.ok() ? 0 : ErrnoOf(written.error());
+  if (landed && info->writepage == 0 && node->may_be_cached) {
+    return state.fresh_pages.DropAndAnswer({id, offset, size}, request, error);
+  }
+  if (error == 0) return void(fuse_reply_write(request, size));
+  fuse_reply_err(request, error);
+  if (info->writepage != 0 && node->write_once) state.fresh_pages.Drop({id, offset, size});
 }
 
 void Fsync(fuse_req_t request, fuse_ino_t id, int data_only, fuse_file_info*) {

@@ -11,14 +11,12 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <future>
 #include <mutex>
-#include <optional>
-#include <sstream>
 #include <thread>
 #include <vector>
 
+#include "adapters/fuse/mount_point.h"
 #include "adapters/fuse/operations.h"
 #include "adapters/fuse/priority.h"
 #include "base/locked_arena.h"
@@ -28,7 +26,6 @@
 namespace freehold::fuse {
 namespace {
 
-constexpr char kFileSystemType[] = "fuse.freehold";
 constexpr std::size_t kRequestBufferSize = (1 << 20) + 4096;
 
 // cachestat(2) has no wrapper in this libc.
@@ -67,12 +64,15 @@ ssize_t ReadRequest(int fd, void* buffer, std::size_t size, void*) {
 
 void Init(void* userdata, fuse_conn_info* connection) {
   const auto& state = *static_cast<MountState*>(userdata);
-  const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_DIO |
-                          FUSE_CAP_CACHE_SYMLINKS |
+  // Asynchronous direct writes would take the places of reads that FreshPages waits for.
+  const bool write_once = state.nodes.write_once();
+  const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS |
+                          (write_once ? 0U : FUSE_CAP_ASYNC_DIO) |
                           (state.writeback ? FUSE_CAP_WRITEBACK_CACHE : 0U);
-  const unsigned refused = FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
-                           FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA |
-                           FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
+  const unsigned refused = (write_once ? FUSE_CAP_ASYNC_DIO : 0U) | FUSE_CAP_ATOMIC_O_TRUNC |
+                           FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+                           FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_HANDLE_KILLPRIV |
+                           FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
   connection->want = (connection->want | (wanted & connection->capable)) & ~refused;
   connection->max_background = 64;
   connection->congestion_threshold = 48;
@@ -86,57 +86,6 @@ fuse_lowlevel_ops Operations() {
   AddDirectoryOperations(ops);
   AddAttributeOperations(ops);
   return ops;
-}
-
-// mountinfo writes blanks and backslashes as three octal digits.
-std::string Unescape(const std::string& field) {
-  std::string text;
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    if (field[i] == '\\' && i + 3 < field.size()) {
-      text.push_back(static_cast<char>(std::stoi(field.substr(i + 1, 3), nullptr, 8)));
-      i += 3;
-    } else {
-      text.push_back(field[i]);
-    }
-  }
-  return text;
-}
-
-struct MountLine {
-  std::string type;
-  std::string source;
-};
-
-// From the kernel's list, never by looking at the path: a stopped daemon would not answer.
-std::optional<MountLine> FindMount(const std::string& path) {
-  std::ifstream mounts("/proc/self/mountinfo");
-  std::optional<MountLine> found;
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream fields(line);
-    std::string field;
-    for (int i = 0; i < 5; ++i) fields >> field;
-    if (Unescape(field) != path) continue;
-    while (fields >> field && field != "-") {
-    }
-    MountLine mount;
-    fields >> mount.type >> field;
-    mount.source = Unescape(field);
-    found = mount;  // the last one lies on top
-  }
-  return found;
-}
-
-Status CheckMountPoint(const std::string& path) {
-  if (FindMount(path).has_value()) {
-    return Error(ErrorCode::kBusy,
-                 "mount point " + path + " is in use: something is mounted there");
-  }
-  struct stat st = {};
-  if (stat(path.c_str(), &st) != 0) return ErrnoError(errno, "mount point " + path);
-  if (!S_ISDIR(st.st_mode)) {
-    return Error(ErrorCode::kInvalidArgument, "mount point " + path + " is not a directory");
-  }
-  return {};
 }
 
 class FuseMount final : public Mount {
@@ -223,6 +172,7 @@ Status FuseMount::Connect() {
   }
   state_.full_disk.Start(mount_root_.get());
   state_.late_attributes.Start(session_);
+  state_.fresh_pages.Start(session_);
   return {};
 }
 
@@ -369,6 +319,7 @@ void FuseMount::JoinWorkers() {
   }
   state_.full_disk.Stop();
   state_.late_attributes.Stop();
+  state_.fresh_pages.Stop();
 }
 
 }  // namespace
@@ -398,20 +349,6 @@ void DropPageCacheThrough(int device_fd, std::uint64_t highest) {
       [[maybe_unused]] const ssize_t n = write(device_fd, &notice, sizeof notice);
     }
   }
-}
-
-void AbortMountPoint(const std::string& mount_point) {
-  if (!IsMountPoint(mount_point)) return;
-  // MNT_FORCE aborts the connection even when the mount itself stays busy; then it is detached.
-  if (umount2(mount_point.c_str(), MNT_FORCE) == 0) return;
-  umount2(mount_point.c_str(), MNT_DETACH);
-}
-
-bool IsMountPoint(const std::string& path) { return FindMount(path).has_value(); }
-
-std::string SourceOfMount(const std::string& path) {
-  const auto mount = FindMount(path);
-  return mount.has_value() && mount->type == kFileSystemType ? mount->source : "";
 }
 
 }  // namespace freehold::fuse

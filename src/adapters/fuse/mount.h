@@ -88,13 +88,4 @@ class Mount {
 // to `highest`. Needs no daemon. Unknown ids cost a system call each.
 void DropPageCacheThrough(int device_fd, std::uint64_t highest);
 
-// Aborts and detaches whatever FUSE mount is at this path; nothing happens where none is.
-void AbortMountPoint(const std::string& mount_point);
-
-// The source of the Freehold mount at this path, "" where there is none.
-std::string SourceOfMount(const std::string& path);
-
-// True if something is mounted exactly there. `path` is absolute and without symbolic links.
-bool IsMountPoint(const std::string& path);
-
 }  // namespace freehold::fuse

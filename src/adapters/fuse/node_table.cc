@@ -114,6 +114,7 @@ OrErrno<NodePtr> NodeTable::Learn(UniqueFd path_fd, const struct stat& st) {
   node->regular = S_ISREG(st.st_mode);
   node->directory = S_ISDIR(st.st_mode);
   node->direct = direct;
+  node->write_once = node->regular && layer_.write_once();
   node->has_privilege_bits = (st.st_mode & (S_ISUID | S_ISGID)) != 0;
   node->handle_type = type;
   node->handle = std::move(handle);

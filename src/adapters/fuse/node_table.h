@@ -33,13 +33,15 @@ struct Node {
   ino_t inode = 0;
   bool regular = false;
   bool directory = false;
-  bool direct = false;  // reads and writes bypass the kernel's cache
+  bool direct = false;      // reads and writes bypass the kernel's cache
+  bool write_once = false;  // and reads do so only of those who write
   int handle_type = 0;
   Bytes handle;                                 // empty where the backing file system has none
   UniqueFd kept;                                // O_PATH
   std::atomic<bool> has_privilege_bits{false};  // set-user-id or set-group-id: a write drops them
 
-  std::atomic<bool> grew{false};  // in the list of LateAttributes
+  std::atomic<bool> may_be_cached{false};  // although it is direct
+  std::atomic<bool> grew{false};           // in the list of LateAttributes
 
   std::uint64_t lookups = 0;  // under the table's lock
 
@@ -62,6 +64,7 @@ class NodeTable {
   static constexpr std::uint64_t kRootId = 1;
   int root_fd() const { return root_fd_.get(); }
   FileLayer& layer() { return layer_; }
+  bool write_once() const { return layer_.write_once(); }
 
   NodePtr Get(std::uint64_t id);  // null: forgotten
   // The node of an O_PATH descriptor, with one more lookup. `st` is its fstat.

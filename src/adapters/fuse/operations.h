@@ -11,6 +11,7 @@
 #include <atomic>
 #include <shared_mutex>
 
+#include "adapters/fuse/fresh_pages.h"
 #include "adapters/fuse/full_disk.h"
 #include "adapters/fuse/gate.h"
 #include "adapters/fuse/late_attributes.h"
@@ -26,6 +27,7 @@ struct MountState {
   NodeTable nodes;
   FullDisk full_disk;
   LateAttributes late_attributes;
+  FreshPages fresh_pages;
   Gate gate;
   bool writeback = false;
   std::shared_mutex names;              // held shared while a name is given or changed
@@ -60,9 +62,13 @@ OrErrno<struct stat> StatOf(MountState& state, Node& node);
 void DropPrivilegeBits(fuse_req_t request, Node& node);
 // How the kernel caches what is opened: not at all, or for as long as it likes, since we are the
 // only writer of the backing file.
-inline void SetCaching(const Node& node, fuse_file_info* info) {
-  info->direct_io = node.direct ? 1 : 0;
-  info->keep_cache = node.direct ? 0 : 1;
+inline void SetCaching(Node& node, fuse_file_info* info) {
+  const bool reads_only = node.write_once && (info->flags & O_ACCMODE) == O_RDONLY;
+  const bool direct = node.direct && !reads_only;
+  // Until now nobody saw to it that what may have come into the cache, through a map, stays true.
+  const bool first = reads_only && !node.may_be_cached.exchange(true);
+  info->direct_io = direct ? 1 : 0;
+  info->keep_cache = direct || first ? 0 : 1;
 }
 // A file that has no header yet will have one with its first byte. No file is ever said to take no
 // blocks: who copies sparse files would take it for one hole, whatever is still on its way.
