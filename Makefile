@@ -93,9 +93,10 @@ bench: bench-build ## plain directory, gocryptfs, securefs, null cipher and Free
 	@$(call BENCH,units.py)
 	@$(call BENCH,files.py)
 	@$(call BENCH,pgbench.py)
+	@$(call BENCH,pgbench.py --memory-disk --workloads tpcb)
 	@$(call BENCH,pgbench.py --slow-flush --workloads tpcb)
-	@$(call BENCH,mariadb.py)
-	@$(call BENCH,clickhouse.py)
+	@$(call BENCH,mariadb.py --memory-disk)
+	@$(call BENCH,clickhouse.py --memory-disk)
 
 bench-scale: bench-build ## many files, much memory: opening, resident size, sealing, re-encrypting
 	@$(call BENCH,scale.py)
@@ -105,7 +106,7 @@ bench-short: bench-build ## all benchmarks in minutes: that they work, not what 
 	@$(call BENCH,files.py --rounds 1 --files 2000 --megabytes 32 --writes 200)
 	@$(call BENCH,pgbench.py --rounds 1 --seconds 1 --scale 5 --warm-up 1)
 	@$(call BENCH,pgbench.py --rounds 1 --seconds 1 --scale 5 --warm-up 1 --slow-flush --workloads tpcb)
-	@$(call BENCH,mariadb.py --rounds 1 --seconds 1 --rows 2000)
+	@$(call BENCH,mariadb.py --rounds 1 --seconds 1 --rows 2000 --memory-disk)
 	@$(call BENCH,clickhouse.py --rounds 1 --rows 200000)
 	@$(call BENCH,scale.py --files 2000 --open-files 1000 --churn 5000 --cached-gib 1 --rounds 1)
 

@@ -43,11 +43,19 @@ bool PathExists(const std::string& path) {
   return lstat(path.c_str(), &st) == 0;
 }
 
-Result<Bytes> ReadFile(const std::string& path, std::size_t limit) {
-  UniqueFd fd = TRY(OpenFile(path, O_RDONLY));
-  auto bytes = ReadUntilEnd(fd.get(), limit);
+namespace {
+
+Result<Bytes> ReadWhole(int fd, const std::string& path, std::size_t limit) {
+  auto bytes = ReadUntilEnd(fd, limit);
   if (!bytes.ok()) return bytes.error().Because(path);
   return bytes;
+}
+
+}  // namespace
+
+Result<Bytes> ReadFile(const std::string& path, std::size_t limit) {
+  UniqueFd fd = TRY(OpenFile(path, O_RDONLY));
+  return ReadWhole(fd.get(), path, limit);
 }
 
 Result<Bytes> ReadRegularFile(const std::string& path, std::size_t limit) {
@@ -57,9 +65,7 @@ Result<Bytes> ReadRegularFile(const std::string& path, std::size_t limit) {
   if (!S_ISREG(st.st_mode)) {
     return Error(ErrorCode::kInvalidArgument, path + " is not a regular file");
   }
-  auto bytes = ReadUntilEnd(fd.get(), limit);
-  if (!bytes.ok()) return bytes.error().Because(path);
-  return bytes;
+  return ReadWhole(fd.get(), path, limit);
 }
 
 Status ReplaceFile(const std::string& path, ByteView contents, mode_t mode) {

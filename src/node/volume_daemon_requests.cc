@@ -165,13 +165,12 @@ Result<json::object> VolumeDaemon::GoOnReencrypting(const std::shared_ptr<OpenVo
                                                     bool names_a_key) {
   if (rate.has_value() && !names_a_key) TRY(RememberRate(volume_->paths(), *rate));
   std::lock_guard lock(open_mutex_);
-  const bool stuck = open->reencryption != nullptr &&
-                     open->reencryption->Progress().state == ReencryptionState::kStuck;
   if (open->reencryption == nullptr) {
     return Error(
         ErrorCode::kBusy,
         "a re-encryption was begun and does not run; mount the volume again, and it goes on");
   }
+  const bool stuck = open->reencryption->Progress().state == ReencryptionState::kStuck;
   json::object answer = KeyringJson(volume_->keyring());
   answer["rate_changed"] = !stuck;
   if (stuck && !names_a_key && !open->leaving) {
