@@ -228,7 +228,8 @@ def test_logs_and_small_files_may_use_half_of_the_reserve(small):
     with opened(root / "log/1", os.O_RDWR | os.O_CREAT) as fd:
         accepted = grow_until_full(fd) * len(block(0))
         os.fsync(fd)
-    assert RESERVE // 4 <= accepted <= RESERVE // 2
+    # Half of it, and what the cache's half gave back; headers and the file system take some of both.
+    assert RESERVE * 3 // 8 <= accepted <= RESERVE * 3 // 4
     made = []
     with pytest.raises(OSError) as failure:
         for number in range(1000):

@@ -44,6 +44,16 @@ int ApplyTimes(int fd, const struct stat& wanted, int to_set) {
   return utimensat(fd, "", times, AT_EMPTY_PATH) == 0 ? 0 : errno;
 }
 
+// The kernel says when a file was modified only when that changes: truncated and written within one
+// tick of its clock, a file's pages follow and nothing else.
+void RememberModified(Node& node, const struct stat& wanted, int to_set) {
+  if ((to_set & FUSE_SET_ATTR_MTIME) == 0) return;
+  std::lock_guard lock(node.mutex);
+  node.told_mtime.reset();
+  if ((to_set & FUSE_SET_ATTR_MTIME_NOW) == 0) node.told_mtime = wanted.st_mtim;
+  node.wrong_mtime = false;
+}
+
 int ApplySize(MountState& state, const NodePtr& node, off_t size) {
   if (!node->regular) return EINVAL;
   auto file = state.nodes.Contents(*node);
@@ -67,8 +77,28 @@ int ApplyAll(fuse_req_t request, const NodePtr& node, const struct stat& wanted,
     if (const int error = ApplySize(state, node, wanted.st_size); error != 0) return error;
     DropPrivilegeBits(request, *node);
   }
+  if (state.writeback && node->regular) RememberModified(*node, wanted, to_set);
   return ApplyTimes(fd->get(), wanted, to_set);
 }
+
+}  // namespace
+
+void SetToldModified(MountState& state, Node& node) {
+  if (!node.wrong_mtime.exchange(false)) return;
+  std::optional<timespec> told;
+  {
+    std::lock_guard lock(node.mutex);
+    told = node.told_mtime;
+  }
+  if (!told.has_value()) return;
+  struct stat wanted = {};
+  wanted.st_mtim = *told;
+  if (auto fd = state.nodes.Open(node, O_PATH); fd) {
+    ApplyTimes(fd->get(), wanted, FUSE_SET_ATTR_MTIME);
+  }
+}
+
+namespace {
 
 void ReplyAttributes(fuse_req_t request, MountState& state, Node& node) {
   auto st = StatOf(state, node);

@@ -50,6 +50,7 @@ void Open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
 void Release(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
   MountState& own = StateOf(request);
   if (NodePtr node = own.nodes.Get(id); node != nullptr && !own.gate.closed()) {
+    SetToldModified(own, *node);
     own.nodes.DropOpening(node);
   }
   fuse_reply_err(request, 0);
@@ -101,6 +102,7 @@ void Write(fuse_req_t request, fuse_ino_t id, const char* data, std::size_t size
   auto written = WriteContents(state, node, **file, static_cast<std::uint64_t>(offset),
                                AsBytes(std::string_view(data, size)), info->writepage != 0);
   const bool landed = written.ok();
+  node->wrong_mtime = landed && info->writepage != 0;
   // Past the kernel's cache a synchronous write is ours to sync; through it the kernel asks for it.
   if (written.ok() && info->writepage == 0 && (info->flags & (O_SYNC | O_DSYNC)) != 0) {
     const bool all = (info->flags & O_SYNC) == O_SYNC;

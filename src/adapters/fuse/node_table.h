@@ -17,6 +17,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -42,12 +43,15 @@ struct Node {
 
   std::atomic<bool> may_be_cached{false};  // although it is direct
   std::atomic<bool> grew{false};           // in the list of LateAttributes
+  // A page was written after the kernel said when the file was modified: the backing file says now.
+  std::atomic<bool> wrong_mtime{false};
 
   std::uint64_t lookups = 0;  // under the table's lock
 
   std::mutex mutex;  // guards what follows
   std::shared_ptr<File> file;
   int opens = 0;
+  std::optional<timespec> told_mtime;  // by the kernel, which keeps the times of what it caches
 };
 using NodePtr = std::shared_ptr<Node>;
 

@@ -60,6 +60,8 @@ OrErrno<struct stat> StatOf(MountState& state, Node& node);
 // A caller other than root changed the contents: takes away set-user-id and set-group-id, which the
 // kernel leaves to us (KILLPRIV_V2).
 void DropPrivilegeBits(fuse_req_t request, Node& node);
+// At the end of an opening: the backing file's time of modification is the one the kernel told.
+void SetToldModified(MountState& state, Node& node);
 // How the kernel caches what is opened: not at all, or for as long as it likes, since we are the
 // only writer of the backing file.
 inline void SetCaching(Node& node, fuse_file_info* info) {

@@ -53,10 +53,13 @@ bool Reserve::Release(std::uint64_t bytes, Purpose purpose) {
   std::lock_guard lock(mutex_);
   // No space may also mean no inode, which no block makes good.
   if (FreeBytes() > needed + kMost) return false;
-  const std::uint64_t kept = purpose == Purpose::kAccepted ? 0 : size_ / 2;
+  const bool for_logs = purpose == Purpose::kLogs;
   if (!low_.exchange(true)) LogWarning("mount", "the disk is full: files may not grow any more");
-  if (held_ <= kept) return false;
-  return Resize(held_ - std::min(held_ - kept, needed));
+  const std::uint64_t left = for_logs ? std::min(held_, size_ / 2 - given_to_logs_) : held_;
+  const std::uint64_t given = std::min(left, needed);
+  if (given == 0 || !Resize(held_ - given)) return false;
+  if (for_logs) given_to_logs_ += given;
+  return true;
 }
 
 bool Reserve::Refill() {
@@ -64,6 +67,7 @@ bool Reserve::Refill() {
   if (!low_) return true;
   // With something to spare, or the next write would find the disk full again.
   if (FreeBytes() < size_ - held_ + size_ / 8 || !Resize(size_)) return false;
+  given_to_logs_ = 0;
   low_ = false;
   LogInfo("mount", "the disk has space again");
   return true;

@@ -49,6 +49,7 @@ class Reserve {
   std::atomic<bool> low_{false};
   std::mutex mutex_;  // guards what follows
   std::uint64_t held_ = 0;
+  std::uint64_t given_to_logs_ = 0;
 };
 
 }  // namespace freehold::fuse
