@@ -152,7 +152,8 @@ def test_the_helper_passes_on_the_class_and_the_words(kms):
     code, wire, words = ask(kms.url, request_frame(UNWRAP, {}, b"x"))
     answer = Answer(wire)
     assert code == 0 and answer.failed and words == ""
-    assert [answer.next() for _ in range(3)] == [b"denied", b"DisabledException", b"is disabled"]
+    assert [answer.next() for _ in range(4)] == [
+        b"denied", b"key_disabled", b"DisabledException", b"is disabled"]
 
 
 def test_the_helper_refuses_garbage_without_an_answer(kms):

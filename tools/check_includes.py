@@ -21,11 +21,13 @@ ALLOWED = {
     "vfs": {"base", "crypto", "format", "keyring"},
     "adapters/fuse": {"base", "vfs"},
     "net": {"base"},
-    "kms/aws": {"base", "crypto", "kms", "net"},
-    "kms/embedded": {"base", "crypto", "kms", "net"},
+    "kms/service": {"base", "crypto", "kms", "net"},
+    "kms/aws": {"base", "crypto", "kms", "kms/service", "net"},
+    "kms/vault": {"base", "crypto", "kms", "kms/service", "net"},
+    "kms/embedded": {"base", "crypto", "kms", "kms/service", "net"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "cli": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
-            "kms/embedded", "node", "net"},
+            "kms/vault", "kms/embedded", "node", "net"},
 }
 # third-party headers -> the only places that may include them
 OWNERS = {

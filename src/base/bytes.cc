@@ -123,6 +123,19 @@ Result<Bytes> Base64Decode(std::string_view text) {
   return out;
 }
 
+Result<Bytes> Base64UrlDecode(std::string_view text) {
+  std::string standard(text);
+  for (char& c : standard) {
+    if (c == '+' || c == '/' || c == '=') {
+      return Error(ErrorCode::kInvalidArgument, "not a base64url character");
+    }
+    if (c == '-') c = '+';
+    if (c == '_') c = '/';
+  }
+  standard.append((4 - standard.size() % 4) % 4, '=');
+  return Base64Decode(standard);
+}
+
 bool AllZero(ByteView bytes) {
   return bytes.empty() ||
          (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);

@@ -30,6 +30,7 @@ Result<Bytes> HexDecode(std::string_view hex);
 std::string Base64Encode(ByteView bytes);
 Result<Bytes> Base64Decode(std::string_view text);
 std::string Base64UrlEncode(ByteView bytes);
+Result<Bytes> Base64UrlDecode(std::string_view text);
 
 bool AllZero(ByteView bytes);
 

@@ -2,10 +2,10 @@
 
 #include <boost/json.hpp>
 
+#include "cli/key_providers.h"
 #include "cli/output.h"
 #include "cli/volume_flags.h"
 #include "fmt/format.h"
-#include "kms/aws/aws_key_provider.h"
 #include "kms/key_provider.h"
 
 namespace freehold::cli {
@@ -32,6 +32,7 @@ void PrintJson(const KeyAccess& access, const KeyCheckReport& report) {
         {"outcome", NameOf(item.outcome)}, {"what", item.what}, {"detail", item.detail}};
     if (item.failure.has_value()) {
       object["class"] = freehold::NameOf(item.failure->kms_class);
+      object["meaning"] = InfoOf(item.failure->meaning).name;
       object["kms_code"] = item.failure->code;
       object["remedy"] = item.failure->remedy;
     }
@@ -58,18 +59,8 @@ void PrintText(const KeyCheckReport& report) {
 }
 
 Result<KeyAccess> AccessOf(const KeyCheckOptions& options) {
-  KeyAccess access;
-  access.uri = TRY(KeyUri::Parse(options.uri));
-  if (!options.principal.empty() && !options.principal.starts_with("arn:")) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("--principal '{}' is not an ARN", options.principal));
-  }
-  if (options.principal.empty() && !options.external_id.empty()) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "--external-id is sent when a role is assumed: give --principal too");
-  }
-  access.principal = options.principal;
-  access.external_id = options.external_id;
+  KeyAccess access{TRY(KeyUri::Parse(options.uri)), options.principal, options.external_id};
+  TRY(CheckPrincipal(access));
   return access;
 }
 
@@ -80,8 +71,8 @@ int RunKeyCheck(const KeyCheckOptions& options) {
   if (!access.ok()) return Fail(access.error(), options.json);
   const auto context = ParseContext(options.context);
   if (!context.ok()) return Fail(context.error(), options.json);
-  aws::AwsKeyProvider provider(*access);
-  const KeyCheckReport report = CheckKey(provider, *access, *context);
+  const auto provider = KeyProviders().NewProvider(*access);
+  const KeyCheckReport report = CheckKey(*provider, *access, *context);
   if (options.json) {
     PrintJson(*access, report);
   } else {

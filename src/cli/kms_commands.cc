@@ -17,6 +17,7 @@
 #include "fmt/format.h"
 #include "kms/embedded/control_socket.h"
 #include "kms/embedded/embedded_kms.h"
+#include "kms/embedded/tls_identity.h"
 #include "net/http_server.h"
 
 namespace freehold::cli {
@@ -60,9 +61,13 @@ Status ParseListen(std::string_view text, HttpServerOptions& options) {
   return {};
 }
 
-Status Announce(const EmbeddedKms& kms, const HttpServer& server, int ready_fd) {
+Status Announce(const EmbeddedKms& kms, const HttpServer& server, const HttpServer& tls_server,
+                int ready_fd) {
   TRY(ReplaceFile(kms.directory() + "/endpoint", AsBytes(server.Url() + "\n"), 0644));
+  TRY(ReplaceFile(kms.directory() + "/tls-endpoint", AsBytes(tls_server.Url() + "\n"), 0644));
   Print(fmt::format("listening on {}", server.Url()));
+  Print(fmt::format("listening on {}, with a certificate of {}/ca.pem", tls_server.Url(),
+                    kms.directory()));
   if (ready_fd < 0) return {};
   if (auto told = WriteAll(ready_fd, AsBytes("READY\n")); !told.ok()) {
     return told.error().Because("--ready-fd");
@@ -70,6 +75,19 @@ Status Announce(const EmbeddedKms& kms, const HttpServer& server, int ready_fd) 
   close(ready_fd);
   return {};
 }
+
+Result<std::unique_ptr<HttpServer>> ServeTls(const KmsServeOptions& options, EmbeddedKms& kms) {
+  HttpServerOptions http;
+  http.threads = 16;
+  http.allow_remote = options.allow_remote;
+  TRY(ParseListen(options.tls_listen, http));
+  auto identity = TRY(embedded::TlsIdentity(kms.directory(), kms.master(), SystemClock().Wall()));
+  http.tls = std::make_shared<const TlsCertificate>(
+      TlsCertificate{std::move(identity.certificate_pem), std::move(identity.key_pem)});
+  return StartHttpServer(http, [&kms](const HttpRequest& request) { return kms.Handle(request); });
+}
+
+Status AddDialects(EmbeddedKms&) { return {}; }
 
 Status Serve(const KmsServeOptions& options) {
   StopSignal stop;  // before any thread
@@ -79,16 +97,20 @@ Status Serve(const KmsServeOptions& options) {
   TRY(ParseListen(options.listen, http));
   const std::string directory = TRY(DataDirectory(options.data));
   const auto kms = TRY(EmbeddedKms::Open(directory, SystemClock()));
+  TRY(AddDialects(*kms));
   const auto server =
       TRY(StartHttpServer(http, [&](const HttpRequest& request) { return kms->Handle(request); }));
+  const auto tls_server = TRY(ServeTls(options, *kms));
   const auto control = TRY(embedded::StartControlSocket(*kms));
-  TRY(kms->WriteConfig(server->Url()));
-  TRY(Announce(*kms, *server, options.ready_fd));
+  TRY(kms->WriteConfig(server->Url(), tls_server->Url()));
+  TRY(Announce(*kms, *server, *tls_server, options.ready_fd));
   while (!stop.WaitFor(std::chrono::seconds(1))) {
     if (auto done = kms->DoWhatIsDue(); !done.ok()) LogError("kms", done.error().message());
   }
   kms->faults().Clear();  // requests that wait for their latency are answered now
-  unlink((directory + "/endpoint").c_str());  // nobody answers there any more
+  for (const char* name : {"/endpoint", "/tls-endpoint"}) {
+    unlink((directory + name).c_str());  // nobody answers there any more
+  }
   return {};
 }
 

@@ -12,6 +12,7 @@ namespace freehold::cli {
 struct KmsServeOptions {
   std::string data;
   std::string listen = "127.0.0.1:4566";
+  std::string tls_listen = "127.0.0.1:0";
   bool allow_remote = false;
   int ready_fd = -1;
 };

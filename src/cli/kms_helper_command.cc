@@ -5,8 +5,8 @@
 
 #include <csignal>
 
+#include "cli/key_providers.h"
 #include "cli/output.h"
-#include "kms/aws/aws_key_provider.h"
 
 namespace freehold::cli {
 namespace {
@@ -55,7 +55,7 @@ int RunKmsHelper() {
   if (!frame.ok()) return Fail(frame.error());
   const auto request = DecodeRequest(std::move(*frame));
   if (!request.ok()) return Fail(request.error());
-  aws::AwsKeyProviderFactory factory;
+  KeyProviders factory;
   const HelperFrame answer = EncodeAnswer(AnswerOf(*request, factory));
   const auto sent = SendFrame(STDIN_FILENO, answer, clock, clock.Boot() + kPatience);
   return sent.ok() ? 0 : Fail(sent.error());

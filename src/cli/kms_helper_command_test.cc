@@ -16,7 +16,7 @@ class CopyingProvider : public KeyProvider {
     return SecretBytes::CopyOf(wrapped.ciphertext);
   }
   KmsResult<KeyFacts> Describe() override {
-    return tl::unexpected(KmsFailure{KmsClass::kDenied, "No", "", "", "", "", std::nullopt});
+    return tl::unexpected(FailureOf(KmsMeaning::kKeyDisabled, "", "No", ""));
   }
   KmsResult<std::string> Identify() override { return "me"; }
 };

@@ -21,6 +21,9 @@ namespace {
 void AddKmsServe(CLI::App& kms, int& exit_code) {
   static KmsServeOptions options;
   CLI::App* serve = kms.add_subcommand("serve", "Serve the AWS KMS, STS and IAM protocols");
+  serve
+      ->add_option("--tls-listen", options.tls_listen, "the same with TLS, for the other protocols")
+      ->capture_default_str();
   serve->add_option("--listen", options.listen, "ADDRESS:PORT; port 0 takes any free one")
       ->capture_default_str();
   serve->add_option("--data", options.data, "Where keys, credentials and events are kept");

@@ -26,11 +26,9 @@ Result<std::optional<KeyAccess>> ToKeyAccess(const KeyFlags& flags) {
     }
     return std::optional<KeyAccess>();
   }
-  if (Printable(flags.principal) != flags.principal) {
-    return Error(ErrorCode::kInvalidArgument, "--principal has a character that cannot be printed");
-  }
-  KeyUri uri = TRY(KeyUri::Parse(flags.key));
-  return std::optional<KeyAccess>(KeyAccess{std::move(uri), flags.principal, flags.external_id});
+  KeyAccess access{TRY(KeyUri::Parse(flags.key)), flags.principal, flags.external_id};
+  TRY(CheckPrincipal(access));
+  return std::optional<KeyAccess>(std::move(access));
 }
 
 Result<EncryptionContext> ParseContext(const std::vector<std::string>& pairs) {

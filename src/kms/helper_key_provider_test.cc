@@ -54,9 +54,11 @@ TEST_F(HelperProvider, GivesTheKeyThatTheHelperUnwrapped) {
 TEST_F(HelperProvider, PassesOnTheHelpersJudgement) {
   HelperAnswer answer;
   answer.failure =
-      KmsFailure{KmsClass::kDenied, "DisabledException", "off", "Decrypt", "", "on", std::nullopt};
+      freehold::FailureOf(KmsMeaning::kKeyDisabled, "Decrypt", "DisabledException", "off");
+  answer.failure->remedy = "on";
   const KmsFailure failure = FailureOf(Answering(answer));
   EXPECT_EQ(failure.kms_class, KmsClass::kDenied);
+  EXPECT_EQ(failure.meaning, KmsMeaning::kKeyDisabled);
   EXPECT_EQ(failure.Sentence(), "Decrypt: DisabledException: off");
   EXPECT_EQ(failure.remedy, "on");
 }

@@ -98,6 +98,7 @@ WrappedKey GetWrapped(Reader& in) {
 
 void PutFailure(Writer& out, const KmsFailure& failure) {
   out.Text(NameOf(failure.kms_class));
+  out.Text(InfoOf(failure.meaning).name);
   for (const std::string* text : {&failure.code, &failure.message, &failure.operation,
                                   &failure.request_id, &failure.remedy}) {
     out.Text(*text);
@@ -106,6 +107,7 @@ void PutFailure(Writer& out, const KmsFailure& failure) {
 Result<KmsFailure> GetFailure(Reader& in) {
   KmsFailure failure;
   failure.kms_class = TRY(KmsClassFromName(in.Text()));
+  failure.meaning = TRY(KmsMeaningFromName(in.Text()));
   for (std::string* text : {&failure.code, &failure.message, &failure.operation,
                             &failure.request_id, &failure.remedy}) {
     *text = in.Text();
@@ -204,6 +206,9 @@ HelperFrame EncodeAnswer(const HelperAnswer& answer) {
   out.Text(answer.facts.key_version);
   out.Byte(ByteOf(answer.facts.rotation_enabled));
   out.Text(answer.facts.rotation_detail);
+  out.Byte(answer.facts.enabled ? 1 : 0);
+  out.Number(answer.facts.warnings.size());
+  for (const std::string& warning : answer.facts.warnings) out.Text(warning);
   out.Text(answer.identity);
   return {out.Take(), answer.plaintext.Clone()};
 }
@@ -224,6 +229,10 @@ Result<HelperAnswer> DecodeAnswer(HelperFrame frame) {
     if (rotation > 2) return Malformed("has an unknown rotation status");
     if (rotation > 0) answer.facts.rotation_enabled = rotation == 2;
     answer.facts.rotation_detail = in.Text();
+    answer.facts.enabled = in.Byte() != 0;
+    for (std::size_t left = in.Number(); left > 0 && !in.failed(); --left) {
+      answer.facts.warnings.push_back(in.Text());
+    }
     answer.identity = in.Text();
   }
   if (!in.whole()) return Malformed("does not end where it should");

@@ -73,12 +73,15 @@ TEST(HelperProtocol, CarriesAnAnswer) {
 
 TEST(HelperProtocol, CarriesAFailureAndNoSecretWithIt) {
   HelperAnswer answer = SomeAnswer();
-  answer.failure = KmsFailure{KmsClass::kData, "c", "m", "o", "r", "remedy", std::nullopt};
+  answer.failure = FailureOf(KmsMeaning::kWrongKey, "o", "c", "m");
+  answer.failure->request_id = "r";
+  answer.failure->remedy = "remedy";
   const HelperFrame frame = EncodeAnswer(answer);
   EXPECT_TRUE(frame.secret.empty());
   auto got = DecodeAnswer(*ReceiveOf(WireOf(frame)));
   ASSERT_TRUE(got.ok() && got->failure.has_value());
   EXPECT_EQ(got->failure->kms_class, KmsClass::kData);
+  EXPECT_EQ(got->failure->meaning, KmsMeaning::kWrongKey);
   EXPECT_EQ(got->failure->Sentence(), "o: c: m");
   EXPECT_EQ(got->failure->request_id, "r");
   EXPECT_EQ(got->failure->remedy, "remedy");

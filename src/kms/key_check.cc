@@ -55,8 +55,7 @@ class Checker {
   void CheckDescription() {
     const auto facts = provider_.Describe();
     if (!facts.has_value()) return AddFailure("Describe the key", facts.error());
-    const bool enabled = facts->state == "Enabled";
-    Add(enabled ? Outcome::kOk : Outcome::kWarning, "Describe the key",
+    Add(facts->enabled ? Outcome::kOk : Outcome::kWarning, "Describe the key",
         fmt::format("the key's state is {}", facts->state));
     if (!facts->rotation_enabled.has_value()) {
       Add(Outcome::kWarning, "Rotation", "not known: " + facts->rotation_detail);
@@ -65,6 +64,7 @@ class Checker {
     } else {
       Add(Outcome::kOk, "Rotation", "automatic rotation is on");
     }
+    for (const std::string& warning : facts->warnings) Add(Outcome::kWarning, "Advice", warning);
   }
 
   std::optional<WrappedKey> CheckWrap() {

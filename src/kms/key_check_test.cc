@@ -94,6 +94,7 @@ TEST(KeyCheck, NamesEachMissingPermissionWithItsRemedy) {
 TEST(KeyCheck, AnOddStateIsAWarningAndUseDecides) {
   ScriptedProvider provider;
   provider.facts.state = "Updating";
+  provider.facts.enabled = false;
   EXPECT_TRUE(Check(provider).valid());
   EXPECT_EQ(OutcomeOf(Check(provider), "Describe"), Outcome::kWarning);
   provider.facts.state = "Disabled";

@@ -1,52 +1,85 @@
 #include "kms/key_provider.h"
 
-#include <array>
+#include <algorithm>
+#include <cctype>
 
 #include "fmt/format.h"
 
 namespace freehold {
 namespace {
 
-struct ClassRow {
-  KmsClass kms_class;
-  std::string_view name;
-  ErrorCode code;
-};
+Error BadPrincipal(std::string_view principal, std::string_view expected) {
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("--principal '{}' is not {}", Printable(principal), expected));
+}
 
-constexpr std::array kClasses = {
-    ClassRow{KmsClass::kDenied, "denied", ErrorCode::kKeyDenied},
-    ClassRow{KmsClass::kAmbiguous, "ambiguous", ErrorCode::kKeyAmbiguous},
-    ClassRow{KmsClass::kUnreachable, "unreachable", ErrorCode::kKeyUnreachable},
-    ClassRow{KmsClass::kOurs, "ours", ErrorCode::kOurCredentials},
-    ClassRow{KmsClass::kData, "data", ErrorCode::kKeyData},
-};
+bool AllOf(std::string_view text, std::string_view beside_letters_and_digits) {
+  return !text.empty() && text.size() <= 256 &&
+         std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+           return (c < 0x80 && std::isalnum(c) != 0) ||
+                  beside_letters_and_digits.find(static_cast<char>(c)) != std::string_view::npos;
+         });
+}
 
-const ClassRow& RowOf(KmsClass kms_class) {
-  for (const ClassRow& row : kClasses) {
-    if (row.kms_class == kms_class) return row;
+Status CheckName(KmsType type, const std::string& principal) {
+  switch (type) {
+    case KmsType::kAwsKms:
+      if (principal.starts_with("arn:")) return {};
+      return BadPrincipal(principal, "an ARN");
+    case KmsType::kGcpCloudKms:
+      if (AllOf(principal, "-._@") && principal.ends_with(".gserviceaccount.com")) return {};
+      return BadPrincipal(principal,
+                          "a service account's address (NAME@PROJECT.iam.gserviceaccount.com)");
+    case KmsType::kAzureKeyVault:
+      if (AllOf(principal, "-.")) return {};
+      return BadPrincipal(principal, "a tenant (its id, or one of its domain names)");
+    case KmsType::kHashicorpVault:
+      if (AllOf(principal, "-._")) return {};
+      return BadPrincipal(principal, "the name of a role");
+    case KmsType::kPkcs11:
+      break;
   }
-  return kClasses[1];
+  return Error(ErrorCode::kInvalidArgument,
+               "--principal: a PKCS#11 token knows no principals, only its PIN");
 }
 
 }  // namespace
 
-std::string_view NameOf(KmsClass kms_class) { return RowOf(kms_class).name; }
-
-ErrorCode CodeOf(KmsClass kms_class) { return RowOf(kms_class).code; }
-
-Result<KmsClass> KmsClassFromName(std::string_view name) {
-  for (const ClassRow& row : kClasses) {
-    if (row.name == name) return row.kms_class;
+Status CheckPrincipal(const KeyAccess& access) {
+  if (Printable(access.principal) != access.principal ||
+      Printable(access.external_id) != access.external_id) {
+    return Error(ErrorCode::kInvalidArgument, "--principal has a character that cannot be printed");
   }
-  return Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no class of KMS answer", name));
+  if (!access.external_id.empty()) {
+    if (access.uri.type() != KmsType::kAwsKms) {
+      return Error(ErrorCode::kInvalidArgument, "--external-id is something that only AWS knows");
+    }
+    if (access.principal.empty()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "--external-id is sent when a role is assumed: give --principal too");
+    }
+  }
+  if (access.principal.empty()) return {};
+  return CheckName(access.uri.type(), access.principal);
+}
+
+KmsFailure FailureOf(KmsMeaning meaning, std::string_view operation, std::string code,
+                     std::string message) {
+  KmsFailure failure;
+  failure.meaning = meaning;
+  failure.kms_class = InfoOf(meaning).kms_class;
+  failure.operation = operation;
+  failure.code = std::move(code);
+  failure.message = std::move(message);
+  return failure;
+}
+
+KmsFailure OwnFailure(KmsMeaning meaning, std::string_view operation, std::string message) {
+  return FailureOf(meaning, operation, "", std::move(message));
 }
 
 KmsFailure OwnFailure(KmsClass kms_class, std::string operation, std::string message) {
-  KmsFailure failure;
-  failure.kms_class = kms_class;
-  failure.operation = std::move(operation);
-  failure.message = std::move(message);
-  return failure;
+  return FailureOf(VaguestOf(kms_class), operation, "", std::move(message));
 }
 
 KmsFailure LocalFailure(KmsClass kms_class, const Error& error) {

@@ -18,24 +18,13 @@
 #include "base/result.h"
 #include "base/secret_bytes.h"
 #include "kms/key_uri.h"
+#include "kms/kms_meaning.h"
 
 namespace freehold {
 
-// What an answer of a KMS proves.
-enum class KmsClass {
-  kDenied,       // the customer's "no": disabled, deleted, permission or trust gone
-  kAmbiguous,    // look again
-  kUnreachable,  // outage, throttled, time-out
-  kOurs,         // our own token or clock: refresh, then judge
-  kData,         // wrong key, wrong context or corrupt blob
-};
-
-std::string_view NameOf(KmsClass kms_class);  // "denied", "ambiguous", ...
-Result<KmsClass> KmsClassFromName(std::string_view name);
-ErrorCode CodeOf(KmsClass kms_class);
-
 struct KmsFailure {
-  KmsClass kms_class = KmsClass::kAmbiguous;
+  KmsClass kms_class = KmsClass::kAmbiguous;  // that of the meaning
+  KmsMeaning meaning = KmsMeaning::kNotUnderstood;
   std::string code;       // the KMS's own code: "DisabledException"; "" if it gave none
   std::string message;    // the KMS's own words, without secrets
   std::string operation;  // ours: "Decrypt", "AssumeRole"
@@ -49,7 +38,12 @@ struct KmsFailure {
   Error ToError() const { return Error(local_code.value_or(CodeOf(kms_class)), Sentence()); }
 };
 
+// What a KMS answered: its class follows from its meaning. `code` and `message` are the KMS's.
+KmsFailure FailureOf(KmsMeaning meaning, std::string_view operation, std::string code,
+                     std::string message);
+
 // A failure that we found ourselves, with our own words.
+KmsFailure OwnFailure(KmsMeaning meaning, std::string_view operation, std::string message);
 KmsFailure OwnFailure(KmsClass kms_class, std::string operation, std::string message);
 
 // A failure on this machine, where custody needs a class all the same.
@@ -65,11 +59,17 @@ using EncryptionContext = std::map<std::string, std::string>;
 // Which key, and who we are when we use it.
 struct KeyAccess {
   KeyUri uri;
-  std::string principal;    // role to assume; "" = our own identity
+  // The customer's, as whom we act: a role's ARN (AWS), a service account's e-mail address
+  // (Google), a tenant's id (Azure), a role of the login (Vault). "" = our own identity.
+  std::string principal;
   std::string external_id;  // sent with the assumption; "" = none
 
   bool operator==(const KeyAccess&) const = default;
 };
+
+// kInvalidArgument with one sentence when this principal, or an external id, is not what the KMS
+// of the key knows.
+Status CheckPrincipal(const KeyAccess& access);
 
 struct WrappedKey {
   Bytes ciphertext;
@@ -82,6 +82,9 @@ struct KeyFacts {
   std::string key_version;
   std::optional<bool> rotation_enabled;  // unset: the KMS did not say
   std::string rotation_detail;           // why it did not: its words and what would help
+  bool enabled = true;                   // as far as the state says
+  // What a customer should know and change: "purge protection is off; az keyvault ..."
+  std::vector<std::string> warnings = {};
 };
 
 class KeyProvider {

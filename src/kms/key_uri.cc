@@ -1,6 +1,7 @@
 #include "kms/key_uri.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <vector>
 
@@ -10,47 +11,61 @@ namespace freehold {
 namespace {
 
 constexpr std::string_view kAwsScheme = "aws-kms://";
+constexpr std::string_view kGcpScheme = "gcp-kms://";
+constexpr std::string_view kAzureScheme = "azure-kv://";
+constexpr std::string_view kVaultScheme = "hcvault://";
+constexpr std::string_view kPkcs11Scheme = "pkcs11:";
 
-std::vector<std::string_view> SplitArn(std::string_view arn) {
+// In the order of KmsType.
+constexpr std::array<std::string_view, 5> kTypeNames = {
+    "AWS_KMS", "GCP_CLOUD_KMS", "AZURE_KEY_VAULT", "HASHICORP_VAULT", "PKCS11"};
+
+// A token is sent to hosts with these names only: Azure's own, in its three clouds.
+constexpr std::string_view kHsmSuffix = ".managedhsm.";
+constexpr std::array<std::string_view, 6> kAzureSuffixes = {
+    ".vault.azure.net",      ".vault.azure.cn",      ".vault.usgovcloudapi.net",
+    ".managedhsm.azure.net", ".managedhsm.azure.cn", ".managedhsm.usgovcloudapi.net"};
+
+std::vector<std::string_view> Split(std::string_view text, char separator, std::size_t most) {
   std::vector<std::string_view> parts;
-  while (parts.size() < 5) {
-    const auto colon = arn.find(':');
-    if (colon == std::string_view::npos) break;
-    parts.push_back(arn.substr(0, colon));
-    arn.remove_prefix(colon + 1);
+  while (parts.size() + 1 < most) {
+    const auto at = text.find(separator);
+    if (at == std::string_view::npos) break;
+    parts.push_back(text.substr(0, at));
+    text.remove_prefix(at + 1);
   }
-  parts.push_back(arn);
+  parts.push_back(text);
   return parts;
 }
 
-bool AllOf(std::string_view text, bool (*allowed)(unsigned char)) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
+bool AllOf(std::string_view text, std::size_t longest, bool (*allowed)(unsigned char)) {
+  return !text.empty() && text.size() <= longest && std::all_of(text.begin(), text.end(), allowed);
 }
 bool IsDigit(unsigned char c) { return c >= '0' && c <= '9'; }
-// Region, partition and key id end up in host names and headers: nothing but these characters.
-bool IsLabel(unsigned char c) { return std::isalnum(c) != 0 || c == '-'; }
+// Letters and digits of ASCII, whatever the locale: all of these end up in host names and headers.
+bool IsAlnum(unsigned char c) { return c < 0x80 && std::isalnum(c) != 0; }
+bool IsLabel(unsigned char c) { return IsAlnum(c) || c == '-'; }
+bool IsWord(unsigned char c) { return IsLabel(c) || c == '_'; }
+bool IsProject(unsigned char c) { return IsLabel(c) || c == '.' || c == ':'; }
+bool IsName(unsigned char c) { return IsWord(c) || c == '.'; }
+bool IsHex(unsigned char c) { return IsDigit(c) || (c >= 'a' && c <= 'f'); }
+
+bool IsPathName(std::string_view text) {
+  return AllOf(text, 128, IsName) && text != "." && text != "..";
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
 
 Error Refused(std::string_view text, std::string_view why) {
   return Error(ErrorCode::kInvalidArgument, fmt::format("key URI '{}': {}", text, why));
 }
 
-}  // namespace
-
-std::string_view NameOf(KmsType) { return "AWS_KMS"; }
-
-Result<KmsType> KmsTypeFromName(std::string_view name) {
-  if (name == "AWS_KMS") return KmsType::kAwsKms;
-  return Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no type of KMS known here", name));
-}
-
-Result<KeyUri> KeyUri::Parse(std::string_view text) {
-  std::string_view arn = text;
-  if (arn.starts_with(kAwsScheme)) {
-    arn.remove_prefix(kAwsScheme.size());
-  } else if (!arn.starts_with("arn:")) {
-    return Refused(text, "must start with aws-kms://arn:");
-  }
-  const auto parts = SplitArn(arn);
+Result<AwsKeyArn> ParseAws(std::string_view text, std::string_view arn) {
+  const auto parts = Split(arn, ':', 6);
   if (parts.size() != 6 || parts[0] != "arn" || parts[2] != "kms") {
     return Refused(text, "is not an AWS KMS key ARN (arn:aws:kms:REGION:ACCOUNT:key/ID)");
   }
@@ -59,23 +74,261 @@ Result<KeyUri> KeyUri::Parse(std::string_view text) {
   }
   if (!parts[5].starts_with("key/")) return Refused(text, "does not end in key/ID");
   const std::string_view key_id = parts[5].substr(4);
-  if (!AllOf(parts[1], IsLabel) || !AllOf(parts[2], IsLabel) || !AllOf(parts[3], IsLabel) ||
-      !AllOf(key_id, IsLabel) || parts[3].size() > 63 || key_id.size() > 128) {
+  if (!AllOf(parts[1], 63, IsLabel) || !AllOf(parts[3], 63, IsLabel) ||
+      !AllOf(key_id, 128, IsLabel)) {
     return Refused(text, "has a character that does not belong in a key ARN");
   }
-  if (parts[4].size() != 12 || !AllOf(parts[4], IsDigit)) {
+  if (parts[4].size() != 12 || !AllOf(parts[4], 12, IsDigit)) {
     return Refused(text, "has an account that is not 12 digits");
   }
-  KeyUri uri;
-  uri.aws_ = {std::string(parts[1]), std::string(parts[3]), std::string(parts[4]),
-              std::string(key_id)};
-  uri.text_ = std::string(kAwsScheme) + uri.AwsArn();
-  return uri;
+  return AwsKeyArn{std::string(parts[1]), std::string(parts[3]), std::string(parts[4]),
+                   std::string(key_id)};
 }
 
-std::string KeyUri::AwsArn() const {
-  return fmt::format("arn:{}:kms:{}:{}:key/{}", aws_.partition, aws_.region, aws_.account,
-                     aws_.key_id);
+Result<GcpKeyName> ParseGcp(std::string_view text, std::string_view name) {
+  const auto parts = Split(name, '/', 9);
+  if (parts.size() >= 9 && parts[8].starts_with("cryptoKeyVersions")) {
+    return Refused(text, "names one version of the key; give the key");
+  }
+  if (parts.size() != 8 || parts[0] != "projects" || parts[2] != "locations" ||
+      parts[4] != "keyRings" || parts[6] != "cryptoKeys") {
+    return Refused(text,
+                   "is not a Cloud KMS key "
+                   "(projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY)");
+  }
+  if (!AllOf(parts[1], 128, IsProject) || !AllOf(parts[3], 63, IsLabel) ||
+      !AllOf(parts[5], 63, IsWord) || !AllOf(parts[7], 63, IsWord)) {
+    return Refused(text, "has a character that does not belong in a key's name");
+  }
+  return GcpKeyName{std::string(parts[1]), std::string(parts[3]), std::string(parts[5]),
+                    std::string(parts[7])};
 }
+
+Result<AzureKeyId> ParseAzure(std::string_view text, std::string_view id) {
+  const auto parts = Split(id, '/', 5);
+  if (parts.size() < 3 || parts.size() > 4 || parts[1] != "keys") {
+    return Refused(text, "is not a Key Vault key (https://VAULT.vault.azure.net/keys/NAME)");
+  }
+  AzureKeyId key{Lower(parts[0]), std::string(parts[2]),
+                 parts.size() == 4 ? Lower(parts[3]) : std::string()};
+  const auto dot = key.host.find('.');
+  const std::string_view suffix =
+      dot == std::string::npos ? "" : std::string_view(key.host).substr(dot);
+  if (std::find(kAzureSuffixes.begin(), kAzureSuffixes.end(), suffix) == kAzureSuffixes.end()) {
+    return Refused(text,
+                   "names a host that is no Azure key vault (VAULT.vault.azure.net, "
+                   "HSM.managedhsm.azure.net, or their like in Azure's other clouds)");
+  }
+  if (!AllOf(std::string_view(key.host).substr(0, dot), 24, IsLabel) ||
+      !AllOf(key.key, 127, IsLabel)) {
+    return Refused(text, "has a character that does not belong in a vault's or a key's name");
+  }
+  if (parts.size() == 4 && (key.version.size() != 32 || !AllOf(key.version, 32, IsHex))) {
+    return Refused(text, "has a version that is not 32 hex digits");
+  }
+  return key;
+}
+
+// host or host:port, in lower case; "" when it is neither.
+std::string VaultAuthority(std::string_view authority) {
+  const auto colon = authority.find(':');
+  const std::string_view port =
+      colon == std::string_view::npos ? "8200" : authority.substr(colon + 1);
+  const std::string_view host = authority.substr(0, colon);
+  const auto is_host = [](unsigned char c) { return IsLabel(c) || c == '.'; };
+  if (!AllOf(host, 253, is_host) || !AllOf(port, 5, IsDigit)) return "";
+  return fmt::format("{}:{}", Lower(host), port);
+}
+
+Result<VaultKeyPath> ParseVault(std::string_view text, std::string_view rest) {
+  VaultKeyPath path;
+  if (const auto query = rest.find('?'); query != std::string_view::npos) {
+    const std::string_view name_space = rest.substr(query + 1);
+    if (!name_space.starts_with("namespace=")) {
+      return Refused(text, "has a query that is not namespace=NAME");
+    }
+    path.name_space = name_space.substr(10);
+    rest = rest.substr(0, query);
+  }
+  auto parts = Split(rest, '/', 32);
+  if (parts.size() < 4 || parts[parts.size() - 2] != "keys") {
+    return Refused(text, "is not a transit key (hcvault://HOST:PORT/transit/keys/NAME)");
+  }
+  path.authority = VaultAuthority(parts[0]);
+  if (path.authority.empty()) return Refused(text, "has no usable host");
+  path.key = parts.back();
+  for (std::size_t i = 1; i + 2 < parts.size(); ++i) {
+    if (!path.mount.empty()) path.mount += '/';
+    path.mount += parts[i];
+  }
+  const auto all_names = [](const std::string& names) {
+    for (const std::string_view name : Split(names, '/', 32)) {
+      if (!IsPathName(name)) return false;
+    }
+    return true;
+  };
+  if (!all_names(path.mount) || !IsPathName(path.key) ||
+      (!path.name_space.empty() && !all_names(path.name_space))) {
+    return Refused(text, "has a character that does not belong in a mount, a namespace or a key");
+  }
+  return path;
+}
+
+// RFC 7512's percent-encoding. Control characters stay out: values end up in messages.
+Result<std::string> PercentDecoded(std::string_view text, std::string_view value, bool is_text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (value[i] != '%') {
+      decoded.push_back(value[i]);
+      continue;
+    }
+    const auto octet = HexDecode(Lower(value.substr(i + 1, 2)));
+    if (!octet.ok() || octet->size() != 1) return Refused(text, "has a '%' without two hex digits");
+    decoded.push_back(static_cast<char>((*octet)[0]));
+    i += 2;
+  }
+  if (decoded.empty() || decoded.size() > 255)
+    return Refused(text, "has an empty or endless value");
+  if (is_text && Printable(decoded) != decoded) {
+    return Refused(text, "has a character that cannot be printed");
+  }
+  return decoded;
+}
+
+std::string PercentEncoded(std::string_view value) {
+  std::string encoded;
+  for (const char c : value) {
+    const auto octet = static_cast<unsigned char>(c);
+    const bool plain = IsName(octet) || std::string_view("~ :[]@!$'()*+,=&/").find(c) < 17;
+    encoded += plain && c != ' ' ? std::string(1, c) : fmt::format("%{:02X}", octet);
+  }
+  return encoded;
+}
+
+Status SetPkcs11(Pkcs11KeyName& key, std::string_view text, std::string_view attribute) {
+  const auto equals = attribute.find('=');
+  if (equals == std::string_view::npos) return Refused(text, "has an attribute without a value");
+  const std::string_view name = attribute.substr(0, equals);
+  const std::string value = TRY(PercentDecoded(text, attribute.substr(equals + 1), name != "id"));
+  if (name == "id") {
+    key.id = ToBytes(AsBytes(value));
+    return {};
+  }
+  if (name == "type" && value == "secret-key") return {};
+  const std::pair<std::string_view, std::string*> known[] = {{"token", &key.token},
+                                                             {"manufacturer", &key.manufacturer},
+                                                             {"serial", &key.serial},
+                                                             {"model", &key.model},
+                                                             {"object", &key.object}};
+  for (const auto& [known_name, slot] : known) {
+    if (name != known_name) continue;
+    if (!slot->empty()) return Refused(text, fmt::format("has two values for {}", name));
+    *slot = value;
+    return {};
+  }
+  return Refused(text, fmt::format("has the attribute {}, which names no secret key of a token",
+                                   Printable(attribute)));
+}
+
+Result<Pkcs11KeyName> ParsePkcs11(std::string_view text, std::string_view path) {
+  if (path.find('?') != std::string_view::npos) {
+    return Refused(text,
+                   "has a query: the module and the PIN belong to this machine's configuration "
+                   "(FREEHOLD_PKCS11_MODULE, FREEHOLD_PKCS11_PIN_FILE)");
+  }
+  Pkcs11KeyName key;
+  for (const std::string_view attribute : Split(path, ';', 32)) {
+    TRY(SetPkcs11(key, text, attribute));
+  }
+  if (key.token.empty() && key.serial.empty()) {
+    return Refused(text, "names no token (token=NAME or serial=NUMBER)");
+  }
+  if (key.object.empty() && key.id.empty()) {
+    return Refused(text, "names no key (object=LABEL or id=%..)");
+  }
+  return key;
+}
+
+std::string Format(const AwsKeyArn& key) {
+  return fmt::format("arn:{}:kms:{}:{}:key/{}", key.partition, key.region, key.account, key.key_id);
+}
+
+std::string Format(const GcpKeyName& key) { return key.Path(); }
+
+std::string Format(const AzureKeyId& key) {
+  return fmt::format("{}/keys/{}{}{}", key.host, key.key, key.version.empty() ? "" : "/",
+                     key.version);
+}
+
+std::string Format(const VaultKeyPath& key) {
+  return fmt::format("{}/{}/keys/{}{}{}", key.authority, key.mount, key.key,
+                     key.name_space.empty() ? "" : "?namespace=", key.name_space);
+}
+
+std::string Format(const Pkcs11KeyName& key) {
+  std::string text;
+  const std::pair<std::string_view, std::string_view> values[] = {
+      {"token", key.token},
+      {"manufacturer", key.manufacturer},
+      {"serial", key.serial},
+      {"model", key.model},
+      {"object", key.object}};
+  for (const auto& [name, value] : values) {
+    if (value.empty()) continue;
+    text += fmt::format("{}{}={}", text.empty() ? "" : ";", name, PercentEncoded(value));
+  }
+  if (!key.id.empty()) text += ";id=";
+  for (const std::uint8_t octet : key.id) text += fmt::format("%{:02X}", octet);
+  return text;
+}
+
+}  // namespace
+
+std::string_view NameOf(KmsType type) { return kTypeNames[static_cast<std::size_t>(type)]; }
+
+Result<KmsType> KmsTypeFromName(std::string_view name) {
+  for (std::size_t i = 0; i < kTypeNames.size(); ++i) {
+    if (kTypeNames[i] == name) return static_cast<KmsType>(i);
+  }
+  return Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no type of KMS known here", name));
+}
+
+std::string GcpKeyName::Path() const {
+  return fmt::format("projects/{}/locations/{}/keyRings/{}/cryptoKeys/{}", project, location,
+                     key_ring, key);
+}
+
+bool AzureKeyId::IsManagedHsm() const { return host.find(kHsmSuffix) != std::string::npos; }
+
+Result<KeyUri> KeyUri::Parse(std::string_view text) {
+  const auto after = [text](std::string_view scheme) { return text.substr(scheme.size()); };
+  const auto found = [](std::string_view scheme, auto key) {
+    std::string canonical = std::string(scheme) + Format(key);
+    return KeyUri(std::move(canonical), std::move(key));
+  };
+  if (text.starts_with(kAwsScheme) || text.starts_with("arn:")) {
+    return found(kAwsScheme,
+                 TRY(ParseAws(text, text.starts_with("arn:") ? text : after(kAwsScheme))));
+  }
+  if (text.starts_with(kGcpScheme) || text.starts_with("projects/")) {
+    return found(kGcpScheme,
+                 TRY(ParseGcp(text, text.starts_with("projects/") ? text : after(kGcpScheme))));
+  }
+  if (text.starts_with(kAzureScheme) || text.starts_with("https://")) {
+    const std::string_view scheme = text.starts_with("https://") ? "https://" : kAzureScheme;
+    return found(kAzureScheme, TRY(ParseAzure(text, after(scheme))));
+  }
+  if (text.starts_with(kVaultScheme)) {
+    return found(kVaultScheme, TRY(ParseVault(text, after(kVaultScheme))));
+  }
+  if (text.starts_with(kPkcs11Scheme)) {
+    return found(kPkcs11Scheme, TRY(ParsePkcs11(text, after(kPkcs11Scheme))));
+  }
+  return Refused(text,
+                 "must start with aws-kms://arn:, gcp-kms://projects/, azure-kv://, hcvault:// "
+                 "or pkcs11:");
+}
+
+std::string KeyUri::AwsArn() const { return Format(aws()); }
 
 }  // namespace freehold

@@ -1,19 +1,27 @@
 // KeyUri: which key, at which kind of KMS, as the ecosystem writes it.
 //
-//   aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1234abcd-...
+//   aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1234abcd-...     or the bare ARN
+//   gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K          or the bare resource name
+//   azure-kv://acme.vault.azure.net/keys/K[/VERSION]                  or the bare https:// id
+//   hcvault://vault.example.com:8200/transit/keys/K[?namespace=N]
+//   pkcs11:token=T;object=K[;id=%01...]
 //
-// A bare AWS key ARN is accepted too and gets its scheme. Aliases are refused: an alias can be
-// pointed elsewhere without anybody's consent. Threads: a value. Source: Tink's key URIs.
+// Whatever can be pointed at another key without the owner's consent is refused, and so is what
+// belongs to this machine's configuration: aliases, a module's path, a PIN. Every part holds only
+// characters that are harmless in a URL, a header and a message. Threads: a value.
+// Source: Tink's key URIs; RFC 7512 for pkcs11; the services' own ids.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <variant>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace freehold {
 
-enum class KmsType { kAwsKms };
+enum class KmsType { kAwsKms, kGcpCloudKms, kAzureKeyVault, kHashicorpVault, kPkcs11 };
 
 std::string_view NameOf(KmsType type);  // "AWS_KMS", as in the API's key_spec.type
 Result<KmsType> KmsTypeFromName(std::string_view name);
@@ -25,21 +33,61 @@ struct AwsKeyArn {
   std::string key_id;   // a UUID or mrk-...
 };
 
+struct GcpKeyName {
+  std::string project;
+  std::string location;  // "europe-west1", "global"
+  std::string key_ring;
+  std::string key;
+  std::string Path() const;  // "projects/P/locations/L/keyRings/R/cryptoKeys/K"
+};
+
+struct AzureKeyId {
+  std::string host;  // "acme.vault.azure.net", lower case
+  std::string key;
+  std::string version;  // 32 hex digits; "" = whatever is newest
+  bool IsManagedHsm() const;
+};
+
+struct VaultKeyPath {
+  std::string authority;   // "vault.example.com:8200"
+  std::string name_space;  // "" = none
+  std::string mount;       // "transit", "team/transit"
+  std::string key;
+};
+
+struct Pkcs11KeyName {
+  std::string token;  // these four say which token; "" = any
+  std::string manufacturer;
+  std::string serial;
+  std::string model;
+  std::string object;  // label; "" = any
+  Bytes id;            // CKA_ID; empty = any
+};
+
 class KeyUri {
  public:
+  KeyUri() = default;  // no key: text() is ""
   // kInvalidArgument with one sentence when the text is not a key URI that we can use.
   static Result<KeyUri> Parse(std::string_view text);
 
-  KmsType type() const { return KmsType::kAwsKms; }
+  KmsType type() const { return static_cast<KmsType>(key_.index()); }
   const std::string& text() const { return text_; }  // canonical, with its scheme
-  const AwsKeyArn& aws() const { return aws_; }
+  // Each is for a URI of its type only.
+  const AwsKeyArn& aws() const { return std::get<AwsKeyArn>(key_); }
+  const GcpKeyName& gcp() const { return std::get<GcpKeyName>(key_); }
+  const AzureKeyId& azure() const { return std::get<AzureKeyId>(key_); }
+  const VaultKeyPath& vault() const { return std::get<VaultKeyPath>(key_); }
+  const Pkcs11KeyName& pkcs11() const { return std::get<Pkcs11KeyName>(key_); }
   std::string AwsArn() const;  // without the scheme
 
   bool operator==(const KeyUri& other) const { return text_ == other.text_; }
 
  private:
+  using Key = std::variant<AwsKeyArn, GcpKeyName, AzureKeyId, VaultKeyPath, Pkcs11KeyName>;
+  KeyUri(std::string text, Key key) : text_(std::move(text)), key_(std::move(key)) {}
+
   std::string text_;
-  AwsKeyArn aws_;
+  Key key_;  // in the order of KmsType
 };
 
 }  // namespace freehold

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -27,7 +29,8 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using Executor = asio::strand<asio::io_context::executor_type>;
 using Tcp = asio::ip::tcp;
-using Stream = beast::basic_stream<Tcp, Executor>;
+using PlainStream = beast::basic_stream<Tcp, Executor>;
+using TlsStream = asio::ssl::stream<PlainStream>;
 using Acceptor = asio::basic_socket_acceptor<Tcp, asio::io_context::executor_type>;
 using boost::system::error_code;
 
@@ -60,8 +63,12 @@ class InFlight {
   std::shared_ptr<Shared> shared_;
 };
 
+PlainStream& TransportOf(PlainStream& stream) { return stream; }
+PlainStream& TransportOf(TlsStream& stream) { return stream.next_layer(); }
+
 // One connection: read a request, answer it, again. Kept alive by its pending operation.
-class Connection : public std::enable_shared_from_this<Connection> {
+template <typename Stream>
+class Connection : public std::enable_shared_from_this<Connection<Stream>> {
  public:
   Connection(Stream stream, std::string peer, std::shared_ptr<Shared> shared)
       : stream_(std::move(stream)), peer_(std::move(peer)), shared_(std::move(shared)) {
@@ -69,17 +76,29 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
   ~Connection() { --shared_->connections; }
 
+  void Start() {
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      TransportOf(stream_).expires_after(shared_->options.idle_timeout);
+      stream_.async_handshake(asio::ssl::stream_base::server,
+                              [self = this->shared_from_this()](error_code error) {
+                                if (!error) self->Read();
+                              });
+    } else {
+      Read();
+    }
+  }
+
+ private:
   void Read() {
     parser_.emplace();
     parser_->body_limit(shared_->options.body_limit);
     parser_->header_limit(32 * 1024);
-    stream_.expires_after(shared_->options.idle_timeout);
+    TransportOf(stream_).expires_after(shared_->options.idle_timeout);
     http::async_read(
         stream_, buffer_, *parser_,
-        [self = shared_from_this()](error_code error, std::size_t) { self->OnRead(error); });
+        [self = this->shared_from_this()](error_code error, std::size_t) { self->OnRead(error); });
   }
 
- private:
   void OnRead(error_code error) {
     if (error == http::error::body_limit || error == http::error::header_limit) {
       return Write({413, {{"content-type", "text/plain"}}, "the request is too large\n"}, false);
@@ -121,14 +140,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     message_->body() = std::move(response.body);
     message_->keep_alive(keep_alive);
     message_->prepare_payload();
-    stream_.expires_after(shared_->options.idle_timeout);
-    http::async_write(stream_, *message_,
-                      [self = shared_from_this(), keep_alive, in_flight = InFlight(shared_)](
-                          error_code error, std::size_t) {
-                        if (!error && keep_alive) return self->Read();
-                        error_code ignored;
-                        self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
-                      });
+    TransportOf(stream_).expires_after(shared_->options.idle_timeout);
+    http::async_write(
+        stream_, *message_,
+        [self = this->shared_from_this(), keep_alive, in_flight = InFlight(shared_)](
+            error_code error, std::size_t) {
+          if (!error && keep_alive) return self->Read();
+          error_code ignored;
+          TransportOf(self->stream_).socket().shutdown(Tcp::socket::shutdown_send, ignored);
+        });
   }
 
   Stream stream_;
@@ -167,7 +187,8 @@ class BeastHttpServer : public HttpServer {
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("'{}' is not a numeric IP address", options.address));
     }
-    if (!address.is_loopback() && !options.allow_remote) {
+    if (options.tls != nullptr) TRY(UseTls(*options.tls));
+    if (!address.is_loopback() && !options.allow_remote && tls_ == nullptr) {
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("{} is not a loopback address, and this server speaks no TLS: "
                                "requests and plaintext keys would cross the network in the clear. "
@@ -195,10 +216,27 @@ class BeastHttpServer : public HttpServer {
   std::string Url() const override {
     const std::string& address = shared_->options.address;
     const bool is_v6 = address.find(':') != std::string::npos;
-    return fmt::format("http://{}:{}", is_v6 ? fmt::format("[{}]", address) : address, port_);
+    return fmt::format("http{}://{}:{}", tls_ == nullptr ? "" : "s",
+                       is_v6 ? fmt::format("[{}]", address) : address, port_);
   }
 
  private:
+  Status UseTls(const TlsCertificate& certificate) {
+    const ByteView key = certificate.key_pem.ExposeSecret();
+    tls_ = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
+    error_code error;
+    tls_->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
+                          asio::ssl::context::no_tlsv1_1,
+                      error);
+    if (!error) tls_->use_certificate_chain(asio::buffer(certificate.chain_pem), error);
+    if (!error) {
+      tls_->use_private_key(asio::buffer(key.data(), key.size()), asio::ssl::context::pem, error);
+    }
+    if (!error) return {};
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("the certificate and its key cannot be used: {}", error.message()));
+  }
+
   void Accept() {
     acceptor_.async_accept(
         asio::make_strand(context_.get_executor()),
@@ -208,9 +246,7 @@ class BeastHttpServer : public HttpServer {
             error_code ignored;
             const auto peer = socket.remote_endpoint(ignored);
             socket.set_option(Tcp::no_delay(true), ignored);
-            std::make_shared<Connection>(Stream(std::move(socket)), peer.address().to_string(),
-                                         shared_)
-                ->Read();
+            Serve(PlainStream(std::move(socket)), peer.address().to_string());
           } else if (error) {
             // Out of descriptors, most likely: give the others time to finish.
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -219,7 +255,19 @@ class BeastHttpServer : public HttpServer {
         });
   }
 
+  void Serve(PlainStream stream, std::string peer) {
+    if (tls_ == nullptr) {
+      std::make_shared<Connection<PlainStream>>(std::move(stream), std::move(peer), shared_)
+          ->Start();
+    } else {
+      std::make_shared<Connection<TlsStream>>(TlsStream(std::move(stream), *tls_), std::move(peer),
+                                              shared_)
+          ->Start();
+    }
+  }
+
   asio::io_context context_;
+  std::unique_ptr<asio::ssl::context> tls_;  // null: none
   Acceptor acceptor_;
   std::shared_ptr<Shared> shared_;
   std::uint16_t port_ = 0;

@@ -1,10 +1,11 @@
 // HttpServer: accepts HTTP/1.1 on one address and hands each whole request to one function.
 //
 // Knows nothing of what is served. Bodies and headers are bounded, idle connections are dropped,
-// keep-alive is kept. No TLS: a listener on anything but a loopback address is refused unless the
-// caller says that it means it. Asio and Beast stay inside http_server.cc.
-// Threads: the handler is called from several threads at once. It may block; it then holds one of
-// `threads`. Errors: an address that cannot be bound. Spec: RFC 9112.
+// keep-alive is kept. Without TLS a listener on anything but a loopback address is refused unless
+// the caller says that it means it; with a certificate it speaks TLS 1.2 or 1.3 and nothing else.
+// Asio and Beast stay inside http_server.cc. Threads: the handler is called from several threads at
+// once. It may block; it then holds one of `threads`. Errors: an address that cannot be bound.
+// Spec: RFC 9112.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/secret_bytes.h"
 #include "net/http.h"
 
 namespace freehold {
@@ -23,6 +25,11 @@ inline constexpr int kCloseWithoutAnswer = 0;
 
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
+struct TlsCertificate {
+  std::string chain_pem;
+  SecretBytes key_pem;
+};
+
 struct HttpServerOptions {
   std::string address = "127.0.0.1";  // numeric, IPv4 or IPv6
   std::uint16_t port = 0;             // 0: any free port
@@ -30,7 +37,8 @@ struct HttpServerOptions {
   int threads = 8;
   std::size_t body_limit = 1 << 20;
   std::size_t connection_limit = 512;
-  Duration idle_timeout = std::chrono::seconds(60);  // between requests, and for reading one
+  Duration idle_timeout = std::chrono::seconds(60);     // between requests, and for reading one
+  std::shared_ptr<const TlsCertificate> tls = nullptr;  // null: none
 };
 
 class HttpServer {
@@ -38,7 +46,7 @@ class HttpServer {
   // Stops: no new connections, open ones are closed once their request is answered.
   virtual ~HttpServer() = default;
   virtual std::uint16_t port() const = 0;
-  // "http://127.0.0.1:4566"
+  // "http://127.0.0.1:4566", "https://..." with TLS
   virtual std::string Url() const = 0;
 };
 

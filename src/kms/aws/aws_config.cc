@@ -111,14 +111,6 @@ std::string PathOf(const Environment& environment, const std::string& variable,
 
 }  // namespace
 
-Environment ProcessEnvironment() {
-  return [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    if (value == nullptr || value[0] == '\0') return std::nullopt;
-    return value;
-  };
-}
-
 std::string Profile::Get(const std::string& name) const {
   const auto found = settings.find(name);
   return found == settings.end() ? "" : found->second;

@@ -15,12 +15,9 @@
 
 #include "base/result.h"
 #include "base/secret_bytes.h"
+#include "kms/service/surroundings.h"
 
 namespace freehold::aws {
-
-// A variable's value; unset and empty are the same to AWS.
-using Environment = std::function<std::optional<std::string>(const std::string& name)>;
-Environment ProcessEnvironment();
 
 // One [section] of the shared files, the credentials file over the configuration file.
 struct Profile {

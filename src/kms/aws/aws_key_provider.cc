@@ -10,21 +10,7 @@ namespace freehold::aws {
 namespace {
 
 KmsFailure OurConfiguration(const Error& error) {
-  KmsFailure failure;
-  failure.kms_class = KmsClass::kOurs;
-  failure.operation = "AWS configuration";
-  failure.message = error.message();
-  return failure;
-}
-
-// Twice at most: our own credentials may have gone stale between fetching and use.
-template <typename T>
-KmsResult<T> JudgedWithFreshCredentials(const std::function<KmsResult<T>()>& attempt) {
-  KmsResult<T> result = attempt();
-  // Only a service that gave an answer can have seen them; without any there is nothing to renew.
-  const bool stale = !result.has_value() && result.error().kms_class == KmsClass::kOurs &&
-                     !result.error().code.empty();
-  return stale ? attempt() : std::move(result);
+  return OwnFailure(KmsMeaning::kOurConfiguration, "AWS configuration", error.message());
 }
 
 }  // namespace
@@ -52,12 +38,9 @@ KmsResult<SecretBytes> AwsKeyProvider::Unwrap(const WrappedKey& wrapped,
     auto decrypted = kms.Decrypt(wrapped, context);
     if (!decrypted.has_value()) return tl::unexpected(decrypted.error());
     if (decrypted->plaintext.size() != kKeySize) {
-      KmsFailure failure;
-      failure.kms_class = KmsClass::kData;
-      failure.operation = "Decrypt";
-      failure.message = fmt::format("the plaintext has {} bytes instead of {}",
-                                    decrypted->plaintext.size(), kKeySize);
-      return tl::unexpected(std::move(failure));
+      return tl::unexpected(OwnFailure(KmsMeaning::kWrongCiphertext, "Decrypt",
+                                       fmt::format("the plaintext has {} bytes instead of {}",
+                                                   decrypted->plaintext.size(), kKeySize)));
     }
     return std::move(decrypted->plaintext);
   });
@@ -69,6 +52,7 @@ KmsResult<KeyFacts> AwsKeyProvider::Describe() {
     if (!metadata.has_value()) return tl::unexpected(metadata.error());
     KeyFacts facts;
     facts.state = metadata->key_state;
+    facts.enabled = metadata->key_state == "Enabled";
     facts.key_version = metadata->current_key_material;
     if (auto rotation = kms.GetKeyRotationStatus(); rotation.has_value()) {
       facts.rotation_enabled = *rotation;
@@ -96,7 +80,7 @@ KmsResult<std::string> AwsKeyProvider::IdentifyOnce() {
   StsClient sts(EndpointOf(*config, "sts", access_.uri.aws().region), surroundings_);
   auto arn = sts.GetCallerIdentity(identity->credentials);
   // Nobody's permission is needed to ask who we are: a refusal is about our own credentials.
-  if (!arn.has_value()) return tl::unexpected(OwnFailure(arn.error()));
+  if (!arn.has_value()) return tl::unexpected(OfOurOwn(arn.error()));
   return arn;
 }
 

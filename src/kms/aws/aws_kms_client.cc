@@ -12,18 +12,8 @@ namespace {
 namespace json = boost::json;
 
 tl::unexpected<KmsFailure> Odd(std::string_view operation, std::string message,
-                               KmsClass kms_class = KmsClass::kAmbiguous) {
-  KmsFailure failure;
-  failure.kms_class = kms_class;
-  failure.operation = operation;
-  failure.message = std::move(message);
-  return tl::unexpected(std::move(failure));
-}
-
-// "" when the field is missing or no string.
-std::string TextOf(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value == nullptr || !value->is_string() ? "" : std::string(value->get_string());
+                               KmsMeaning meaning = KmsMeaning::kNotUnderstood) {
+  return tl::unexpected(OwnFailure(meaning, operation, std::move(message)));
 }
 
 json::object ContextObject(const EncryptionContext& context) {
@@ -32,14 +22,10 @@ json::object ContextObject(const EncryptionContext& context) {
   return object;
 }
 
-KmsResult<SecretBytes> PlaintextOf(std::string_view operation, const json::object& answer) {
-  std::string text = TextOf(answer, "Plaintext");
-  auto bytes = Base64Decode(text);
-  WipeMemory(text.data(), text.size());
-  if (!bytes.ok() || bytes->empty()) return Odd(operation, "the answer holds no plaintext");
-  SecretBytes secret = SecretBytes::CopyOf(*bytes);
-  WipeMemory(bytes->data(), bytes->size());
-  return secret;
+KmsResult<SecretBytes> PlaintextOf(std::string_view operation, json::object& answer) {
+  auto secret = TakeSecret(answer, "Plaintext");
+  if (!secret.has_value()) return Odd(operation, "the answer holds no plaintext");
+  return std::move(*secret);
 }
 
 KmsResult<WrappedKey> WrappedOf(std::string_view operation, const json::object& answer) {
@@ -102,7 +88,7 @@ KmsResult<KeyMetadata> AwsKmsClient::DescribeKey() {
   const json::object& metadata = value->get_object();
   if (const std::string arn = TextOf(metadata, "Arn"); arn != key_arn_) {
     return Odd("DescribeKey", fmt::format("the answer is about another key: '{}'", arn),
-               KmsClass::kData);
+               KmsMeaning::kWrongKey);
   }
   return KeyMetadata{TextOf(metadata, "KeyState"), TextOf(metadata, "KeyUsage"),
                      TextOf(metadata, "KeySpec"), TextOf(metadata, "CurrentKeyMaterialId")};
@@ -131,7 +117,7 @@ KmsResult<json::object> AwsKmsClient::Call(const std::string& operation, json::o
   }
   if (const std::string key = TextOf(*answer, "KeyId"); names_key && key != key_arn_) {
     return Odd(operation, fmt::format("the answer is about another key: '{}'", key),
-               key.empty() ? KmsClass::kAmbiguous : KmsClass::kData);
+               key.empty() ? KmsMeaning::kNotUnderstood : KmsMeaning::kWrongKey);
   }
   return answer;
 }
@@ -145,7 +131,7 @@ KmsResult<json::object> AwsKmsClient::CallOnce(const std::string& operation,
   if (!response.has_value()) return tl::unexpected(FailureOf(operation, response.error()));
   if (response->status != 200) {
     const ServiceError error = ReadJsonError(*response);
-    return tl::unexpected(FailureOf(operation, error, ClassifyKmsError(error)));
+    return tl::unexpected(FailureOf(operation, error, MeaningOfKmsError(error)));
   }
   boost::system::error_code failure;
   auto value = json::parse(response->body, failure);
@@ -157,7 +143,8 @@ KmsResult<json::object> AwsKmsClient::CallOnce(const std::string& operation,
 KmsFailure AwsKmsClient::Refined(KmsFailure failure) {
   const auto metadata = DescribeKey();
   if (!metadata.has_value()) return failure;
-  failure.kms_class = ClassifyKeyState(metadata->key_state);
+  failure.meaning = MeaningOfKeyState(metadata->key_state);
+  failure.kms_class = InfoOf(failure.meaning).kms_class;
   failure.message += fmt::format(" (the key's state is {})", metadata->key_state);
   return failure;
 }

@@ -1,16 +1,6 @@
 #include "kms/aws/aws_service.h"
 
-#include <ctime>
-
-#include "crypto/crypto.h"
-
 namespace freehold::aws {
-
-void PauseThread(Duration duration) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
-  const timespec pause{seconds.count(), (duration - seconds).count()};
-  nanosleep(&pause, nullptr);
-}
 
 ServiceEndpoint EndpointOf(const AwsConfig& config, const std::string& service,
                            const std::string& region) {
@@ -42,11 +32,6 @@ HttpResult Post(const ServiceEndpoint& endpoint, HttpHeaders headers, std::strin
   options.total_timeout = surroundings.timeouts.request;
   options.ca_bundle = endpoint.ca_bundle;
   return SendHttp(url->origin, {"POST", url->target, std::move(headers), std::move(body)}, options);
-}
-
-Duration PauseBefore(int next) {
-  const auto jitter = std::chrono::milliseconds(RandomBytes(1)[0] / 2);
-  return (std::chrono::milliseconds(50) + jitter) * (next - 1);
 }
 
 }  // namespace freehold::aws

@@ -13,103 +13,97 @@ namespace {
 
 struct Row {
   std::string_view code;
-  KmsClass kms_class;
+  KmsMeaning meaning;
 };
 
 constexpr std::array kKmsRows = {
-    Row{"DisabledException", KmsClass::kDenied},
-    Row{"AccessDeniedException", KmsClass::kDenied},
-    Row{"NotFoundException", KmsClass::kDenied},
-    Row{"KMSInvalidStateException", KmsClass::kAmbiguous},
-    Row{"KMSInternalException", KmsClass::kUnreachable},
-    Row{"DependencyTimeoutException", KmsClass::kUnreachable},
-    Row{"KeyUnavailableException", KmsClass::kUnreachable},
-    Row{"LimitExceededException", KmsClass::kUnreachable},
-    Row{"InvalidCiphertextException", KmsClass::kData},
-    Row{"IncorrectKeyException", KmsClass::kData},
-    Row{"InvalidKeyUsageException", KmsClass::kData},
-    Row{"InvalidGrantTokenException", KmsClass::kData},
-    Row{"InvalidArnException", KmsClass::kData},
-    Row{"UnsupportedOperationException", KmsClass::kData},
-    Row{"ValidationException", KmsClass::kData},
+    Row{"DisabledException", KmsMeaning::kKeyDisabled},
+    Row{"AccessDeniedException", KmsMeaning::kPermissionMissing},
+    Row{"NotFoundException", KmsMeaning::kKeyMissing},
+    Row{"KMSInvalidStateException", KmsMeaning::kKeyStoreFailed},
+    Row{"KMSInternalException", KmsMeaning::kOutage},
+    Row{"DependencyTimeoutException", KmsMeaning::kOutage},
+    Row{"KeyUnavailableException", KmsMeaning::kOutage},
+    Row{"LimitExceededException", KmsMeaning::kThrottled},
+    Row{"InvalidCiphertextException", KmsMeaning::kWrongCiphertext},
+    Row{"IncorrectKeyException", KmsMeaning::kWrongKey},
+    Row{"InvalidKeyUsageException", KmsMeaning::kWrongUsage},
+    Row{"InvalidGrantTokenException", KmsMeaning::kBadRequest},
+    Row{"InvalidArnException", KmsMeaning::kBadRequest},
+    Row{"UnsupportedOperationException", KmsMeaning::kBadRequest},
+    Row{"ValidationException", KmsMeaning::kBadRequest},
 };
 
 constexpr std::array kStsRows = {
     // The trust policy no longer lets us in: as much a "no" as a disabled key.
-    Row{"AccessDenied", KmsClass::kDenied},
-    Row{"AccessDeniedException", KmsClass::kDenied},
-    Row{"RegionDisabledException", KmsClass::kOurs},
-    Row{"IDPRejectedClaim", KmsClass::kOurs},
-    Row{"InvalidIdentityToken", KmsClass::kOurs},
-    Row{"IDPCommunicationError", KmsClass::kUnreachable},
-    Row{"MalformedPolicyDocument", KmsClass::kData},
-    Row{"PackedPolicyTooLarge", KmsClass::kData},
-    Row{"ValidationError", KmsClass::kData},
+    Row{"AccessDenied", KmsMeaning::kTrustWithdrawn},
+    Row{"AccessDeniedException", KmsMeaning::kTrustWithdrawn},
+    Row{"RegionDisabledException", KmsMeaning::kOurConfiguration},
+    Row{"IDPRejectedClaim", KmsMeaning::kOurCredentials},
+    Row{"InvalidIdentityToken", KmsMeaning::kOurCredentials},
+    Row{"IDPCommunicationError", KmsMeaning::kOutage},
+    Row{"MalformedPolicyDocument", KmsMeaning::kBadRequest},
+    Row{"PackedPolicyTooLarge", KmsMeaning::kBadRequest},
+    Row{"ValidationError", KmsMeaning::kBadRequest},
+};
+
+// What DescribeKey says when an operation failed with KMSInvalidStateException. Any other state
+// leaves it open: an external key store's failure looks just the same.
+constexpr std::array kStateRows = {
+    Row{"Disabled", KmsMeaning::kKeyDisabled},
+    Row{"PendingDeletion", KmsMeaning::kKeyPendingDeletion},
+    Row{"PendingReplicaDeletion", KmsMeaning::kKeyPendingDeletion},
+    Row{"PendingImport", KmsMeaning::kMaterialMissing},
+    Row{"Creating", KmsMeaning::kKeyChanging},
+    Row{"Updating", KmsMeaning::kKeyChanging},
+    Row{"Unavailable", KmsMeaning::kKeyStoreFailed},
 };
 
 // Every service of AWS can answer with these.
 constexpr std::array kCommonRows = {
-    Row{"ExpiredTokenException", KmsClass::kOurs},
-    Row{"ExpiredToken", KmsClass::kOurs},
-    Row{"UnrecognizedClientException", KmsClass::kOurs},
-    Row{"InvalidClientTokenId", KmsClass::kOurs},
-    Row{"InvalidSignatureException", KmsClass::kOurs},
-    Row{"SignatureDoesNotMatch", KmsClass::kOurs},
-    Row{"IncompleteSignature", KmsClass::kOurs},
-    Row{"IncompleteSignatureException", KmsClass::kOurs},
-    Row{"MissingAuthenticationToken", KmsClass::kOurs},
-    Row{"MissingAuthenticationTokenException", KmsClass::kOurs},
-    Row{"RequestExpired", KmsClass::kOurs},
-    Row{"RequestTimeTooSkewed", KmsClass::kOurs},
-    Row{"OptInRequired", KmsClass::kOurs},
-    Row{"ThrottlingException", KmsClass::kUnreachable},
-    Row{"Throttling", KmsClass::kUnreachable},
-    Row{"TooManyRequestsException", KmsClass::kUnreachable},
-    Row{"RequestLimitExceeded", KmsClass::kUnreachable},
-    Row{"RequestThrottled", KmsClass::kUnreachable},
-    Row{"SlowDown", KmsClass::kUnreachable},
-    Row{"ServiceUnavailable", KmsClass::kUnreachable},
-    Row{"ServiceUnavailableException", KmsClass::kUnreachable},
-    Row{"InternalFailure", KmsClass::kUnreachable},
-    Row{"InternalServerError", KmsClass::kUnreachable},
-    Row{"RequestTimeout", KmsClass::kUnreachable},
-    Row{"RequestTimeoutException", KmsClass::kUnreachable},
+    Row{"ExpiredTokenException", KmsMeaning::kOurCredentials},
+    Row{"ExpiredToken", KmsMeaning::kOurCredentials},
+    Row{"UnrecognizedClientException", KmsMeaning::kOurCredentials},
+    Row{"InvalidClientTokenId", KmsMeaning::kOurCredentials},
+    Row{"InvalidSignatureException", KmsMeaning::kOurCredentials},
+    Row{"SignatureDoesNotMatch", KmsMeaning::kOurCredentials},
+    Row{"IncompleteSignature", KmsMeaning::kOurCredentials},
+    Row{"IncompleteSignatureException", KmsMeaning::kOurCredentials},
+    Row{"MissingAuthenticationToken", KmsMeaning::kOurCredentials},
+    Row{"MissingAuthenticationTokenException", KmsMeaning::kOurCredentials},
+    Row{"RequestExpired", KmsMeaning::kOurClock},
+    Row{"RequestTimeTooSkewed", KmsMeaning::kOurClock},
+    Row{"OptInRequired", KmsMeaning::kOurConfiguration},
+    Row{"ThrottlingException", KmsMeaning::kThrottled},
+    Row{"Throttling", KmsMeaning::kThrottled},
+    Row{"TooManyRequestsException", KmsMeaning::kThrottled},
+    Row{"RequestLimitExceeded", KmsMeaning::kThrottled},
+    Row{"RequestThrottled", KmsMeaning::kThrottled},
+    Row{"SlowDown", KmsMeaning::kThrottled},
+    Row{"ServiceUnavailable", KmsMeaning::kOutage},
+    Row{"ServiceUnavailableException", KmsMeaning::kOutage},
+    Row{"InternalFailure", KmsMeaning::kOutage},
+    Row{"InternalServerError", KmsMeaning::kOutage},
+    Row{"RequestTimeout", KmsMeaning::kTimedOut},
+    Row{"RequestTimeoutException", KmsMeaning::kTimedOut},
 };
 
 template <std::size_t N>
-KmsClass Classify(const std::array<Row, N>& rows, const ServiceError& error) {
+KmsMeaning MeaningOf(const std::array<Row, N>& rows, const ServiceError& error) {
   for (const Row& row : rows) {
-    if (row.code == error.code) return row.kms_class;
+    if (row.code == error.code) return row.meaning;
   }
   for (const Row& row : kCommonRows) {
-    if (row.code == error.code) return row.kms_class;
+    if (row.code == error.code) return row.meaning;
   }
   const bool outage = error.http_status >= 500 || error.http_status == 429;
-  return outage ? KmsClass::kUnreachable : KmsClass::kAmbiguous;
-}
-
-std::string TextOf(const boost::json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  if (value == nullptr || !value->is_string()) return "";
-  return std::string(value->get_string());
+  return outage ? KmsMeaning::kOutage : KmsMeaning::kNotUnderstood;
 }
 
 std::string ChildText(const tinyxml2::XMLElement* parent, const char* name) {
   const auto* child = parent == nullptr ? nullptr : parent->FirstChildElement(name);
   const char* text = child == nullptr ? nullptr : child->GetText();
   return text == nullptr ? "" : text;
-}
-
-// The service's words go into logs and onto terminals: their first line, printable and bounded.
-// What follows a first line is the request that was signed, session token and all.
-std::string FirstLine(std::string_view message) {
-  constexpr std::size_t kLongest = 500;
-  std::string line(message.substr(0, std::min(message.find_first_of("\r\n"), kLongest)));
-  for (char& c : line) {
-    const auto octet = static_cast<unsigned char>(c);
-    if (octet < 0x20 || octet == 0x7f) c = '?';
-  }
-  return line;
 }
 
 }  // namespace
@@ -157,36 +151,36 @@ ServiceError ReadXmlError(const HttpResponse& response) {
   return error;
 }
 
-KmsClass ClassifyKmsError(const ServiceError& error) { return Classify(kKmsRows, error); }
+KmsMeaning MeaningOfKmsError(const ServiceError& error) { return MeaningOf(kKmsRows, error); }
 
-KmsClass ClassifyKeyState(std::string_view key_state) {
-  for (const std::string_view gone :
-       {"PendingDeletion", "PendingReplicaDeletion", "PendingImport", "Disabled"}) {
-    if (key_state == gone) return KmsClass::kDenied;
+KmsMeaning MeaningOfKeyState(std::string_view key_state) {
+  for (const Row& row : kStateRows) {
+    if (row.code == key_state) return row.meaning;
   }
-  return KmsClass::kAmbiguous;
+  return KmsMeaning::kKeyStoreFailed;
 }
 
-KmsClass ClassifyStsError(const ServiceError& error) { return Classify(kStsRows, error); }
+KmsMeaning MeaningOfStsError(const ServiceError& error) { return MeaningOf(kStsRows, error); }
 
-KmsFailure FailureOf(std::string_view operation, const ServiceError& error, KmsClass kms_class) {
-  KmsFailure failure;
-  failure.kms_class = kms_class;
-  failure.code =
-      error.code.empty() ? fmt::format("HTTP {}", error.http_status) : FirstLine(error.code);
-  failure.message = FirstLine(error.message);
-  failure.operation = operation;
+KmsFailure FailureOf(std::string_view operation, const ServiceError& error, KmsMeaning meaning) {
+  KmsFailure failure = freehold::FailureOf(
+      meaning, operation,
+      error.code.empty() ? fmt::format("HTTP {}", error.http_status) : FirstLine(error.code),
+      FirstLine(error.message));
   failure.request_id = FirstLine(error.request_id);
   return failure;
 }
 
-KmsFailure FailureOf(std::string_view operation, const HttpFailure& failure) {
-  KmsFailure result;
-  const bool refused = failure.kind == HttpFailureKind::kRefused;
-  result.kms_class = refused ? KmsClass::kOurs : KmsClass::kUnreachable;
-  result.message = failure.message;
-  result.operation = operation;
-  return result;
+std::vector<AnswerRow> Answers() {
+  std::vector<AnswerRow> rows;
+  const auto add = [&rows](std::string_view service, const auto& table) {
+    for (const Row& row : table) rows.push_back({service, row.code, row.meaning});
+  };
+  add("AWS KMS", kKmsRows);
+  add("AWS KMS, KMSInvalidStateException with the state", kStateRows);
+  add("AWS STS, AssumeRole", kStsRows);
+  add("AWS, any service", kCommonRows);
+  return rows;
 }
 
 }  // namespace freehold::aws

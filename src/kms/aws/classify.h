@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "kms/key_provider.h"
-#include "net/http_client.h"
+#include "kms/service/json_service.h"
 
 namespace freehold::aws {
 
@@ -29,14 +29,15 @@ ServiceError ReadJsonError(const HttpResponse& response);
 // From an answer in the Query protocol's XML.
 ServiceError ReadXmlError(const HttpResponse& response);
 
-KmsClass ClassifyKmsError(const ServiceError& error);
+KmsMeaning MeaningOfKmsError(const ServiceError& error);
 // KMSInvalidStateException says no more than "not now": what DescribeKey says decides.
-KmsClass ClassifyKeyState(std::string_view key_state);
-KmsClass ClassifyStsError(const ServiceError& error);
+KmsMeaning MeaningOfKeyState(std::string_view key_state);
+KmsMeaning MeaningOfStsError(const ServiceError& error);
 
 // Only the first line of the service's words: later ones may quote our request.
-KmsFailure FailureOf(std::string_view operation, const ServiceError& error, KmsClass kms_class);
-// No answer at all. A URL that we refuse to use is ours to mend; the rest is unreachable.
-KmsFailure FailureOf(std::string_view operation, const HttpFailure& failure);
+KmsFailure FailureOf(std::string_view operation, const ServiceError& error, KmsMeaning meaning);
+
+// All that is known of this service's words, for docs/providers/answers.md.
+std::vector<AnswerRow> Answers();
 
 }  // namespace freehold::aws

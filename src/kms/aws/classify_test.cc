@@ -6,6 +6,16 @@
 namespace freehold::aws {
 namespace {
 
+KmsClass ClassOfKmsError(const ServiceError& error) {
+  return InfoOf(MeaningOfKmsError(error)).kms_class;
+}
+KmsClass ClassOfStsError(const ServiceError& error) {
+  return InfoOf(MeaningOfStsError(error)).kms_class;
+}
+KmsClass ClassOfKeyState(std::string_view state) {
+  return InfoOf(MeaningOfKeyState(state)).kms_class;
+}
+
 struct Case {
   const char* code;
   KmsClass kms_class;
@@ -40,30 +50,30 @@ TEST(Classify, JudgesEveryKmsErrorByItsCodeWhateverTheStatus) {
                                    {"InvalidArnException", KmsClass::kData},
                                    {"UnsupportedOperationException", KmsClass::kData}}) {
     for (const int status : {400, 403, 404, 409, 412, 500, 503}) {
-      EXPECT_EQ(ClassifyKmsError(Named(c.code, status)), c.kms_class) << c.code << " " << status;
+      EXPECT_EQ(ClassOfKmsError(Named(c.code, status)), c.kms_class) << c.code << " " << status;
     }
   }
 }
 
 TEST(Classify, TakesAnUnknownCodeForAmbiguousAndAFailingServiceForUnreachable) {
   for (const int status : {200, 302, 400, 401, 403, 404, 409}) {
-    EXPECT_EQ(ClassifyKmsError(Named("BrandNewException", status)), KmsClass::kAmbiguous);
-    EXPECT_EQ(ClassifyKmsError(Named("", status)), KmsClass::kAmbiguous);
-    EXPECT_EQ(ClassifyStsError(Named("BrandNew", status)), KmsClass::kAmbiguous);
+    EXPECT_EQ(ClassOfKmsError(Named("BrandNewException", status)), KmsClass::kAmbiguous);
+    EXPECT_EQ(ClassOfKmsError(Named("", status)), KmsClass::kAmbiguous);
+    EXPECT_EQ(ClassOfStsError(Named("BrandNew", status)), KmsClass::kAmbiguous);
   }
   for (const int status : {429, 500, 502, 503, 504}) {
-    EXPECT_EQ(ClassifyKmsError(Named("", status)), KmsClass::kUnreachable);
-    EXPECT_EQ(ClassifyStsError(Named("", status)), KmsClass::kUnreachable);
+    EXPECT_EQ(ClassOfKmsError(Named("", status)), KmsClass::kUnreachable);
+    EXPECT_EQ(ClassOfStsError(Named("", status)), KmsClass::kUnreachable);
   }
 }
 
 TEST(Classify, LetsTheKeysStateDecideAnInvalidState) {
   for (const char* gone :
        {"PendingDeletion", "PendingReplicaDeletion", "PendingImport", "Disabled"}) {
-    EXPECT_EQ(ClassifyKeyState(gone), KmsClass::kDenied) << gone;
+    EXPECT_EQ(ClassOfKeyState(gone), KmsClass::kDenied) << gone;
   }
   for (const char* passing : {"Unavailable", "Updating", "Creating", "Enabled", "", "Odd"}) {
-    EXPECT_EQ(ClassifyKeyState(passing), KmsClass::kAmbiguous) << passing;
+    EXPECT_EQ(ClassOfKeyState(passing), KmsClass::kAmbiguous) << passing;
   }
 }
 
@@ -81,7 +91,7 @@ TEST(Classify, JudgesEveryStsError) {
                                    {"Throttling", KmsClass::kUnreachable},
                                    {"MalformedPolicyDocument", KmsClass::kData},
                                    {"PackedPolicyTooLarge", KmsClass::kData}}) {
-    EXPECT_EQ(ClassifyStsError(Named(c.code)), c.kms_class) << c.code;
+    EXPECT_EQ(ClassOfStsError(Named(c.code)), c.kms_class) << c.code;
   }
 }
 
@@ -128,9 +138,10 @@ TEST(Classify, ReadsAnXmlError) {
 TEST(Classify, QuotesOnlyTheFirstLineOfTheServicesWords) {
   ServiceError error = Named("InvalidSignatureException");
   error.message = "It does not\x1b[1m match.\n\nThe canonical string was x-amz-security-token:T";
-  EXPECT_EQ(FailureOf("Decrypt", error, KmsClass::kOurs).message, "It does not?[1m match.");
+  EXPECT_EQ(FailureOf("Decrypt", error, KmsMeaning::kOurCredentials).message,
+            "It does not?[1m match.");
   error.message = std::string(10'000, 'x');
-  EXPECT_EQ(FailureOf("Decrypt", error, KmsClass::kOurs).message.size(), 500u);
+  EXPECT_EQ(FailureOf("Decrypt", error, KmsMeaning::kOurCredentials).message.size(), 500u);
 }
 
 TEST(Classify, NoAnswerIsUnreachableAndARefusedUrlIsOurs) {

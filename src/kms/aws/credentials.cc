@@ -12,11 +12,8 @@ namespace {
 constexpr int kMaxProfileDepth = 8;
 
 tl::unexpected<KmsFailure> Ours(std::string_view message) {
-  KmsFailure failure;
-  failure.kms_class = KmsClass::kOurs;
-  failure.operation = "AWS credentials";
-  failure.message = message;
-  return tl::unexpected(std::move(failure));
+  return tl::unexpected(
+      OwnFailure(KmsMeaning::kOurCredentials, "AWS credentials", std::string(message)));
 }
 
 KmsResult<std::optional<AwsCredentials>> AssumeWithTokenFile(const Surroundings& surroundings,
@@ -30,7 +27,7 @@ KmsResult<std::optional<AwsCredentials>> AssumeWithTokenFile(const Surroundings&
   WipeMemory(bytes->data(), bytes->size());
   auto session =
       StsClient(sts, surroundings).AssumeRoleWithWebIdentity(role_arn, session_name, token);
-  if (!session.has_value()) return tl::unexpected(OwnFailure(session.error()));
+  if (!session.has_value()) return tl::unexpected(OfOurOwn(session.error()));
   return std::move(session->credentials);
 }
 
@@ -114,7 +111,7 @@ KmsResult<std::optional<AwsCredentials>> ProfileSource::RoleSource(const std::st
   }
   auto session =
       StsClient(sts_, surroundings_).AssumeRole(**base, role, profile.Get("external_id"));
-  if (!session.has_value()) return tl::unexpected(OwnFailure(session.error()));
+  if (!session.has_value()) return tl::unexpected(OfOurOwn(session.error()));
   return std::move(session->credentials);
 }
 
@@ -141,9 +138,10 @@ KmsResult<AwsCredentials> FetchFrom(const std::vector<std::unique_ptr<Credential
   return Ours(fmt::format("none found (looked at: {})", looked_at));
 }
 
-KmsFailure OwnFailure(KmsFailure failure) {
+KmsFailure OfOurOwn(KmsFailure failure) {
   if (failure.kms_class == KmsClass::kDenied || failure.kms_class == KmsClass::kData) {
     failure.kms_class = KmsClass::kOurs;
+    failure.meaning = KmsMeaning::kOurCredentials;
   }
   return failure;
 }

@@ -102,6 +102,6 @@ std::vector<std::unique_ptr<CredentialSource>> StandardChain(const Surroundings&
 KmsResult<AwsCredentials> FetchFrom(const std::vector<std::unique_ptr<CredentialSource>>& chain);
 
 // A failure of our own identity: kDenied and kData of our own chain are kOurs.
-KmsFailure OwnFailure(KmsFailure failure);
+KmsFailure OfOurOwn(KmsFailure failure);
 
 }  // namespace freehold::aws

@@ -15,14 +15,6 @@ constexpr const char* kImdsOrigin = "http://169.254.169.254";
 constexpr const char* kImdsOriginV6 = "http://[fd00:ec2::254]";
 constexpr const char* kImdsRoles = "/latest/meta-data/iam/security-credentials/";
 
-KmsFailure Failure(KmsClass kms_class, std::string_view service, std::string message) {
-  KmsFailure failure;
-  failure.kms_class = kms_class;
-  failure.operation = service;
-  failure.message = std::move(message);
-  return failure;
-}
-
 HttpOptions MetadataOptions() {
   HttpOptions options;
   options.connect_timeout = kMetadataTimeout;
@@ -33,10 +25,9 @@ HttpOptions MetadataOptions() {
 KmsResult<std::optional<AwsCredentials>> ReadCredentials(std::string_view service,
                                                          const HttpResponse& response) {
   if (response.status != 200) {
-    const KmsClass kms_class =
-        response.status >= 500 || response.status == 429 ? KmsClass::kUnreachable : KmsClass::kOurs;
-    return tl::unexpected(
-        Failure(kms_class, service, fmt::format("answered HTTP {}", response.status)));
+    const bool outage = response.status >= 500 || response.status == 429;
+    return tl::unexpected(OwnFailure(outage ? KmsMeaning::kOutage : KmsMeaning::kOurCredentials,
+                                     service, fmt::format("answered HTTP {}", response.status)));
   }
   boost::system::error_code error;
   const auto value = boost::json::parse(response.body, error);
@@ -50,8 +41,8 @@ KmsResult<std::optional<AwsCredentials>> ReadCredentials(std::string_view servic
                              SecretBytes::CopyOf(AsBytes(text("Token")))};
   if (credentials.access_key_id.empty() || credentials.secret_access_key.empty()) {
     const std::string code = text("Code");
-    return tl::unexpected(
-        Failure(KmsClass::kOurs, service, code.empty() ? "the answer holds no credentials" : code));
+    return tl::unexpected(OwnFailure(KmsMeaning::kOurCredentials, service,
+                                     code.empty() ? "the answer holds no credentials" : code));
   }
   return credentials;
 }
@@ -67,7 +58,8 @@ KmsResult<std::optional<AwsCredentials>> ContainerSource::Fetch() {
   }
   if (text.empty()) return std::nullopt;
   auto url = HttpUrl::Parse(text);
-  if (!url.ok()) return tl::unexpected(Failure(KmsClass::kOurs, service, url.error().message()));
+  if (!url.ok())
+    return tl::unexpected(OwnFailure(KmsMeaning::kOurCredentials, service, url.error().message()));
 
   HttpRequest request;
   request.target = url->target;
@@ -76,7 +68,8 @@ KmsResult<std::optional<AwsCredentials>> ContainerSource::Fetch() {
     // Read afresh each time: the file is replaced while we run.
     auto bytes = ReadFile(*file, 64 << 10);
     if (!bytes.ok()) {
-      return tl::unexpected(Failure(KmsClass::kOurs, service, bytes.error().message()));
+      return tl::unexpected(
+          OwnFailure(KmsMeaning::kOurCredentials, service, bytes.error().message()));
     }
     token = AsText(*bytes);
     while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
@@ -84,7 +77,7 @@ KmsResult<std::optional<AwsCredentials>> ContainerSource::Fetch() {
   if (!token.empty()) request.headers.emplace_back("authorization", token);
   auto response = SendHttp(url->origin, request, MetadataOptions());
   if (!response.has_value()) {
-    return tl::unexpected(Failure(KmsClass::kUnreachable, service, response.error().message));
+    return tl::unexpected(OwnFailure(KmsMeaning::kOutage, service, response.error().message));
   }
   return ReadCredentials(service, *response);
 }
@@ -97,7 +90,8 @@ KmsResult<std::optional<AwsCredentials>> InstanceMetadataSource::Fetch() {
   const bool v6 = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE").value_or("") == "IPv6";
   auto url = HttpUrl::Parse(
       environment("AWS_EC2_METADATA_SERVICE_ENDPOINT").value_or(v6 ? kImdsOriginV6 : kImdsOrigin));
-  if (!url.ok()) return tl::unexpected(Failure(KmsClass::kOurs, service, url.error().message()));
+  if (!url.ok())
+    return tl::unexpected(OwnFailure(KmsMeaning::kOurCredentials, service, url.error().message()));
 
   const auto token =
       SendHttp(url->origin,
@@ -108,17 +102,17 @@ KmsResult<std::optional<AwsCredentials>> InstanceMetadataSource::Fetch() {
   const HttpHeaders headers = {{"x-aws-ec2-metadata-token", token->body}};
   const auto roles = SendHttp(url->origin, {"GET", kImdsRoles, headers, ""}, MetadataOptions());
   if (!roles.has_value()) {
-    return tl::unexpected(Failure(KmsClass::kUnreachable, service, roles.error().message));
+    return tl::unexpected(OwnFailure(KmsMeaning::kOutage, service, roles.error().message));
   }
   if (roles->status == 404) return std::nullopt;  // an instance without a role
   const std::string role = roles->body.substr(0, roles->body.find_first_of("\r\n"));
   if (roles->status != 200 || role.empty()) {
-    return tl::unexpected(Failure(KmsClass::kOurs, service, "names no role"));
+    return tl::unexpected(OwnFailure(KmsMeaning::kOurCredentials, service, "names no role"));
   }
   const auto keys =
       SendHttp(url->origin, {"GET", kImdsRoles + role, headers, ""}, MetadataOptions());
   if (!keys.has_value()) {
-    return tl::unexpected(Failure(KmsClass::kUnreachable, service, keys.error().message));
+    return tl::unexpected(OwnFailure(KmsMeaning::kOutage, service, keys.error().message));
   }
   return ReadCredentials(service, *keys);
 }

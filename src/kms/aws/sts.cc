@@ -2,8 +2,6 @@
 
 #include <tinyxml2.h>
 
-#include <cctype>
-
 #include "fmt/format.h"
 #include "kms/aws/classify.h"
 
@@ -13,19 +11,6 @@ namespace {
 constexpr const char* kVersion = "2011-06-15";
 constexpr const char* kSessionName = "freehold";
 constexpr const char* kSessionSeconds = "900";
-
-std::string EncodeFormText(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' ||
-        c == '~') {
-      out.push_back(c);
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
 
 // The text at a path of element names, "" when any of them is missing.
 std::string TextAt(const tinyxml2::XMLNode& start, std::initializer_list<std::string> path) {
@@ -39,22 +24,11 @@ std::string TextAt(const tinyxml2::XMLNode& start, std::initializer_list<std::st
 }
 
 KmsFailure Unreadable(const std::string& action) {
-  KmsFailure failure;
-  failure.operation = action;
-  failure.message = "the answer is not what the service documents";
-  return failure;
+  return OwnFailure(KmsMeaning::kNotUnderstood, action,
+                    "the answer is not what the service documents");
 }
 
 }  // namespace
-
-std::string EncodeForm(const std::map<std::string, std::string>& form) {
-  std::string out;
-  for (const auto& [name, value] : form) {
-    if (!out.empty()) out += '&';
-    out += EncodeFormText(name) + "=" + EncodeFormText(value);
-  }
-  return out;
-}
 
 StsClient::StsClient(ServiceEndpoint endpoint, Surroundings surroundings)
     : endpoint_(std::move(endpoint)), surroundings_(std::move(surroundings)) {}
@@ -126,7 +100,7 @@ KmsResult<std::string> StsClient::Call(const std::string& action, Form form,
     if (!response.has_value()) return tl::unexpected(FailureOf(action, response.error()));
     if (response->status == 200) return std::move(response->body);
     const ServiceError error = ReadXmlError(*response);
-    return tl::unexpected(FailureOf(action, error, ClassifyStsError(error)));
+    return tl::unexpected(FailureOf(action, error, MeaningOfStsError(error)));
   });
 }
 

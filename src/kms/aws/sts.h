@@ -44,7 +44,4 @@ class StsClient {
   Surroundings surroundings_;
 };
 
-// application/x-www-form-urlencoded.
-std::string EncodeForm(const std::map<std::string, std::string>& form);
-
 }  // namespace freehold::aws

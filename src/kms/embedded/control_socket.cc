@@ -74,9 +74,7 @@ Status SetFault(EmbeddedKms& kms, const Params& params) {
   return {};
 }
 
-Status Obey(EmbeddedKms& kms, const json::object& message) {
-  const Params params(message);
-  const std::string command = params.StringOr("command", "").value_or("");
+Status ObeyOwn(EmbeddedKms& kms, const std::string& command, const Params& params) {
   if (command == "fault") return SetFault(kms, params);
   if (command == "clear") {
     kms.faults().Clear();
@@ -90,12 +88,30 @@ Status Obey(EmbeddedKms& kms, const json::object& message) {
   return Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no command", command));
 }
 
+Result<json::object> Obey(EmbeddedKms& kms, const json::object& message) {
+  const Params params(message);
+  const std::string name = params.StringOr("dialect", "").value_or("");
+  if (name.empty()) {
+    TRY(ObeyOwn(kms, params.StringOr("command", "").value_or(""), params));
+    return json::object();
+  }
+  Dialect* dialect = kms.Find(name);
+  if (dialect == nullptr) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is not spoken here", name));
+  }
+  return dialect->Obey(message);
+}
+
 json::object AnswerTo(EmbeddedKms& kms, ByteView message) {
   boost::system::error_code error;
   const json::value value = json::parse({AsText(message).data(), message.size()}, error);
-  Status obeyed = Error(ErrorCode::kInvalidArgument, "the command is not a JSON object");
+  Result<json::object> obeyed =
+      Error(ErrorCode::kInvalidArgument, "the command is not a JSON object");
   if (!error && value.is_object()) obeyed = Obey(kms, value.get_object());
-  if (obeyed.ok()) return {{"ok", true}};
+  if (obeyed.ok()) {
+    (*obeyed)["ok"] = true;
+    return *std::move(obeyed);
+  }
   return {{"ok", false},
           {"code", InfoOf(obeyed.error().code()).name},
           {"message", obeyed.error().message()}};

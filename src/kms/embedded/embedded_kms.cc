@@ -83,6 +83,10 @@ Result<std::unique_ptr<EmbeddedKms>> EmbeddedKms::Open(const std::string& direct
 
 HttpResponse EmbeddedKms::Handle(const HttpRequest& request) {
   if (auto done = DoWhatIsDue(); !done.ok()) LogError("kms", done.error().message());
+  for (const auto& dialect : dialects_) {
+    const std::string operation = dialect->OperationOf(request);
+    if (!operation.empty()) return HandleDialect(*dialect, operation, request);
+  }
   Call call;
   call.now = Now();
   call.request_id = NewUuid();
@@ -153,8 +157,35 @@ HttpResponse EmbeddedKms::HandleQuery(const HttpRequest& request, Call& call) {
                    call.request_id);
 }
 
+HttpResponse EmbeddedKms::HandleDialect(Dialect& dialect, const std::string& operation,
+                                        const HttpRequest& request) {
+  const Fault fault = faults_.For(operation);
+  faults_.Wait(fault.latency);
+  if (fault.unreachable) return NoAnswer();
+  DialectCall call;
+  call.now = Now();
+  call.request_id = NewUuid();
+  HttpResponse response;
+  if (fault.fail || fault.throttle) {
+    response = fault.fail ? dialect.Failed() : dialect.Throttled();
+    call.error_code = fmt::format("HTTP {}", response.status);
+  } else {
+    response = dialect.Handle(request, call);
+  }
+  events_.Append(call, dialect.source(), operation, request);
+  return response;
+}
+
+Dialect* EmbeddedKms::Find(std::string_view name) const {
+  for (const auto& dialect : dialects_) {
+    if (dialect->name() == name) return dialect.get();
+  }
+  return nullptr;
+}
+
 Status EmbeddedKms::DoWhatIsDue() {
   const WallTime now = Now();
+  for (const auto& dialect : dialects_) TRY(dialect->DoWhatIsDue(now));
   const auto current = store_->Read();
   bool due = false;
   for (const auto& [id, key] : current->keys) due |= IsDue(key, now);
@@ -197,7 +228,8 @@ Status EmbeddedKms::AddAccount(const std::string& account, const std::string& pr
   return WriteCredentials(*store_);
 }
 
-Status EmbeddedKms::WriteConfig(const std::string& url) {
+Status EmbeddedKms::WriteConfig(const std::string& url, const std::string& tls_url) {
+  for (const auto& dialect : dialects_) TRY(dialect->WriteFiles(directory(), tls_url));
   return embedded::WriteConfig(*store_, url);
 }
 

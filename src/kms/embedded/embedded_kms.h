@@ -1,4 +1,4 @@
-// EmbeddedKms: from an HTTP request to its answer: KMS, STS and IAM on one port.
+// EmbeddedKms: from an HTTP request to its answer: AWS's KMS, STS and IAM, and other dialects.
 //
 // Tells the protocols apart, applies faults, authenticates, runs the operation, writes the event,
 // renders. Knows no sockets: hand Handle() to an HttpServer. Threads: Handle() from any.
@@ -8,8 +8,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
+#include "kms/embedded/dialect.h"
 #include "kms/embedded/event_log.h"
 #include "kms/embedded/faults.h"
 #include "kms/embedded/key_store.h"
@@ -32,8 +34,13 @@ class EmbeddedKms {
   // One more account with credentials of its own; exists already: just its credentials.
   Status AddAccount(const std::string& account, const std::string& profile);
 
-  // DIR/config for AWS's tools, with the address that is served now.
-  Status WriteConfig(const std::string& url);
+  // One more protocol; before anything is served.
+  void Add(std::unique_ptr<Dialect> dialect) { dialects_.push_back(std::move(dialect)); }
+  Dialect* Find(std::string_view name) const;  // null: not spoken
+  const MasterKey& master() const { return store_->master(); }
+
+  // DIR/config for AWS's tools, and the other dialects' files, with the addresses served now.
+  Status WriteConfig(const std::string& url, const std::string& tls_url);
 
   Faults& faults() { return faults_; }
   const std::string& directory() const { return store_->directory(); }
@@ -44,11 +51,14 @@ class EmbeddedKms {
   WallTime Now() const { return clock_.Wall() + faults_.clock_skew(); }
   HttpResponse HandleKms(const HttpRequest& request, const std::string& target, Call& call);
   HttpResponse HandleQuery(const HttpRequest& request, Call& call);
+  HttpResponse HandleDialect(Dialect& dialect, const std::string& operation,
+                             const HttpRequest& request);
 
   std::unique_ptr<KeyStore> store_;
   const Clock& clock_;
   EventLog events_;
   Faults faults_;
+  std::vector<std::unique_ptr<Dialect>> dialects_;
 };
 
 }  // namespace freehold::embedded

@@ -97,6 +97,34 @@ void EventLog::Append(const Call& call, const EventOutcome& outcome) {
   event["resources"] = std::move(resources);
   event["eventType"] = "AwsApiCall";
   event["recipientAccountId"] = call.key_account.empty() ? call.caller.account : call.key_account;
+  Write(event);
+}
+
+void EventLog::Append(const DialectCall& call, std::string_view source, std::string_view operation,
+                      const HttpRequest& request) {
+  const std::string agent = FindHeader(request.headers, "user-agent").value_or("");
+  json::object event{{"eventVersion", "1.08"},
+                     {"userIdentity", {{"arn", call.caller}}},
+                     {"eventTime", FormatTime(call.now)},
+                     {"eventSource", source},
+                     {"eventName", operation},
+                     {"sourceIPAddress", request.peer},
+                     {"userAgent", agent.substr(0, 256)}};
+  if (!call.error_code.empty()) {
+    event["errorCode"] = call.error_code;
+    event["errorMessage"] = call.error_message;
+  }
+  event["requestParameters"] = call.parameters;
+  event["requestID"] = call.request_id;
+  event["eventID"] = NewUuid();
+  event["readOnly"] = call.read_only;
+  json::array resources;
+  if (!call.key.empty()) resources.push_back(json::object{{"ARN", call.key}});
+  event["resources"] = std::move(resources);
+  Write(event);
+}
+
+void EventLog::Write(const json::object& event) {
   const std::string line = AsJsonLine(event);
   const std::lock_guard lock(mutex_);
   if (auto written = WriteAll(file_.get(), AsBytes(line)); !written.ok()) {

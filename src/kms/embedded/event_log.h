@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "kms/embedded/aws_failure.h"
 #include "kms/embedded/call.h"
+#include "kms/embedded/dialect.h"
 
 namespace freehold::embedded {
 
@@ -32,8 +33,13 @@ class EventLog {
 
   Status Open(const std::string& directory);
   void Append(const Call& call, const EventOutcome& outcome);
+  // Of a dialect: the same fields, as far as they exist there.
+  void Append(const DialectCall& call, std::string_view source, std::string_view operation,
+              const HttpRequest& request);
 
  private:
+  void Write(const boost::json::object& event);
+
   std::mutex mutex_;
   UniqueFd file_;
 };

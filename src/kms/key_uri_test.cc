@@ -1,0 +1,87 @@
+#include "kms/key_uri.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace freehold {
+namespace {
+
+TEST(KeyUri, GivesEveryKindItsCanonicalForm) {
+  const std::pair<const char*, const char*> forms[] = {
+      {"arn:aws:kms:eu-west-1:111122223333:key/k-1",
+       "aws-kms://arn:aws:kms:eu-west-1:111122223333:key/k-1"},
+      {"projects/p-1/locations/global/keyRings/r_1/cryptoKeys/K",
+       "gcp-kms://projects/p-1/locations/global/keyRings/r_1/cryptoKeys/K"},
+      {"https://Acme.Vault.Azure.net/keys/k/0123456789ABCDEF0123456789abcdef",
+       "azure-kv://acme.vault.azure.net/keys/k/0123456789abcdef0123456789abcdef"},
+      {"azure-kv://h1.managedhsm.azure.net/keys/k", "azure-kv://h1.managedhsm.azure.net/keys/k"},
+      {"hcvault://Vault.example.com/transit/keys/k",
+       "hcvault://vault.example.com:8200/transit/keys/k"},
+      {"hcvault://[no]", ""},
+      {"hcvault://v:1/a/b/keys/k?namespace=admin/team",
+       "hcvault://v:1/a/b/keys/k?namespace=admin/team"},
+      {"pkcs11:id=%01%fF;object=my%20key;type=secret-key;token=T",
+       "pkcs11:token=T;object=my%20key;id=%01%FF"},
+  };
+  for (const auto& [text, canonical] : forms) {
+    const auto uri = KeyUri::Parse(text);
+    EXPECT_EQ(uri.ok() ? uri->text() : "", canonical) << text;
+    if (!uri.ok()) continue;
+    EXPECT_EQ(KeyUri::Parse(canonical)->text(), canonical);
+  }
+}
+
+TEST(KeyUri, KnowsTheType) {
+  EXPECT_EQ(KeyUri::Parse("arn:aws:kms:r:111122223333:key/k")->type(), KmsType::kAwsKms);
+  EXPECT_EQ(KeyUri::Parse("projects/p/locations/l/keyRings/r/cryptoKeys/k")->type(),
+            KmsType::kGcpCloudKms);
+  EXPECT_EQ(KeyUri::Parse("https://a.vault.azure.net/keys/k")->type(), KmsType::kAzureKeyVault);
+  EXPECT_EQ(KeyUri::Parse("hcvault://v/transit/keys/k")->type(), KmsType::kHashicorpVault);
+  EXPECT_EQ(KeyUri::Parse("pkcs11:token=t;object=o")->type(), KmsType::kPkcs11);
+  for (const KmsType type : {KmsType::kAwsKms, KmsType::kGcpCloudKms, KmsType::kAzureKeyVault,
+                             KmsType::kHashicorpVault, KmsType::kPkcs11}) {
+    EXPECT_EQ(*KmsTypeFromName(NameOf(type)), type);
+  }
+}
+
+TEST(KeyUri, RefusesWhatCouldLeadElsewhere) {
+  for (const char* text : {
+           "",
+           "arn:aws:kms:eu-west-1:111122223333:alias/k",
+           "arn:aws:kms:eu-west-1.evil.example/:111122223333:key/k",
+           "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1",
+           "projects/p/locations/l/keyRings/r/cryptoKeys/k:decrypt",
+           "projects/../locations/l/keyRings/r/cryptoKeys/k/x",
+           "https://vault.azure.net/keys/k",
+           "https://a.vault.azure.net.evil.example/keys/k",
+           "https://evil.example/.vault.azure.net/keys/k",
+           "https://a.b.vault.azure.net/keys/k",
+           "https://user@a.vault.azure.net/keys/k",
+           "https://a.vault.azure.net:444/keys/k",
+           "https://a.vault.azure.net/keys/k/1",
+           "https://a.vault.azure.net/secrets/k",
+           "hcvault://v@evil/transit/keys/k",
+           "hcvault://v/transit/../sys/keys/k",
+           "hcvault://v//keys/k",
+           "hcvault://v/transit/keys/k?namespace=a&x=b",
+           "hcvault://v/transit/keys/k#x",
+           "hcvault://v/transit/encrypt/k",
+           "pkcs11:object=o",
+           "pkcs11:token=t",
+           "pkcs11:token=t;object=o?module-path=/tmp/evil.so",
+           "pkcs11:token=t;object=o?pin-value=1234",
+           "pkcs11:token=t;token=u;object=o",
+           "pkcs11:token=t;object=o;type=private",
+           "pkcs11:token=t;object=%0a",
+           "pkcs11:token=t;object=%4",
+           "pkcs11:token=t;;object=o",
+       }) {
+    const auto uri = KeyUri::Parse(text);
+    ASSERT_FALSE(uri.ok()) << text;
+    EXPECT_EQ(uri.error().code(), ErrorCode::kInvalidArgument);
+    EXPECT_THAT(uri.error().message(), testing::StartsWith("key URI '"));
+  }
+}
+
+}  // namespace
+}  // namespace freehold
