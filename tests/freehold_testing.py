@@ -88,6 +88,14 @@ class EmbeddedKms:
     def port(self):
         return int(self.url.rsplit(":", 1)[1])
 
+    @property
+    def tls_url(self):
+        return (self.directory / "tls-endpoint").read_text().strip()
+
+    @property
+    def ca(self):
+        return self.directory / "ca.pem"
+
     def environment(self, profile="customer"):
         return dict(
             os.environ,
@@ -212,7 +220,8 @@ class Volume:
         return self.run(*words, **more)
 
     def create(self, *arguments):
-        result = self.volume("create", "--key", f"aws-kms://{self.key}", *arguments)
+        uri = f"aws-kms://{self.key}" if self.key.startswith("arn:") else self.key
+        result = self.volume("create", "--key", uri, *arguments)
         assert result.code == OK, result
         return self
 

@@ -18,6 +18,7 @@
 #include "kms/embedded/control_socket.h"
 #include "kms/embedded/embedded_kms.h"
 #include "kms/embedded/tls_identity.h"
+#include "kms/embedded/vault/vault_dialect.h"
 #include "net/http_server.h"
 
 namespace freehold::cli {
@@ -87,7 +88,11 @@ Result<std::unique_ptr<HttpServer>> ServeTls(const KmsServeOptions& options, Emb
   return StartHttpServer(http, [&kms](const HttpRequest& request) { return kms.Handle(request); });
 }
 
-Status AddDialects(EmbeddedKms&) { return {}; }
+Status AddDialects(EmbeddedKms& kms) {
+  kms.Add(
+      TRY(embedded::vault::NewVaultDialect(kms.directory(), kms.master(), SystemClock().Wall())));
+  return {};
+}
 
 Status Serve(const KmsServeOptions& options) {
   StopSignal stop;  // before any thread

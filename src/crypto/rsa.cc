@@ -100,6 +100,17 @@ Result<RsaKey> RsaKey::FromPem(const SecretBytes& pem) {
   return RsaKey(std::move(owner), true);
 }
 
+Result<RsaKey> RsaKey::FromPublicPem(std::string_view pem) {
+  const OpenSslPtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  EVP_PKEY* key = PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr);
+  auto owner = OwnKey(key);
+  if (key == nullptr || EVP_PKEY_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_bits(key) < kFewestBits) {
+    ERR_clear_error();
+    return Error(ErrorCode::kInvalidArgument, "the PEM holds no RSA public key");
+  }
+  return RsaKey(std::move(owner), false);
+}
+
 Result<RsaKey> RsaKey::FromPublicParts(ByteView modulus, ByteView exponent) {
   BIGNUM* n = BN_bin2bn(modulus.data(), static_cast<int>(modulus.size()), nullptr);
   BIGNUM* e = BN_bin2bn(exponent.data(), static_cast<int>(exponent.size()), nullptr);

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -23,6 +24,7 @@ class RsaKey {
  public:
   static Result<RsaKey> Generate(int bits);
   static Result<RsaKey> FromPem(const SecretBytes& pem);
+  static Result<RsaKey> FromPublicPem(std::string_view pem);  // SubjectPublicKeyInfo
   static Result<RsaKey> FromPublicParts(ByteView modulus, ByteView exponent);  // big-endian
 
   bool has_private_part() const { return has_private_part_; }

@@ -1,0 +1,262 @@
+"""HashiCorp Vault and OpenBao as a KMS: the provider, a volume, and every way to say no.
+
+The embedded KMS's Vault dialect is judged by node-vault; the provider runs against it over TLS.
+"""
+
+import base64
+import json
+import os
+import subprocess
+
+import pytest
+
+from freehold_testing import (
+    DATA, DENIED, OK, OURS, ROOT, UNREACHABLE, USAGE, EmbeddedKms, Volume)
+from vault_testing import Vault, VaultKms
+
+
+@pytest.fixture
+def kms(tmp_path):
+    served = VaultKms(tmp_path / "kms")
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def volume(kms, tmp_path):
+    made = Volume(kms, tmp_path)
+    yield made
+    made.clean_up()
+
+
+def check(volume, *arguments):
+    return volume.run("key", "check", volume.key, *arguments, "--json")
+
+
+def failed(volume):
+    """Exit code, meaning and detail of the first thing that a preflight found wrong."""
+    result = check(volume)
+    item = next(item for item in result.json["items"] if item["outcome"] == "failed")
+    return result.code, item["meaning"], item["detail"]
+
+
+def test_a_key_is_valid_and_a_volume_lives_under_it(kms, volume):
+    kms.vault.write("transit/keys/k/config", auto_rotate_period="24h")
+    report = check(volume).json
+    assert report["valid"] and {item["outcome"] for item in report["items"]} == {"ok"}, report
+    volume.create()
+    with volume.opened() as root:
+        (root / "f").write_bytes(b"under a key in Vault")
+    with volume.opened() as root:
+        assert (root / "f").read_bytes() == b"under a key in Vault"
+    kek = volume.status()["keks"][0]
+    assert kek["kms_type"] == "HASHICORP_VAULT" and kek["key"] == volume.key
+    assert base64.b64decode(kek["wrapped_kek"]).startswith(b"vault:v1:")
+
+
+def test_the_customer_can_unwrap_the_kek_with_plain_vault(kms, volume):
+    volume.create()
+    kek = volume.status()["keks"][0]
+    context = json.dumps(kek["context"], sort_keys=True, separators=(",", ":"))
+    answer = kms.vault.write("transit/decrypt/k",
+                             ciphertext=base64.b64decode(kek["wrapped_kek"]).decode(),
+                             associated_data=base64.b64encode(context.encode()).decode())
+    assert len(base64.b64decode(answer["data"]["plaintext"])) == 32
+
+
+DENIALS = {
+    "key missing": (lambda kms: kms.vault.write("transit/keys/k/config", deletion_allowed=True)
+                    or kms.vault.delete("transit/keys/k"), DENIED, "key_missing"),
+    "mount gone": (lambda kms: kms.vault.delete("sys/mounts/transit"), DENIED, "key_missing"),
+    "soft deleted": (lambda kms: kms.vault.delete("transit/keys/k/soft-delete"), DENIED,
+                     "key_pending_deletion"),
+    "no encrypt": (lambda kms: kms.set_policy("decrypt", "keys"), DENIED, "permission_missing"),
+    "no decrypt": (lambda kms: kms.set_policy("encrypt", "keys"), DENIED, "permission_missing"),
+    "role gone": (lambda kms: kms.vault.delete("auth/approle/role/freehold"), DENIED,
+                  "trust_withdrawn"),
+    "secret id gone": (lambda kms: kms.vault.write(
+        "auth/approle/role/freehold/secret-id/destroy", secret_id=kms.secret_id), DENIED,
+        "trust_withdrawn"),
+    "sealed": (lambda kms: kms.vault.write("sys/seal"), UNREACHABLE, "kms_sealed"),
+    "throttled": (lambda kms: kms.fault("--throttle"), UNREACHABLE, "throttled"),
+    "failing": (lambda kms: kms.fault("--fail"), UNREACHABLE, "outage"),
+    "no answer": (lambda kms: kms.fault("--unreachable"), UNREACHABLE, "not_connected"),
+}
+
+
+@pytest.mark.parametrize("name", DENIALS)
+def test_every_no_has_its_meaning(kms, volume, name):
+    change, code, meaning = DENIALS[name]
+    change(kms)
+    got_code, got_meaning, detail = failed(volume)
+    assert (got_code, got_meaning) == (code, meaning), detail
+    assert kms.secret_id not in detail
+
+
+def test_a_refusal_names_the_line_that_the_policy_lacks(kms, volume):
+    kms.set_policy("encrypt", "keys")
+    _, _, detail = failed(volume)
+    assert 'path "transit/decrypt/k" { capabilities = ["update"] }' in detail
+
+
+def test_a_withdrawn_role_seals_and_its_return_opens_again(kms, volume):
+    volume.create().mount()
+    (volume.mount_point / "f").write_bytes(b"x")
+    kms.set_policy("encrypt", "keys")
+    sealed = volume.wait_for_state("sealed")
+    assert sealed["reason"] == "denied"
+    kms.set_policy("encrypt", "decrypt", "keys")
+    volume.wait_for_state("open")
+    assert (volume.mount_point / "f").read_bytes() == b"x"
+
+
+def test_a_retired_version_is_a_denial_and_a_rewrap_beforehand_prevents_it(kms, volume):
+    volume.create()
+    kms.vault.write("transit/keys/k/rotate")
+    kms.vault.write("transit/keys/k/config", min_decryption_version=2)
+    result = volume.try_mount()
+    assert result.code == DENIED and "too old" in result.err
+    kms.vault.write("transit/keys/k/config", min_decryption_version=1)
+    volume.mount()
+    rotated = volume.volume("rotate-key", "--key", volume.key)
+    assert rotated.code == OK, rotated
+    assert volume.status()["keks"][0]["key_version"] == "2"
+    kms.vault.write("transit/keys/k/config", min_decryption_version=2)
+    volume.unmount()
+    volume.mount()
+
+
+def test_a_key_made_again_under_the_same_name_is_no_revocation_but_opens_nothing(kms, volume):
+    volume.create()
+    kms.vault.write("transit/keys/k/config", deletion_allowed=True)
+    kms.vault.delete("transit/keys/k")
+    kms.vault.write("transit/keys/k", type="aes256-gcm96")
+    result = volume.try_mount()
+    assert result.code == DATA, result
+
+
+def test_a_ciphertext_of_another_volume_does_not_open_this_one(kms, volume, tmp_path):
+    volume.create("--context", "freehold:cluster=c1")
+    kek = volume.status()["keks"][0]
+    status, answer = kms.vault.ask("POST", "transit/decrypt/k", {
+        "ciphertext": base64.b64decode(kek["wrapped_kek"]).decode(),
+        "associated_data": base64.b64encode(b'{"freehold:cluster":"c2"}').decode()})
+    assert status == 500 and "message authentication failed" in answer["errors"][0]
+
+
+def test_a_token_that_ended_is_our_trouble(kms, volume):
+    answer = kms.vault.write("auth/token/create", policies=["freehold"], ttl="1h")
+    token = answer["auth"]["client_token"]
+    kms.variables = {"VAULT_TOKEN": token}
+    assert check(volume).json["valid"]
+    kms.vault.write("auth/token/revoke", token=token)
+    code, meaning, detail = failed(volume)
+    assert (code, meaning) == (OURS, "our_credentials") and token not in detail
+
+
+def test_a_login_with_a_jwt_binds_audience_and_subject(kms, volume, tmp_path):
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def jwt(**claims):
+        def part(fields):
+            return base64.urlsafe_b64encode(json.dumps(fields).encode()).rstrip(b"=")
+        signed = part({"alg": "RS256", "typ": "JWT"}) + b"." + part(claims)
+        signature = key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+        return signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")
+
+    kms.vault.write("sys/auth/jwt", type="jwt")
+    kms.vault.write("auth/jwt/config", jwt_validation_pubkeys=[public])
+    kms.vault.write("auth/jwt/role/node", token_policies=["freehold"], bound_audiences=["vault"],
+                    bound_subject="node-1")
+    file = tmp_path / "jwt"
+    kms.variables = {"FREEHOLD_VAULT_JWT_FILE": str(file)}
+    file.write_bytes(jwt(aud="vault", sub="node-1", exp=2**33) + b"\n")
+    assert check(volume, "--principal", "node").json["valid"]
+    for claims, code in [(dict(aud="other", sub="node-1", exp=2**33), DENIED),
+                         (dict(aud="vault", sub="node-2", exp=2**33), DENIED),
+                         (dict(aud="vault", sub="node-1", exp=1), OURS)]:
+        file.write_bytes(jwt(**claims))
+        result = check(volume, "--principal", "node")
+        assert result.code == code, (claims, result)
+
+
+def test_no_token_goes_to_a_vault_that_is_not_configured(kms, volume):
+    elsewhere = f"hcvault://127.0.0.1:{kms.port}/transit/keys/k"
+    before = len(kms.events())
+    result = volume.run("key", "check", elsewhere, "--json")
+    assert result.code == OURS and "VAULT_ADDR" in result.out
+    assert len(kms.events()) == before
+
+
+BAD = {
+    "no address": ({"VAULT_ADDR": ""}, OURS, "VAULT_ADDR is not set"),
+    "plain http": ({"VAULT_ADDR": "http://vault.example.com:8200"}, OURS, "plain http"),
+    "no credentials": ({"VAULT_ROLE_ID": ""}, OURS, "none configured"),
+    "unknown method": ({"FREEHOLD_VAULT_AUTH": "magic"}, OURS, "magic"),
+    "no certificate": ({"VAULT_CACERT": ""}, UNREACHABLE, "certificate"),
+    "missing file": ({"FREEHOLD_VAULT_SECRET_ID_FILE": "/nonexistent"}, OURS, "/nonexistent"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_configuration_is_one_clear_sentence_and_nothing_is_made(volume, name):
+    variables, code, words = BAD[name]
+    volume.extra_environment = variables
+    result = volume.volume("create", "--key", volume.key)
+    assert result.code == code and words in result.err, result
+    assert not volume.keyring.exists()
+
+
+def test_a_principal_that_vault_cannot_know_is_refused(volume):
+    result = check(volume, "--principal", "arn:aws:iam::1:role/r")
+    assert result.code == USAGE and "role" in result.err
+
+
+def test_a_namespace_goes_along(kms, volume):
+    kms.vault.ask("POST", "sys/mounts/transit", {"type": "transit"}, name_space="team")
+    kms.vault.ask("POST", "transit/keys/k", {"type": "aes256-gcm96"}, name_space="team")
+    volume.key += "?namespace=team"
+    kms.variables = {"VAULT_TOKEN": kms.vault.token}
+    assert check(volume).json["valid"]
+    volume.create()
+    assert volume.status()["keks"][0]["key"].endswith("?namespace=team")
+
+
+def test_node_vault_finds_a_vault(tmp_path):
+    kms = EmbeddedKms(tmp_path / "kms")
+    try:
+        vault = Vault(kms)
+        done = subprocess.run(
+            ["node", ROOT / "tests/vault_client.js"], capture_output=True, text=True, timeout=60,
+            check=False,
+            env=dict(os.environ, VAULT_ADDR=vault.address, VAULT_TOKEN=vault.token,
+                     NODE_EXTRA_CA_CERTS=str(kms.ca),
+                     NODE_PATH=str(ROOT / "build/npm/node_modules")))
+        assert done.returncode == 0, done.stderr
+        got = json.loads(done.stdout)
+        assert got["ciphertext"].startswith("vault:v1:") and got["decrypted"] == "a secret"
+        assert got["datakeyBytes"] == 32 and got["latest"] == 2 and got["forbidden"] == 403
+        assert "message authentication failed" in got["refused"]
+    finally:
+        kms.stop()
+
+
+def test_what_vault_knows_outlives_a_restart(kms, volume):
+    volume.create()
+    kms.kill()
+    kms.start()
+    volume.key = kms.new_key()  # it may have another port
+    assert kms.vault.read("transit/keys/k")["latest_version"] == 1
+    assert check(volume).json["valid"]
+
+
+def test_the_secret_id_is_in_no_log(kms, volume):
+    volume.create().mount()
+    volume.unmount()
+    log = volume.log() + (kms.directory / "events.jsonl").read_text()
+    assert kms.secret_id not in log and kms.vault.token not in log
