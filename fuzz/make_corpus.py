@@ -121,8 +121,8 @@ def helper_protocol():
     wrapped = text("ciphertext") + text("version") + text("SYMMETRIC_DEFAULT")
     request = text("aws-kms://" + ARN) + text(ROLE) + text("external")
     context = struct.pack("<I", 1) + text("freehold:purpose") + text("kek")
-    facts = text("Enabled") + text("ab") + b"\x02" + text("daily") + text("identity")
-    failure = b"".join(map(text, ["denied", "AccessDeniedException", "no", "Decrypt", "r", "do"]))
+    facts = text("Enabled") + text("ab") + b"\x02" + text("daily") + b"\x01" + struct.pack("<I", 1) + text("advice") + text("identity")
+    failure = b"".join(map(text, ["denied", "key_disabled", "AccessDeniedException", "no", "Decrypt", "r", "do"]))
     return ([frame(bytes([1, operation]) + request + context + wrapped, b"k" * 32)
              for operation in (1, 2, 3, 4)]
             + [frame(b"\x02\x00" + wrapped + facts, b"k" * 32), frame(b"\x02\x01" + failure)])
@@ -136,8 +136,38 @@ def control_request():
     return text + ["".join(text), "[1]\n\n{}\n{\"command\":\n", "{" + " " * 5000 + "}\n{}\n"]
 
 
+def vault_answers():
+    key = {"type": "aes256-gcm96", "latest_version": 2, "auto_rotate_period": 3600, "keys": {"1": 1}}
+    login = {"auth": {"client_token": "hvs.x", "token_type": "batch"}}
+    answers = [(0, 200, {"data": {"ciphertext": "vault:v1:AAAA", "key_version": 1}}),
+               (2, 200, {"data": {"plaintext": "A" * 43 + "="}}), (4, 200, {"data": key}),
+               (6, 200, {"data": {"display_name": "approle"}}), (1, 200, login),
+               (2, 400, {"errors": ["encryption key not found"]}),
+               (2, 500, {"errors": ["1 error occurred:\n\t* cipher: message authentication failed\n\n"]}),
+               (3, 403, {"errors": ["permission denied"]}), (3, 503, {"errors": ["Vault is sealed"]})]
+    return [bytes([which]) + f"{status}\n\n{json.dumps(body)}".encode()
+            for which, status, body in answers]
+
+
+def vault_policy():
+    rules = ('# may unwrap\npath "transit/decrypt/k" { capabilities = ["update"]\n'
+             '  allowed_parameters = { "ciphertext" = [], "associated_data" = ["e30="] } }\n'
+             'path "transit/+/k*" { capabilities = ["read", "deny"] }')
+    state = {"sealed": False, "unseal_digest": "ab", "mounts": {"transit": "transit"},
+             "keys": {"transit/k": {"versions": [{"sealed": "AAEC", "created": 1}],
+                                    "min_decryption_version": 1}},
+             "policies": {"p": rules}, "tokens": {"ab": {"policies": ["p"], "ttl": 5, "expires": 9}},
+             "roles": {"auth/approle/r": {"policies": [], "secret_ids": {"cd": {"uses_left": 1}}}},
+             "jwt_keys": {"auth/jwt": ["PEM"]}}
+    return [b"\0" + rules.encode(), b"\1" + json.dumps(state).encode()]
+
+
 def key_uri():
     return [ARN, "aws-kms://" + ARN, MRK, "arn:aws:kms:eu-west-1:111122223333:alias/a", "AAECAw==",
+            "gcp-kms://projects/p/locations/global/keyRings/r/cryptoKeys/k",
+            "https://acme.vault.azure.net/keys/k/0123456789abcdef0123456789abcdef",
+            "hcvault://vault.example.com:8200/team/transit/keys/k?namespace=admin",
+            "pkcs11:token=a%20b;serial=1;object=k;id=%01%FE", "azure-kv://h.managedhsm.azure.net/keys/k",
             "deadbeef", "caf\u00e9 \u20ac \U0001f511", "a\x1b[31m"]
 
 
@@ -228,7 +258,7 @@ def kms_request():
 def main():
     for make in (file_header, encrypted_file, keyring, reencrypt_journal, profile, aws_answers, aws_config,
                  helper_protocol, control_request, key_uri, sigv4, kms_policy, kms_store,
-                 kms_request):
+                 kms_request, vault_answers, vault_policy):
         folder = ROOT / "fuzz/corpus" / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("seed-*"):

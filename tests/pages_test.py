@@ -4,9 +4,10 @@ FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/pages_test.py 
 """
 
 import re
+import subprocess
 
 import pytest
-from freehold_testing import ROOT
+from freehold_testing import BINARY, ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/README.md")])
 
@@ -29,6 +30,12 @@ def test_headers_point_to_pages_that_exist():
     for header in ROOT.glob("src/**/*.h"):
         for named in re.findall(r"docs/[\w./-]+\.md", header.read_text()):
             assert (ROOT / named).exists(), f"{header.name}: {named}"
+
+
+def test_the_page_of_answers_is_what_the_code_has():
+    made = subprocess.run([BINARY, "internal", "kms-answers"], capture_output=True, text=True,
+                          timeout=60, check=True).stdout
+    assert (ROOT / "docs/providers/answers.md").read_text() == made
 
 
 def names_in(value):

@@ -23,11 +23,12 @@ ALLOWED = {
     "net": {"base"},
     "kms/service": {"base", "crypto", "kms", "net"},
     "kms/aws": {"base", "crypto", "kms", "kms/service", "net"},
+    "kms/pkcs11": {"base", "crypto", "kms", "kms/service"},
     "kms/vault": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/embedded": {"base", "crypto", "kms", "kms/service", "net"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "cli": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
-            "kms/vault", "kms/embedded", "node", "net"},
+            "kms/vault", "kms/pkcs11", "kms/embedded", "node", "net"},
 }
 # third-party headers -> the only places that may include them
 OWNERS = {
@@ -37,6 +38,7 @@ OWNERS = {
     r"fuse_lowlevel\.h|linux/fuse\.h": {"adapters/fuse"},
     r"toml\+\+/.*|toml\.hpp": {"node", "kms/aws"},
     r"CLI/.*": {"cli"},
+    r"p11-kit/.*": {"kms/pkcs11"},
     r"tinyxml2\.h": {"kms/aws"},
 }
 

@@ -2,6 +2,8 @@
 
 #include "kms/aws/aws_key_provider.h"
 #include "kms/aws/classify.h"
+#include "kms/pkcs11/classify.h"
+#include "kms/pkcs11/pkcs11_key_provider.h"
 #include "kms/vault/classify.h"
 #include "kms/vault/vault_key_provider.h"
 
@@ -38,15 +40,16 @@ std::unique_ptr<KeyProvider> KeyProviders::NewProvider(const KeyAccess& access) 
       return std::make_unique<vault::VaultKeyProvider>(access);
     case KmsType::kGcpCloudKms:
     case KmsType::kAzureKeyVault:
-    case KmsType::kPkcs11:
       break;
+    case KmsType::kPkcs11:
+      return std::make_unique<pkcs11::Pkcs11KeyProvider>(access);
   }
   return std::make_unique<NoProvider>(access.uri.type());
 }
 
 std::vector<AnswerRow> AllAnswers() {
   std::vector<AnswerRow> all;
-  for (const auto& rows : {aws::Answers(), vault::Answers()}) {
+  for (const auto& rows : {aws::Answers(), vault::Answers(), pkcs11::Answers()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;

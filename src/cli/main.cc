@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "cli/answers_command.h"
 #include "cli/key_commands.h"
 #include "cli/kms_commands.h"
 #include "cli/kms_helper_command.h"
@@ -298,6 +299,7 @@ void AddInternalCommands(CLI::App& app, int& exit_code) {
     HardenProcess();
     exit_code = RunKmsHelper();
   });
+  group->add_subcommand("kms-answers")->callback([&exit_code] { exit_code = RunKmsAnswers(); });
   AddGuardianCommand(*group, exit_code);
 }
 
