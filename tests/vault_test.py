@@ -6,6 +6,7 @@ The embedded KMS's Vault dialect is judged by node-vault; the provider runs agai
 import base64
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -215,6 +216,22 @@ def test_a_bad_configuration_is_one_clear_sentence_and_nothing_is_made(volume, n
 def test_a_principal_that_vault_cannot_know_is_refused(volume):
     result = check(volume, "--principal", "arn:aws:iam::1:role/r")
     assert result.code == USAGE and "role" in result.err
+
+
+def test_the_pages_policy_is_all_that_is_needed(kms, volume):
+    page = (ROOT / "docs/providers/vault.md").read_text()
+    policy = re.search(r"^```hcl policy\n(.*?)\n```$", page, re.M | re.S).group(1)
+    kms.vault.write("transit/keys/orders", type="aes256-gcm96", auto_rotate_period="720h")
+    kms.vault.write("sys/policies/acl/freehold", policy=policy)
+    volume.key = volume.key.replace("keys/k", "keys/orders")
+    report = check(volume).json
+    assert {item["outcome"] for item in report["items"]} == {"ok"}, report
+    for line in re.findall(r"^path .*$", policy, re.M):
+        kms.vault.write("sys/policies/acl/freehold", policy=policy.replace(line, ""))
+        operation = re.search(r"transit/(\w+)/", line).group(1)
+        report = check(volume)
+        failures = [item for item in report.json["items"] if item["outcome"] == "failed"]
+        assert len(failures) == 1 and f"transit/{operation}/orders" in failures[0]["detail"], report
 
 
 def test_a_namespace_goes_along(kms, volume):
