@@ -1,7 +1,6 @@
 """Drives `freehold internal kms-helper` and `freehold key check` against a small AWS lookalike.
 
-The frames are written here a second time, from the comment in src/kms/helper_protocol.h, and the
-signatures are made a second time by botocore, so that no mistake can agree with itself.
+The signatures are made a second time by botocore, so that no mistake can agree with itself.
 
 FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/kms_helper_test.py
 """
@@ -9,8 +8,6 @@ FREEHOLD_BIN=build/test/freehold /usr/bin/python3 -m pytest tests/kms_helper_tes
 import base64
 import http.server
 import json
-import socket
-import struct
 import subprocess
 import threading
 
@@ -20,10 +17,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from freehold_testing import BINARY
 
+import kms_helper_testing
+from kms_helper_testing import DESCRIBE, IDENTIFY, UNWRAP, WRAP, Answer
+
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/k1"
 SECRET = "secret/of+the=test"
 KEY = bytes(range(32))
-WRAP, UNWRAP, DESCRIBE, IDENTIFY = 1, 2, 3, 4
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -87,52 +86,13 @@ def environment(url):
     }
 
 
-def text(value):
-    value = value if isinstance(value, bytes) else value.encode()
-    return struct.pack("<I", len(value)) + value
-
-
 def request_frame(operation, context, ciphertext=b"", plaintext=b""):
-    body = bytes([1, operation]) + text("aws-kms://" + ARN) + text("") + text("")
-    body += struct.pack("<I", len(context))
-    body += b"".join(text(k) + text(v) for k, v in sorted(context.items()))
-    body += text(ciphertext) + text("") + text("")
-    return b"FHK1" + struct.pack("<II", len(body), len(plaintext)) + body + plaintext
-
-
-class Answer:
-    def __init__(self, wire):
-        assert wire[:4] == b"FHK1"
-        body_size, secret_size = struct.unpack("<II", wire[4:12])
-        assert len(wire) == 12 + body_size + secret_size
-        self.body, self.secret = wire[12 : 12 + body_size], wire[12 + body_size :]
-        assert self.body[0] == 2
-        self.failed, self.rest = self.body[1] == 1, self.body[2:]
-
-    def next(self):
-        (size,) = struct.unpack("<I", self.rest[:4])
-        value, self.rest = self.rest[4 : 4 + size], self.rest[4 + size :]
-        return value
+    return kms_helper_testing.request_frame(
+        operation, "aws-kms://" + ARN, context, ciphertext, plaintext)
 
 
 def ask(url, frame):
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        helper = subprocess.Popen(
-            [BINARY, "internal", "kms-helper"],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=subprocess.PIPE,
-            env=environment(url),
-        )
-        theirs.close()
-        ours.settimeout(60)
-        ours.sendall(frame)
-        wire = b""
-        while part := ours.recv(65536):
-            wire += part
-        _, words = helper.communicate(timeout=60)
-        return helper.returncode, wire, words.decode()
+    return kms_helper_testing.ask(environment(url), frame)
 
 
 def test_the_helper_wraps_and_unwraps(kms):

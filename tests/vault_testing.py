@@ -80,5 +80,5 @@ class VaultKms(EmbeddedKms):
         return f"hcvault://{self.tls_url.removeprefix('https://')}/transit/keys/k"
 
     def environment(self, profile="customer"):
-        return dict(super().environment(profile), VAULT_ADDR=self.tls_url, VAULT_CACERT=str(self.ca),
-                    **self.variables)
+        reached = {"VAULT_ADDR": self.tls_url, "VAULT_CACERT": str(self.ca)}
+        return super().environment(profile) | reached | self.variables

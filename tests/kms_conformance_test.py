@@ -1,0 +1,338 @@
+"""One meaning for every answer: each kind of KMS is driven through the same troubles, and must say
+the same of each. What a KMS cannot do at all stands as a sentence in place of the trouble.
+
+What custody makes of a class is shown by kms_trouble_test.py and by each provider's own tests.
+"""
+
+import dataclasses
+
+import pytest
+
+from kms_helper_testing import DESCRIBE, UNWRAP, WRAP, Answer, ask, request_frame
+from kms_testing import Kms
+from pkcs11_test import Hsm, change_pin
+from policy_testing import ROLE, role_policy, role_trust
+from vault_testing import VaultKms
+
+KEY = bytes(range(32))
+NO_NETWORK = "a token is asked through its module: any such trouble is CKR_DEVICE_ERROR"
+CONTEXT = {"freehold:purpose": "kek", "freehold:cluster": "c1"}
+
+# Trouble -> class, and the meanings that are right for it.
+EXPECTED = {
+    "disabled": ("denied", {"key_disabled"}),
+    "scheduled for deletion": ("denied", {"key_pending_deletion"}),
+    "deleted": ("denied", {"key_missing", "key_version_retired"}),
+    "recreated under its name": ("data", {"wrong_ciphertext"}),
+    "permission removed": ("denied", {"permission_missing"}),
+    "trust removed": ("denied", {"trust_withdrawn"}),
+    "our credentials ended": ("ours", {"our_credentials"}),
+    "clock skew": ("ours", {"our_clock", "our_credentials"}),
+    "throttled": ("unreachable", {"throttled"}),
+    "failing": ("unreachable", {"outage"}),
+    "slow": ("unreachable", {"timed_out"}),
+    "connection reset": ("unreachable", {"not_connected"}),
+    "certificate not trusted": ("unreachable", {"tls_failed"}),
+    "name not resolved": ("unreachable", {"name_not_resolved"}),
+    "sealed": ("unreachable", {"kms_sealed"}),
+    "version retired": ("denied", {"key_version_retired"}),
+    "firewall": ("denied", {"network_refused"}),
+    "wrong key": ("data", {"wrong_ciphertext", "wrong_key"}),
+    "wrong context": ("data", {"wrong_ciphertext"}),
+    "corrupt blob": ("data", {"wrong_ciphertext"}),
+    "garbage": ("data", {"wrong_ciphertext"}),
+}
+
+
+@dataclasses.dataclass
+class Failure:
+    kms_class: str
+    meaning: str
+    code: str
+    message: str
+    operation: str
+    request_id: str
+    remedy: str
+
+
+class Subject:
+    """A KMS with a key, and us as its user. `absent`: what troubles it cannot have, and why."""
+
+    absent = {}
+    principal = external_id = ""
+
+    def wrap(self, uri=None):
+        return self.ask(WRAP, uri=uri, plaintext=KEY)
+
+    def unwrap(self, wrapped, uri=None, context=None):
+        blob, version, algorithm = wrapped
+        return self.ask(UNWRAP, uri=uri, context=context, ciphertext=blob, key_version=version,
+                        algorithm=algorithm)
+
+    def ask(self, operation, uri=None, context=None, **more):
+        """A key's 32 bytes, a wrapped key as (blob, version, algorithm), or a Failure."""
+        frame = request_frame(operation, uri or self.uri, context or CONTEXT,
+                              principal=self.principal, external_id=self.external_id, **more)
+        code, wire, _ = ask(self.environment(), frame)
+        assert code == 0
+        answer = Answer(wire)
+        if answer.failed:
+            return Failure(*(answer.next().decode() for _ in range(7)))
+        if operation == UNWRAP:
+            return answer.secret
+        return answer.next(), answer.next().decode(), answer.next().decode()
+
+    def served(self, *options):
+        self.kms.fault(*options)
+
+    def troubles(self):
+        return {
+            "throttled": lambda: self.served("--throttle"),
+            "failing": lambda: self.served("--fail"),
+            "slow": lambda: self.served("--latency", "30000"),
+            "connection reset": lambda: self.served("--unreachable"),
+        }
+
+    def stop(self):
+        self.kms.fault("--clear")
+        self.kms.stop()
+
+
+class AwsSubject(Subject):
+    principal, external_id = ROLE, "org-1"
+    absent = {
+        "recreated under its name": "a key's ARN is never used twice",
+        "sealed": "AWS KMS has no such state",
+        "version retired": "AWS keeps every version of a key for ever",
+        "firewall": "a VPC endpoint's policy answers like a missing permission",
+    }
+    use = ("kms:Encrypt", "kms:Decrypt", "kms:DescribeKey")
+
+    def __init__(self, directory):
+        self.kms = Kms(directory)
+        self.variables = {}
+        self.api = self.kms.client("kms")
+        self.iam = self.kms.client("iam")
+        self.iam.create_role(RoleName="freehold", AssumeRolePolicyDocument=role_trust("org-1"))
+        self.key, self.uri = self.new_key()
+        _, self.other_uri = self.new_key()
+
+    def new_key(self):
+        arn = self.api.create_key(Policy=role_policy(*self.use))["KeyMetadata"]["Arn"]
+        return arn, f"aws-kms://{arn}"
+
+    def environment(self):
+        return dict(self.kms.environment("operator"), **self.variables)
+
+    def delete(self):
+        self.api.schedule_key_deletion(KeyId=self.key, PendingWindowInDays=7)
+        self.served("--clock-skew", str(8 * 86400))
+        self.unwrap((b"x", "", ""))  # what is due is done at a request
+        self.served("--clear")
+
+    def remove_permission(self):
+        self.api.put_key_policy(KeyId=self.key, PolicyName="default",
+                                Policy=role_policy("kms:Encrypt", "kms:DescribeKey"))
+
+    def end_credentials(self):
+        self.variables = {"AWS_SESSION_TOKEN": "gone", "AWS_ACCESS_KEY_ID": "ASIAGONE",
+                          "AWS_SECRET_ACCESS_KEY": "x"}
+
+    def troubles(self):
+        return super().troubles() | {
+            "disabled": lambda: self.api.disable_key(KeyId=self.key),
+            "enabled again": lambda: self.api.enable_key(KeyId=self.key),
+            "scheduled for deletion": lambda: self.api.schedule_key_deletion(
+                KeyId=self.key, PendingWindowInDays=7),
+            "deleted": self.delete,
+            "permission removed": self.remove_permission,
+            "trust removed": lambda: self.iam.delete_role(RoleName="freehold"),
+            "our credentials ended": self.end_credentials,
+            "clock skew": lambda: self.served("--clock-skew", "3600"),
+            "certificate not trusted": lambda: self.variables.update(
+                AWS_ENDPOINT_URL=self.kms.tls_url),
+            "name not resolved": lambda: self.variables.update(
+                AWS_ENDPOINT_URL="https://kms.invalid"),
+            "new version": lambda: self.kms.raw("RotateKeyOnDemand", {"KeyId": self.key}),
+        }
+
+
+class VaultSubject(Subject):
+    absent = {
+        "disabled": "transit keys cannot be disabled: policy, soft-delete or versions say no",
+        "clock skew": "nothing in a request to Vault depends on our clock",
+        "firewall": "a refusal by address looks like a missing permission",
+    }
+
+    def __init__(self, directory):
+        self.kms = VaultKms(directory)
+        self.api = self.kms.vault
+        self.uri = self.kms.new_key()
+        self.api.write("transit/keys/k2", type="aes256-gcm96")
+        self.other_uri = self.uri.replace("keys/k", "keys/k2")
+        self.kms.vault.write("sys/policies/acl/freehold",
+                             policy='path "transit/*" { capabilities = ["update", "read"] }')
+
+    def environment(self):
+        return self.kms.environment()
+
+    def delete(self):
+        self.api.write("transit/keys/k/config", deletion_allowed=True)
+        self.api.delete("transit/keys/k")
+
+    def recreate(self):
+        self.delete()
+        self.api.write("transit/keys/k", type="aes256-gcm96")
+
+    def end_token(self):
+        token = self.api.write("auth/token/create", policies=["freehold"])["auth"]["client_token"]
+        self.kms.variables = {"VAULT_TOKEN": token}
+        self.api.write("auth/token/revoke", token=token)
+
+    def rename(self):
+        self.kms.variables["VAULT_ADDR"] = "https://vault.invalid:8200"
+        self.uri = "hcvault://vault.invalid:8200/transit/keys/k"
+
+    def retire(self):
+        self.api.write("transit/keys/k/rotate")
+        self.api.write("transit/keys/k/config", min_decryption_version=2)
+
+    def troubles(self):
+        return super().troubles() | {
+            "scheduled for deletion": lambda: self.api.delete("transit/keys/k/soft-delete"),
+            "deleted": self.delete,
+            "recreated under its name": self.recreate,
+            "permission removed": lambda: self.kms.set_policy("encrypt", "keys"),
+            "trust removed": lambda: self.api.delete("auth/approle/role/freehold"),
+            "our credentials ended": self.end_token,
+            "certificate not trusted": lambda: self.kms.variables.update(VAULT_CACERT=""),
+            "sealed": lambda: self.api.write("sys/seal"),
+            "version retired": self.retire,
+            "name not resolved": self.rename,
+            "new version": lambda: self.api.write("transit/keys/k/rotate"),
+        }
+
+
+class Pkcs11Subject(Subject):
+    absent = {
+        "scheduled for deletion": "tokens delete at once",
+        "permission removed": "a token knows one user, who may use every key",
+        "our credentials ended": "a PIN does not end",
+        "clock skew": "nothing that a token is asked depends on our clock",
+        "throttled": NO_NETWORK,
+        "failing": NO_NETWORK,
+        "slow": NO_NETWORK,
+        "connection reset": NO_NETWORK,
+        "certificate not trusted": NO_NETWORK,
+        "sealed": NO_NETWORK,
+        "version retired": "keys of a token have no versions",
+        "firewall": NO_NETWORK,
+        "name not resolved": NO_NETWORK,
+        "new version": "keys of a token have no versions",
+    }
+
+    def __init__(self, directory):
+        self.hsm = Hsm(directory)
+        self.uri = self.hsm.new_key()
+        self.hsm.make_key("other")
+        self.other_uri = self.uri.replace("object=k", "object=other")
+        self.variables = {}
+
+    def environment(self):
+        return dict(self.hsm.environment(), **self.variables)
+
+    def stop(self):
+        pass
+
+    def recreate(self):
+        self.hsm.delete_key()
+        self.hsm.make_key()
+
+    def troubles(self):
+        return {
+            "disabled": lambda: self.hsm.set("CKA_DECRYPT", False),
+            "enabled again": lambda: self.hsm.set("CKA_DECRYPT", True),
+            "deleted": self.hsm.delete_key,
+            "recreated under its name": self.recreate,
+            "trust removed": lambda: change_pin(self.hsm),
+        }
+
+
+SUBJECTS = {"AWS": AwsSubject, "Vault": VaultSubject, "PKCS#11": Pkcs11Subject}
+
+
+WRONG_QUESTIONS = ("wrong key", "wrong context", "corrupt blob", "garbage")
+
+
+def with_subjects(*troubles):
+    """Every KMS with every one of these that it can have."""
+    pairs = [(name, trouble) for name, subject in SUBJECTS.items() for trouble in troubles
+             if trouble not in subject.absent]
+    return pytest.mark.parametrize("subject, trouble", pairs, indirect=["subject"])
+
+
+@pytest.fixture
+def subject(request, tmp_path):
+    made = SUBJECTS[request.param](tmp_path / "kms")
+    yield made
+    made.stop()
+
+
+# What is wrong with the question and not with the KMS.
+def wrong_question(subject, trouble, wrapped):
+    blob, *rest = wrapped
+    if trouble == "wrong key":
+        return subject.unwrap(wrapped, uri=subject.other_uri)
+    if trouble == "wrong context":
+        return subject.unwrap(wrapped, context=dict(CONTEXT, **{"freehold:cluster": "c2"}))
+    if trouble == "corrupt blob":
+        return subject.unwrap((blob[:-3] + bytes([blob[-3] ^ 4]) + blob[-2:], *rest))
+    return subject.unwrap((b"garbage", *rest))
+
+
+@with_subjects(*EXPECTED)
+def test_every_trouble_means_the_same_everywhere(subject, trouble):
+    wrapped = subject.wrap()
+    assert subject.unwrap(wrapped) == KEY
+    if trouble in WRONG_QUESTIONS:
+        failure = wrong_question(subject, trouble, wrapped)
+    else:
+        subject.troubles()[trouble]()
+        failure = subject.unwrap(wrapped)
+    kms_class, meanings = EXPECTED[trouble]
+    assert isinstance(failure, Failure), failure
+    assert failure.kms_class == kms_class and failure.meaning in meanings, failure
+    assert failure.operation and (failure.code or failure.message), failure
+    assert KEY.hex() not in str(failure)
+
+
+@with_subjects("disabled")
+def test_an_enabled_key_unwraps_again(subject, trouble):
+    wrapped = subject.wrap()
+    subject.troubles()[trouble]()
+    assert isinstance(subject.unwrap(wrapped), Failure)
+    subject.troubles()["enabled again"]()
+    assert subject.unwrap(wrapped) == KEY
+
+
+@with_subjects("new version")
+def test_a_new_version_wraps_and_the_old_one_still_unwraps(subject, trouble):
+    wrapped = subject.wrap()
+    subject.troubles()[trouble]()
+    again = subject.wrap()
+    assert wrapped[1] and again[1] and wrapped[1] != again[1]
+    assert subject.unwrap(wrapped) == subject.unwrap(again) == KEY
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, indirect=True)
+def test_every_kms_has_every_trouble_or_says_why_not(subject):
+    wanted = set(EXPECTED) - set(WRONG_QUESTIONS) | {"new version"}
+    assert set(subject.troubles()) - {"enabled again"} == wanted - set(subject.absent)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, indirect=True)
+def test_a_description_needs_no_plaintext(subject):
+    frame = request_frame(DESCRIBE, subject.uri, {}, principal=subject.principal,
+                          external_id=subject.external_id)
+    code, wire, words = ask(subject.environment(), frame)
+    assert code == 0 and words == "" and Answer(wire).secret == b""
