@@ -7,6 +7,7 @@
 #include "kms/embedded/authenticate.h"
 #include "kms/embedded/ids.h"
 #include "kms/embedded/kms_api.h"
+#include "kms/embedded/kms_operation.h"
 #include "kms/embedded/query_protocol.h"
 #include "net/http_server.h"
 
@@ -59,7 +60,7 @@ bool IsReadOnlyQuery(std::string_view operation) {
 }
 
 bool IsDue(const Key& key, WallTime now) {
-  return (key.deletion && *key.deletion <= now) ||
+  return (key.deletion && *key.deletion <= now) || (key.valid_to && *key.valid_to <= now) ||
          (key.rotates && key.state == KeyState::kEnabled && key.next_rotation <= now);
 }
 
@@ -200,7 +201,12 @@ Status EmbeddedKms::DoWhatIsDue() {
         it = state.keys.erase(it);
         continue;
       }
-      if (IsDue(key, now)) {
+      if (key.valid_to && *key.valid_to <= now) {
+        LogInfo("kms", fmt::format("{}: its imported material has expired", key.Arn()));
+        const KeyState before = key.state;
+        ForgetImported(key);
+        if (before == KeyState::kPendingDeletion) key.state = before;
+      } else if (IsDue(key, now)) {
         auto material = NewMaterial(*store_, "AUTOMATIC", now);
         if (!material.ok()) return InternalFailure();
         key.materials.push_back(*std::move(material));

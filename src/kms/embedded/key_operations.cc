@@ -15,6 +15,8 @@ std::string_view NameOf(KeyState state) {
       return "Disabled";
     case KeyState::kPendingDeletion:
       return "PendingDeletion";
+    case KeyState::kPendingImport:
+      return "PendingImport";
   }
   return "Unavailable";
 }
@@ -28,13 +30,18 @@ json::object Metadata(const Key& key) {
                            {"Description", key.description},
                            {"KeyUsage", "ENCRYPT_DECRYPT"},
                            {"KeyState", NameOf(key.state)},
-                           {"Origin", "AWS_KMS"},
+                           {"Origin", key.origin},
                            {"KeyManager", "CUSTOMER"},
                            {"CustomerMasterKeySpec", "SYMMETRIC_DEFAULT"},
                            {"KeySpec", "SYMMETRIC_DEFAULT"},
                            {"EncryptionAlgorithms", {"SYMMETRIC_DEFAULT"}},
-                           {"MultiRegion", false},
-                           {"CurrentKeyMaterialId", key.materials.back().id}};
+                           {"MultiRegion", false}};
+  if (!key.materials.empty()) metadata["CurrentKeyMaterialId"] = key.materials.back().id;
+  if (key.origin == "EXTERNAL" && !key.materials.empty()) {
+    metadata["ExpirationModel"] =
+        key.valid_to ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE";
+    if (key.valid_to) metadata["ValidTo"] = EpochSeconds(*key.valid_to);
+  }
   if (key.deletion) metadata["DeletionDate"] = EpochSeconds(*key.deletion);
   return metadata;
 }
@@ -71,6 +78,7 @@ AwsResult<std::string> ReadDescription(const Params& params) {
 KmsAnswer SetEnabled(KmsOperation& op, std::string_view action, KeyState state) {
   return ChangeKey(op, action, [&](State&, Key& key) -> KmsAnswer {
     AWS_TRY(RequireNotPending(key));
+    if (key.materials.empty()) return RequireEnabled(key).error();
     key.state = state;
     return json::object{};
   });
@@ -79,7 +87,8 @@ KmsAnswer SetEnabled(KmsOperation& op, std::string_view action, KeyState state) 
 }  // namespace
 
 KmsAnswer CreateKey(KmsOperation& op) {
-  AWS_TRY(RequireOffered(op.params, "Origin", "AWS_KMS"));
+  const std::string origin = AWS_TRY(op.params.StringOr("Origin", "AWS_KMS"));
+  if (origin != "EXTERNAL") AWS_TRY(RequireOffered(op.params, "Origin", "AWS_KMS"));
   AWS_TRY(RequireOffered(op.params, "KeySpec", "SYMMETRIC_DEFAULT"));
   AWS_TRY(RequireOffered(op.params, "CustomerMasterKeySpec", "SYMMETRIC_DEFAULT"));
   AWS_TRY(RequireOffered(op.params, "KeyUsage", "ENCRYPT_DECRYPT"));
@@ -99,9 +108,14 @@ KmsAnswer CreateKey(KmsOperation& op) {
   key.policy = AWS_TRY(op.params.StringOr("Policy", DefaultPolicy(key.account)));
   const bool bypass = AWS_TRY(op.params.BoolOr("BypassPolicyLockoutSafetyCheck", false));
   AWS_TRY(AuthorizeIdentity(*op.state, op.call, "kms:CreateKey", "*"));
-  auto material = NewMaterial(op.store, "", op.call.now);
-  if (!material.ok()) return InternalFailure();
-  key.materials.push_back(*std::move(material));
+  key.origin = origin;
+  if (origin == "EXTERNAL") {
+    key.state = KeyState::kPendingImport;
+  } else {
+    auto material = NewMaterial(op.store, "", op.call.now);
+    if (!material.ok()) return InternalFailure();
+    key.materials.push_back(*std::move(material));
+  }
   const bool given = op.params.Has("Policy");
   AWS_TRY(op.store.Update([&](State& state) -> AwsStatus {
     if (given) AWS_TRY(CheckKeyPolicy(state, op.call, key, key.policy, bypass));
@@ -152,7 +166,8 @@ KmsAnswer CancelKeyDeletion(KmsOperation& op) {
       return AwsFailure{"KMSInvalidStateException",
                         fmt::format("{} is not pending deletion.", key.Arn())};
     }
-    key.state = KeyState::kDisabled;  // whoever wants it back enables it knowingly
+    // Whoever wants it back enables it knowingly, or imports its material again.
+    key.state = key.materials.empty() ? KeyState::kPendingImport : KeyState::kDisabled;
     key.deletion.reset();
     return json::object{{"KeyId", key.Arn()}};
   });

@@ -81,6 +81,9 @@ AwsStatus RequireNotPending(const Key& key) {
 
 AwsStatus RequireEnabled(const Key& key) {
   AWS_TRY(RequireNotPending(key));
+  if (key.state == KeyState::kPendingImport || key.materials.empty()) {
+    return AwsFailure{"KMSInvalidStateException", fmt::format("{} is pending import.", key.Arn())};
+  }
   if (key.state == KeyState::kEnabled) return {};
   return AwsFailure{"DisabledException", fmt::format("{} is disabled.", key.Arn())};
 }

@@ -86,6 +86,11 @@ KmsAnswer DisableKeyRotation(KmsOperation& op);
 KmsAnswer GetKeyRotationStatus(KmsOperation& op);
 KmsAnswer ListKeyRotations(KmsOperation& op);
 KmsAnswer RotateKeyOnDemand(KmsOperation& op);
+// import_operations.cc
+KmsAnswer GetParametersForImport(KmsOperation& op);
+KmsAnswer ImportKeyMaterial(KmsOperation& op);
+KmsAnswer DeleteImportedKeyMaterial(KmsOperation& op);
+void ForgetImported(Key& key);  // its material was deleted, or has expired
 // crypto_operations.cc
 KmsAnswer Encrypt(KmsOperation& op);
 KmsAnswer Decrypt(KmsOperation& op);

@@ -10,12 +10,19 @@ constexpr int kMaxOnDemandRotations = 25;
 
 Duration Days(std::int64_t days) { return std::chrono::hours(24 * days); }
 
+AwsStatus RequireOwnMaterial(const Key& key) {
+  if (key.origin != "EXTERNAL") return {};
+  return AwsFailure{"UnsupportedOperationException",
+                    fmt::format("{} has imported key material, which is not rotated.", key.Arn())};
+}
+
 }  // namespace
 
 KmsAnswer EnableKeyRotation(KmsOperation& op) {
   const auto days = AWS_TRY(op.params.IntOr("RotationPeriodInDays", 365, 90, 2560));
   return ChangeKey(op, "EnableKeyRotation", [&](State&, Key& key) -> KmsAnswer {
     AWS_TRY(RequireEnabled(key));
+    AWS_TRY(RequireOwnMaterial(key));
     if (!key.rotates || key.rotation_days != days) key.next_rotation = op.call.now + Days(days);
     key.rotates = true;
     key.rotation_days = static_cast<int>(days);
@@ -73,6 +80,7 @@ KmsAnswer ListKeyRotations(KmsOperation& op) {
 KmsAnswer RotateKeyOnDemand(KmsOperation& op) {
   return ChangeKey(op, "RotateKeyOnDemand", [&](State&, Key& key) -> KmsAnswer {
     AWS_TRY(RequireEnabled(key));
+    AWS_TRY(RequireOwnMaterial(key));
     int rotations = 0;
     for (const KeyMaterial& material : key.materials) rotations += material.rotation == "ON_DEMAND";
     if (rotations >= kMaxOnDemandRotations) {

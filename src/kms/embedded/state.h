@@ -21,13 +21,21 @@ namespace freehold::embedded {
 
 using Names = std::map<std::string, std::string>;
 
-enum class KeyState { kEnabled, kDisabled, kPendingDeletion };
+enum class KeyState { kEnabled, kDisabled, kPendingDeletion, kPendingImport };
 
 struct KeyMaterial {
   std::string id;        // 64 hex digits
   Bytes sealed;          // 32 bytes under the master key
   WallTime created;      // when it became current
   std::string rotation;  // "" for the first, "AUTOMATIC", "ON_DEMAND"
+};
+
+// What GetParametersForImport handed out last.
+struct KeyImport {
+  std::string wrapping;      // "RSAES_OAEP_SHA_256"
+  std::string token_digest;  // hex SHA-256
+  Bytes sealed_key;          // the RSA key's PEM under the master key
+  WallTime expires;
 };
 
 struct Key {
@@ -42,7 +50,11 @@ struct Key {
   bool rotates = false;
   int rotation_days = 365;
   WallTime next_rotation;
-  std::vector<KeyMaterial> materials;  // the last is current; never empty
+  std::vector<KeyMaterial> materials;  // the last is current; empty only while kPendingImport
+  std::string origin = "AWS_KMS";      // or "EXTERNAL": imported
+  std::string expected_material;       // its id: only the same material may be imported again
+  std::optional<WallTime> valid_to;    // when imported material expires
+  std::optional<KeyImport> import;
   Names tags;
 
   std::string Arn() const { return fmt::format("arn:aws:kms:{}:{}:key/{}", region, account, id); }

@@ -32,6 +32,13 @@ Bytes Octets(const json::value& value) {
   return *std::move(bytes);
 }
 
+json::object FromImport(const KeyImport& import) {
+  return {{"wrapping", import.wrapping},
+          {"token_digest", import.token_digest},
+          {"sealed_key", Base64Encode(import.sealed_key)},
+          {"expires", ToMs(import.expires)}};
+}
+
 json::object FromKey(const Key& key) {
   json::array materials;
   for (const KeyMaterial& material : key.materials) {
@@ -52,7 +59,23 @@ json::object FromKey(const Key& key) {
           {"rotation_days", key.rotation_days},
           {"next_rotation", ToMs(key.next_rotation)},
           {"materials", materials},
+          {"origin", key.origin},
+          {"expected_material", key.expected_material},
+          {"valid_to", key.valid_to ? json::value(ToMs(*key.valid_to)) : json::value()},
+          {"import", key.import ? json::value(FromImport(*key.import)) : json::value()},
           {"tags", FromNames(key.tags)}};
+}
+
+// Of a store that an earlier release wrote, which has no such fields.
+void ReadOrigin(const json::object& o, Key& key) {
+  if (!o.contains("origin")) return;
+  key.origin = Text(o.at("origin"));
+  key.expected_material = Text(o.at("expected_material"));
+  if (!o.at("valid_to").is_null()) key.valid_to = FromMs(o.at("valid_to"));
+  if (o.at("import").is_null()) return;
+  const json::object& import = o.at("import").as_object();
+  key.import = KeyImport{Text(import.at("wrapping")), Text(import.at("token_digest")),
+                         Octets(import.at("sealed_key")), FromMs(import.at("expires"))};
 }
 
 Key ToKey(const json::object& o) {
@@ -63,7 +86,7 @@ Key ToKey(const json::object& o) {
   key.description = Text(o.at("description"));
   key.policy = Text(o.at("policy"));
   const auto state = o.at("state").as_int64();
-  if (state < 0 || state > static_cast<int>(KeyState::kPendingDeletion)) {
+  if (state < 0 || state > static_cast<int>(KeyState::kPendingImport)) {
     throw std::invalid_argument("key state");
   }
   key.state = static_cast<KeyState>(state);
@@ -77,7 +100,9 @@ Key ToKey(const json::object& o) {
     key.materials.push_back({Text(material.at("id")), Octets(material.at("sealed")),
                              FromMs(material.at("created")), Text(material.at("rotation"))});
   }
-  if (key.materials.empty()) throw std::invalid_argument("key without material");
+  ReadOrigin(o, key);
+  const bool awaited = key.origin == "EXTERNAL" && key.state != KeyState::kEnabled;
+  if (key.materials.empty() && !awaited) throw std::invalid_argument("key without material");
   key.tags = ToNames(o.at("tags"));
   return key;
 }
