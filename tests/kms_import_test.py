@@ -2,12 +2,11 @@
 
 import datetime
 
-import botocore.exceptions
 import pytest
 
 from freehold_testing import DENIED, Volume
 from import_testing import import_material
-from kms_testing import Kms
+from kms_testing import Kms, refusal
 
 
 @pytest.fixture
@@ -24,17 +23,11 @@ def key(kms):
     return metadata["Arn"]
 
 
-def refused(call, code):
-    with pytest.raises(botocore.exceptions.ClientError) as failure:
-        call()
-    assert failure.value.response["Error"]["Code"] == code, failure.value
-
-
 @pytest.mark.parametrize("algorithm", ["RSAES_OAEP_SHA_256", "RSAES_OAEP_SHA_1",
                                        "RSA_AES_KEY_WRAP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1"])
 def test_imported_material_encrypts(kms, key, algorithm):
     client = kms.client("kms")
-    refused(lambda: client.encrypt(KeyId=key, Plaintext=b"x"), "KMSInvalidStateException")
+    refusal(lambda: client.encrypt(KeyId=key, Plaintext=b"x"), "KMSInvalidStateException")
     import_material(kms, key, algorithm=algorithm)
     blob = client.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     assert client.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
@@ -49,9 +42,9 @@ def test_what_was_encrypted_survives_deletion_and_import_of_the_same_material(km
     blob = client.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     client.delete_imported_key_material(KeyId=key)
     assert client.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingImport"
-    refused(lambda: client.decrypt(CiphertextBlob=blob, KeyId=key), "KMSInvalidStateException")
-    refused(lambda: client.enable_key(KeyId=key), "KMSInvalidStateException")
-    refused(lambda: import_material(kms, key, bytes(32)), "IncorrectKeyMaterialException")
+    refusal(lambda: client.decrypt(CiphertextBlob=blob, KeyId=key), "KMSInvalidStateException")
+    refusal(lambda: client.enable_key(KeyId=key), "KMSInvalidStateException")
+    refusal(lambda: import_material(kms, key, bytes(32)), "IncorrectKeyMaterialException")
     kms.restart()
     import_material(kms, key)
     assert kms.client("kms").decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
@@ -68,21 +61,21 @@ def test_material_expires(kms, key):
     assert client.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingImport"
 
 
-def test_what_does_not_belong_together_is_refused(kms, key):
+def test_what_does_not_belong_together_is_refusal(kms, key):
     client = kms.client("kms")
     other = client.create_key(Origin="EXTERNAL")["KeyMetadata"]["Arn"]
     own = client.create_key()["KeyMetadata"]["Arn"]
     tokens = client.get_parameters_for_import(
         KeyId=other, WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec="RSA_2048")
-    refused(lambda: import_material(kms, key, token=tokens["ImportToken"]),
+    refusal(lambda: import_material(kms, key, token=tokens["ImportToken"]),
             "InvalidImportTokenException")
-    refused(lambda: import_material(kms, key, b"short"), "IncorrectKeyMaterialException")
-    refused(lambda: client.get_parameters_for_import(
+    refusal(lambda: import_material(kms, key, b"short"), "IncorrectKeyMaterialException")
+    refusal(lambda: client.get_parameters_for_import(
         KeyId=own, WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec="RSA_2048"),
         "UnsupportedOperationException")
-    refused(lambda: client.delete_imported_key_material(KeyId=own), "UnsupportedOperationException")
+    refusal(lambda: client.delete_imported_key_material(KeyId=own), "UnsupportedOperationException")
     import_material(kms, key)
-    refused(lambda: client.enable_key_rotation(KeyId=key), "UnsupportedOperationException")
+    refusal(lambda: client.enable_key_rotation(KeyId=key), "UnsupportedOperationException")
 
 
 def test_deleted_material_seals_a_volume_and_its_import_opens_it(kms, key, tmp_path):

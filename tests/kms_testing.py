@@ -108,3 +108,9 @@ def assume(kms, role, profile="operator", **parameters):
     answer = kms.client("sts", profile).assume_role(
         RoleArn=role, RoleSessionName="agent", **parameters)["Credentials"]
     return answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"]
+
+
+def refusal(call, code):
+    """Calls, and wants just this error."""
+    with refused(code):
+        call()

@@ -74,6 +74,5 @@ def key():
 """
 
 
-
 def change_pin(hsm):
     hsm.script(f"session.setPin({PIN!r}, {NEW_PIN!r})")

@@ -145,6 +145,12 @@ SecretBytes RsaKey::PrivatePem() const {
   return SecretBytes::CopyOf(BytesIn(bio.get()));
 }
 
+SecretBytes RsaKey::PrivateDer() const {
+  const OpenSslPtr<BIO> bio(BIO_new(BIO_s_secmem()));
+  i2d_PKCS8PrivateKey_bio(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  return SecretBytes::CopyOf(BytesIn(bio.get()));
+}
+
 std::string RsaKey::PublicPem() const {
   const OpenSslPtr<BIO> bio(BIO_new(BIO_s_mem()));
   PEM_write_bio_PUBKEY(bio.get(), key_.get());

@@ -1,5 +1,7 @@
 #include "kms/embedded/authorize.h"
 
+#include <algorithm>
+
 namespace freehold::embedded {
 namespace {
 
@@ -95,6 +97,28 @@ AwsStatus CheckPrincipals(const State& state, const Policy& policy, const char* 
   return {};
 }
 
+bool Holds(const Names& wanted, const Context& context) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& pair) {
+    const auto found = context.find(pair.first);
+    return found != context.end() && found->second == pair.second;
+  });
+}
+
+bool Grants(const Grant& grant, const Call& call, std::string_view action, const Key& key,
+            const Context& context) {
+  const std::string caller = call.caller.PolicyArn();
+  if (grant.key_id != key.id ||
+      (grant.grantee != caller && grant.grantee != Principal::RootArn(call.caller.account))) {
+    return false;
+  }
+  if (std::find(grant.operations.begin(), grant.operations.end(), action) ==
+      grant.operations.end()) {
+    return false;
+  }
+  const bool equal = grant.context_equals.empty() || grant.context_equals == context;
+  return equal && Holds(grant.context_subset, context);
+}
+
 }  // namespace
 
 AwsStatus AuthorizeKey(const State& state, const Call& call, std::string_view action,
@@ -102,7 +126,15 @@ AwsStatus AuthorizeKey(const State& state, const Call& call, std::string_view ac
   const PolicyRequest request = KeyRequest(call, action, key, context);
   const auto policy = Policy::Parse(key.policy, PolicyKind::kKey);
   if (!policy.ok()) return Denied(request, "because the key's policy cannot be read");
-  return Decide(policy->Evaluate(request), IdentityVerdict(state, request), key.account, request);
+  const PolicyVerdict resource = policy->Evaluate(request);
+  const PolicyVerdict identity = IdentityVerdict(state, request);
+  // A grant allows what no policy denies.
+  if (!resource.denied && !identity.denied) {
+    for (const auto& [id, grant] : state.grants) {
+      if (Grants(grant, call, action, key, context)) return {};
+    }
+  }
+  return Decide(resource, identity, key.account, request);
 }
 
 AwsStatus AuthorizeIdentity(const State& state, const Call& call, std::string_view action,

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "crypto/crypto.h"
+#include "crypto/rsa.h"
 #include "kms/embedded/kms_operation.h"
 
 namespace freehold::embedded {
@@ -42,8 +43,11 @@ AwsStatus CheckAlgorithm(const Params& params, std::string_view name) {
 
 AwsStatus CheckExtras(const Params& params) {
   const auto tokens = AWS_TRY(params.StringList("GrantTokens"));
-  if (!tokens.empty()) {
-    return AwsFailure{"InvalidGrantTokenException", "Grants are not offered here."};
+  // A token says which grant has just been made; here every grant works at once.
+  for (const std::string& token : tokens) {
+    if (!Base64Decode(token).ok() || token.size() < 16) {
+      return AwsFailure{"InvalidGrantTokenException", "This is no grant token."};
+    }
   }
   if (params.Has("Recipient")) {
     return AwsFailure{"UnsupportedOperationException", "Recipient is not offered here."};
@@ -254,7 +258,28 @@ KmsAnswer GenerateRandom(KmsOperation& op) {
 KmsAnswer GetPublicKey(KmsOperation& op) { return RefuseAsymmetric(op, "GetPublicKey"); }
 
 KmsAnswer GenerateDataKeyPair(KmsOperation& op) {
-  return RefuseAsymmetric(op, "GenerateDataKeyPair");
+  const Context context = AWS_TRY(ReadContext(op.params, "EncryptionContext"));
+  const std::string spec = AWS_TRY(op.params.String("KeyPairSpec"));
+  const int bits = spec == "RSA_2048" ? 2048 : spec == "RSA_3072" ? 3072 : spec == "RSA_4096" ? 4096 : 0;
+  if (bits == 0) {
+    return AwsFailure{"UnsupportedOperationException",
+                      fmt::format("KeyPairSpec {} is not offered here, only RSA.", spec)};
+  }
+  AWS_TRY(CheckExtras(op.params));
+  const std::string key_id = AWS_TRY(op.params.String("KeyId"));
+  const Key* key = AWS_TRY(FindKey(*op.state, op.call, key_id, Aliases::kAllowed));
+  AWS_TRY(AuthorizeKey(*op.state, op.call, "GenerateDataKeyPair", *key, context));
+  AWS_TRY(RequireEnabled(*key));
+  AWS_TRY(StopIfDryRun(op.params));
+  const auto pair = RsaKey::Generate(bits);
+  if (!pair.ok()) return InternalFailure();
+  const SecretBytes secret = pair->PrivateDer();
+  return json::object{{"KeyId", key->Arn()},
+                      {"KeyPairSpec", spec},
+                      {"PublicKey", Base64Encode(pair->PublicDer())},
+                      {"PrivateKeyPlaintext", Base64Encode(secret.ExposeSecret())},
+                      {"PrivateKeyCiphertextBlob",
+                       AWS_TRY(EncryptUnder(op, *key, context, secret.ExposeSecret()))}};
 }
 
 }  // namespace freehold::embedded

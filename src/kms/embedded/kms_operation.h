@@ -86,6 +86,11 @@ KmsAnswer DisableKeyRotation(KmsOperation& op);
 KmsAnswer GetKeyRotationStatus(KmsOperation& op);
 KmsAnswer ListKeyRotations(KmsOperation& op);
 KmsAnswer RotateKeyOnDemand(KmsOperation& op);
+// grant_operations.cc
+KmsAnswer CreateGrant(KmsOperation& op);
+KmsAnswer ListGrants(KmsOperation& op);
+KmsAnswer RevokeGrant(KmsOperation& op);
+KmsAnswer RetireGrant(KmsOperation& op);
 // import_operations.cc
 KmsAnswer GetParametersForImport(KmsOperation& op);
 KmsAnswer ImportKeyMaterial(KmsOperation& op);

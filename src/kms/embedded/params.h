@@ -24,6 +24,7 @@ class Params {
   explicit Params(const boost::json::object& fields) : fields_(fields) {}
 
   bool Has(std::string_view name) const;  // there, and not null
+  const boost::json::value* Raw(std::string_view name) const { return Find(name); }
   AwsResult<std::string> String(std::string_view name) const;
   AwsResult<std::string> StringOr(std::string_view name, std::string fallback) const;
   AwsResult<std::int64_t> IntOr(std::string_view name, std::int64_t fallback, std::int64_t least,

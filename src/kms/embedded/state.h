@@ -60,6 +60,19 @@ struct Key {
   std::string Arn() const { return fmt::format("arn:aws:kms:{}:{}:key/{}", region, account, id); }
 };
 
+struct Grant {
+  std::string id;
+  std::string token;
+  std::string key_id;
+  std::string name;
+  std::string grantee;   // ARN of a user, a role or an account
+  std::string retiring;  // ARN; "" = nobody but the grantee and whoever the policy allows
+  std::vector<std::string> operations;
+  Names context_equals;
+  Names context_subset;
+  WallTime created;
+};
+
 struct Alias {
   std::string account;
   std::string region;
@@ -107,6 +120,7 @@ struct State {
   std::map<AccountAndName, User> users;     // by account, name
   std::map<AccountAndName, Role> roles;     // by account, name
   std::map<std::string, AccessKey> access;  // by id
+  std::map<std::string, Grant> grants;      // by id
   WallTime sessions_valid_from;             // older role sessions have expired
 };
 

@@ -161,6 +161,32 @@ AccessKey ToAccess(const json::object& o) {
           Octets(o.at("sealed_secret")), FromMs(o.at("created"))};
 }
 
+json::object FromGrant(const Grant& grant) {
+  json::array operations;
+  for (const std::string& operation : grant.operations) operations.emplace_back(operation);
+  return {{"id", grant.id},
+          {"token", grant.token},
+          {"key_id", grant.key_id},
+          {"name", grant.name},
+          {"grantee", grant.grantee},
+          {"retiring", grant.retiring},
+          {"operations", std::move(operations)},
+          {"context_equals", FromNames(grant.context_equals)},
+          {"context_subset", FromNames(grant.context_subset)},
+          {"created", ToMs(grant.created)}};
+}
+Grant ToGrant(const json::object& o) {
+  Grant grant{Text(o.at("id")),       Text(o.at("token")),
+              Text(o.at("key_id")),   Text(o.at("name")),
+              Text(o.at("grantee")),  Text(o.at("retiring")),
+              {},                     ToNames(o.at("context_equals")),
+              ToNames(o.at("context_subset")), FromMs(o.at("created"))};
+  for (const json::value& operation : o.at("operations").as_array()) {
+    grant.operations.push_back(Text(operation));
+  }
+  return grant;
+}
+
 template <typename Map, typename Function>
 json::array List(const Map& map, Function from) {
   json::array list;
@@ -178,6 +204,7 @@ std::string EncodeState(const State& state) {
                                       {"users", List(state.users, FromUser)},
                                       {"roles", List(state.roles, FromRole)},
                                       {"access", List(state.access, FromAccess)},
+                                      {"grants", List(state.grants, FromGrant)},
                                       {"sessions_valid_from", ToMs(state.sessions_valid_from)}});
 }
 
@@ -189,6 +216,12 @@ Result<State> DecodeState(std::string_view text) {
     }
     State state;
     state.accounts = ToNames(root.at("accounts"));
+    if (const auto* grants = root.if_contains("grants")) {  // of an earlier release: none
+      for (const auto& item : grants->as_array()) {
+        Grant grant = ToGrant(item.as_object());
+        state.grants.emplace(grant.id, std::move(grant));
+      }
+    }
     for (const auto& item : root.at("keys").as_array()) {
       Key key = ToKey(item.as_object());
       state.keys.emplace(key.id, std::move(key));
