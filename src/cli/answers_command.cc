@@ -10,8 +10,10 @@ namespace {
 constexpr const char* kIntroduction =
     "# What the answers of a KMS mean\n\n"
     "Made by `freehold internal kms-answers` from the tables that the code uses: do not edit.\n\n"
-    "Every provider translates its service's words into one of these meanings. The class that custody\n"
-    "acts on follows from the meaning, and so does the sentence that a customer sees. What no table\n"
+    "Every provider translates its service's words into one of these meanings. The class that "
+    "custody\n"
+    "acts on follows from the meaning, and so does the sentence that a customer sees. What no "
+    "table\n"
     "knows is `not_understood` below a status of 500, and `outage` from there on.\n\n"
     "| class | what follows |\n|---|---|\n"
     "| denied | asked again after a few seconds; a second no seals |\n"

@@ -11,6 +11,7 @@
 #include "cli/kms_commands.h"
 #include "cli/kms_helper_command.h"
 #include "cli/output.h"
+#include "cli/provision_command.h"
 #include "cli/run_command.h"
 #include "cli/transfer_commands.h"
 #include "cli/volume_commands.h"
@@ -290,6 +291,55 @@ void AddInspectCommand(CLI::App& app, int& exit_code) {
 }
 
 // What the program runs of itself; not for people, so not in the help.
+void AddProvision(CLI::App& app, int& exit_code) {
+  static ProvisionOptions options;
+  CLI::App* group = app.add_subcommand(
+      "provision", "Print what a customer runs in their account to let Freehold use a key");
+  group->require_subcommand(1);
+  const auto add = [&](const char* cloud, const char* what) {
+    CLI::App* command = group->add_subcommand(cloud, what);
+    command->add_option("--format", options.format, "Which paper; a wrong one lists them all");
+    command->callback([cloud, &exit_code] {
+      options.cloud = cloud;
+      exit_code = RunProvision(options);
+    });
+    return command;
+  };
+  CLI::App* aws = add("aws", "CloudFormation, Terraform, policies");
+  aws->add_option("--operator", options.aws.operator_principal, "ARN of the operator's role")
+      ->required();
+  aws->add_option("--external-id", options.aws.external_id, "The operator's name for the customer")
+      ->required();
+  aws->add_option("--role", options.aws.role_name, "Name of the customer's role")
+      ->capture_default_str();
+  aws->add_option("--key", options.aws.key_arn, "An existing key; without it a new one is made");
+  aws->add_option("--region", options.aws.region, "Region of the link");
+  aws->add_option("--account", options.account, "The customer's account, for key-policy");
+  aws->add_option("--link", options.link,
+                  "Print the quick-create link to the template at this URL");
+  CLI::App* gcp = add("gcp", "gcloud commands, Terraform");
+  gcp->add_option("--operator", options.gcp.operator_account, "The operator's service account")
+      ->required();
+  gcp->add_option("--project", options.gcp.project, "The customer's project")->required();
+  gcp->add_option("--location", options.gcp.location)->capture_default_str();
+  gcp->add_option("--key-ring", options.gcp.key_ring)->capture_default_str();
+  gcp->add_option("--key", options.gcp.key)->capture_default_str();
+  CLI::App* azure = add("azure", "az commands, Terraform");
+  azure
+      ->add_option("--operator", options.azure.operator_application,
+                   "Client id of the operator's application")
+      ->required();
+  azure->add_option("--tenant", options.azure.tenant, "The customer's tenant")->required();
+  azure->add_option("--vault", options.azure.vault, "Name of the vault to make")->required();
+  azure->add_option("--resource-group", options.azure.resource_group)->capture_default_str();
+  azure->add_option("--location", options.azure.location)->capture_default_str();
+  azure->add_option("--key", options.azure.key)->capture_default_str();
+  CLI::App* vault = add("vault", "Vault and OpenBao: commands, policy, keymgmt");
+  vault->add_option("--mount", options.vault.mount)->capture_default_str();
+  vault->add_option("--key", options.vault.key)->capture_default_str();
+  vault->add_option("--role", options.vault.role)->capture_default_str();
+}
+
 void AddGuardianCommand(CLI::App& internal, int& exit_code);
 
 void AddInternalCommands(CLI::App& app, int& exit_code) {
@@ -348,6 +398,7 @@ int main(int argc, char** argv) {
   freehold::cli::AddVolumeCommands(app, exit_code);
   freehold::cli::AddRunCommand(app, exit_code);
   freehold::cli::AddInspectCommand(app, exit_code);
+  freehold::cli::AddProvision(app, exit_code);
   freehold::cli::AddInternalCommands(app, exit_code);
 
   try {

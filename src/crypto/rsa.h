@@ -31,7 +31,7 @@ class RsaKey {
   Bytes Modulus() const;
   Bytes Exponent() const;
   SecretBytes PrivatePem() const;  // PKCS#8, unencrypted
-  SecretBytes PrivateDer() const;      // the same
+  SecretBytes PrivateDer() const;  // the same
   std::string PublicPem() const;   // SubjectPublicKeyInfo
   Bytes PublicDer() const;         // the same
 

@@ -45,7 +45,8 @@ TEST(Rsa, SurvivesItsPem) {
 }
 
 TEST(Rsa, RefusesWhatIsNoGoodKey) {
-  for (const char* pem : {"", "garbage", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}) {
+  for (const char* pem :
+       {"", "garbage", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}) {
     EXPECT_EQ(RsaKey::FromPem(Secret(pem)).error().code(), ErrorCode::kInvalidArgument);
     EXPECT_EQ(RsaKey::FromPublicPem(pem).error().code(), ErrorCode::kInvalidArgument);
   }
@@ -56,8 +57,8 @@ TEST(Rsa, RefusesWhatIsNoGoodKey) {
 // RFC 3394, 4.6, and RFC 5649, 6.
 TEST(AesKeyWrap, FitsThePublishedVectors) {
   const auto hex = [](std::string_view text) { return *HexDecode(text); };
-  const auto key = SecretBytes::CopyOf(
-      hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"));
+  const auto key =
+      SecretBytes::CopyOf(hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"));
   const Bytes data = hex("00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f");
   const auto wrapped = AesKeyWrap(key, data, false);
   ASSERT_TRUE(wrapped.ok());
@@ -65,8 +66,7 @@ TEST(AesKeyWrap, FitsThePublishedVectors) {
             "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21");
   EXPECT_EQ(ToBytes(AesKeyUnwrap(key, *wrapped, false)->ExposeSecret()), data);
 
-  const auto key192 =
-      SecretBytes::CopyOf(hex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8"));
+  const auto key192 = SecretBytes::CopyOf(hex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8"));
   const Bytes twenty = hex("c37b7e6492584340bed12207808941155068f738");
   const auto padded = AesKeyWrap(key192, twenty, true);
   ASSERT_TRUE(padded.ok());

@@ -260,7 +260,10 @@ KmsAnswer GetPublicKey(KmsOperation& op) { return RefuseAsymmetric(op, "GetPubli
 KmsAnswer GenerateDataKeyPair(KmsOperation& op) {
   const Context context = AWS_TRY(ReadContext(op.params, "EncryptionContext"));
   const std::string spec = AWS_TRY(op.params.String("KeyPairSpec"));
-  const int bits = spec == "RSA_2048" ? 2048 : spec == "RSA_3072" ? 3072 : spec == "RSA_4096" ? 4096 : 0;
+  const int bits = spec == "RSA_2048"   ? 2048
+                   : spec == "RSA_3072" ? 3072
+                   : spec == "RSA_4096" ? 4096
+                                        : 0;
   if (bits == 0) {
     return AwsFailure{"UnsupportedOperationException",
                       fmt::format("KeyPairSpec {} is not offered here, only RSA.", spec)};

@@ -195,7 +195,8 @@ Status EmbeddedKms::DoWhatIsDue() {
     for (auto it = state.keys.begin(); it != state.keys.end();) {
       Key& key = it->second;
       if (key.deletion && *key.deletion <= now) {
-        std::erase_if(state.grants, [&](const auto& grant) { return grant.second.key_id == key.id; });
+        std::erase_if(state.grants,
+                      [&](const auto& grant) { return grant.second.key_id == key.id; });
         std::erase_if(state.aliases,
                       [&](const auto& alias) { return alias.second.key_id == key.id; });
         LogInfo("kms", fmt::format("{} is deleted, its key material erased", key.Arn()));

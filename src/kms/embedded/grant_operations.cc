@@ -12,7 +12,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::array<std::string_view, 9> kGrantable = {
-    "Decrypt",     "Encrypt",     "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
+    "Decrypt",       "Encrypt",     "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
     "ReEncryptFrom", "ReEncryptTo", "DescribeKey",     "RetireGrant",
     "CreateGrant"};
 
@@ -74,7 +74,8 @@ AwsResult<Grant> ReadGrant(const KmsOperation& op) {
 
 AwsFailure NoSuchGrant() { return {"NotFoundException", "There is no such grant."}; }
 
-KmsAnswer Remove(KmsOperation& op, const std::function<AwsStatus(const State&, const Grant&)>& may) {
+KmsAnswer Remove(KmsOperation& op,
+                 const std::function<AwsStatus(const State&, const Grant&)>& may) {
   const std::string id = AWS_TRY(op.params.StringOr("GrantId", ""));
   const std::string token = AWS_TRY(op.params.StringOr("GrantToken", ""));
   AWS_TRY(op.store.Update([&](State& state) -> AwsStatus {

@@ -40,9 +40,9 @@ std::string MaterialId(const KeyStore& store, const Key& key, const SecretBytes&
 AwsStatus RequireExternal(const Key& key) {
   AWS_TRY(RequireNotPending(key));
   if (key.origin == "EXTERNAL") return {};
-  return AwsFailure{"UnsupportedOperationException",
-                    fmt::format("{} origin is {} which is not valid for this operation.", key.Arn(),
-                                key.origin)};
+  return AwsFailure{
+      "UnsupportedOperationException",
+      fmt::format("{} origin is {} which is not valid for this operation.", key.Arn(), key.origin)};
 }
 
 AwsResult<SecretBytes> Unwrap(const KeyStore& store, const Key& key, ByteView wrapped) {
@@ -95,7 +95,10 @@ KmsAnswer GetParametersForImport(KmsOperation& op) {
     return ValidationFailure(fmt::format("Wrapping algorithm '{}' is not offered here", name));
   }
   const std::string spec = AWS_TRY(op.params.String("WrappingKeySpec"));
-  const int bits = spec == "RSA_2048" ? 2048 : spec == "RSA_3072" ? 3072 : spec == "RSA_4096" ? 4096 : 0;
+  const int bits = spec == "RSA_2048"   ? 2048
+                   : spec == "RSA_3072" ? 3072
+                   : spec == "RSA_4096" ? 4096
+                                        : 0;
   if (bits == 0) return ValidationFailure(fmt::format("Unknown wrapping key spec '{}'", spec));
   const auto rsa = RsaKey::Generate(bits);
   if (!rsa.ok()) return InternalFailure();
@@ -104,8 +107,8 @@ KmsAnswer GetParametersForImport(KmsOperation& op) {
     auto sealed = op.store.Seal(rsa->PrivatePem(), Label(key));
     if (!sealed.ok()) return InternalFailure();
     const Bytes token = RandomBytes(64);
-    key.import = KeyImport{name, HexEncode(Sha256(token)), *std::move(sealed),
-                           op.call.now + kTokenLife};
+    key.import =
+        KeyImport{name, HexEncode(Sha256(token)), *std::move(sealed), op.call.now + kTokenLife};
     return json::object{{"KeyId", key.Arn()},
                         {"ImportToken", Base64Encode(token)},
                         {"PublicKey", Base64Encode(rsa->PublicDer())},

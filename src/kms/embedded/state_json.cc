@@ -176,11 +176,16 @@ json::object FromGrant(const Grant& grant) {
           {"created", ToMs(grant.created)}};
 }
 Grant ToGrant(const json::object& o) {
-  Grant grant{Text(o.at("id")),       Text(o.at("token")),
-              Text(o.at("key_id")),   Text(o.at("name")),
-              Text(o.at("grantee")),  Text(o.at("retiring")),
-              {},                     ToNames(o.at("context_equals")),
-              ToNames(o.at("context_subset")), FromMs(o.at("created"))};
+  Grant grant{Text(o.at("id")),
+              Text(o.at("token")),
+              Text(o.at("key_id")),
+              Text(o.at("name")),
+              Text(o.at("grantee")),
+              Text(o.at("retiring")),
+              {},
+              ToNames(o.at("context_equals")),
+              ToNames(o.at("context_subset")),
+              FromMs(o.at("created"))};
   for (const json::value& operation : o.at("operations").as_array()) {
     grant.operations.push_back(Text(operation));
   }

@@ -17,7 +17,8 @@ struct Row {
 
 constexpr unsigned long kAeadDecryptFailed = 0x42;  // of version 3.0
 
-#define ROW(name, meaning) Row{name, #name, KmsMeaning::meaning}
+#define ROW(name, meaning) \
+  Row { name, #name, KmsMeaning::meaning }
 constexpr std::array kRows = {
     ROW(CKR_KEY_HANDLE_INVALID, kKeyMissing),
     ROW(CKR_OBJECT_HANDLE_INVALID, kKeyMissing),

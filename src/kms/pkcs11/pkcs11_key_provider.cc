@@ -47,8 +47,8 @@ KmsResult<WrappedKey> Pkcs11KeyProvider::Wrap(const SecretBytes& plaintext,
   const auto ciphertext =
       (*token)->Encrypt(iv, AsBytes(CanonicalContext(context)), plaintext.ExposeSecret());
   if (!ciphertext.has_value()) return Refused(ciphertext.error());
-  WrappedKey wrapped{{kVersion, static_cast<std::uint8_t>(iv.size())},
-                     HexEncode(attributes->id), kAlgorithm};
+  WrappedKey wrapped{
+      {kVersion, static_cast<std::uint8_t>(iv.size())}, HexEncode(attributes->id), kAlgorithm};
   wrapped.ciphertext.insert(wrapped.ciphertext.end(), iv.begin(), iv.end());
   wrapped.ciphertext.insert(wrapped.ciphertext.end(), ciphertext->begin(), ciphertext->end());
   return wrapped;
@@ -65,8 +65,8 @@ KmsResult<SecretBytes> Pkcs11KeyProvider::Unwrap(const WrappedKey& wrapped,
   auto token = OpenToken(access_.uri.pkcs11(), surroundings_);
   if (!token.has_value()) return Refused(token.error());
   const Bytes iv = ToBytes(blob.subspan(2, kGcmNonceSize));
-  auto plaintext = (*token)->Decrypt(iv, AsBytes(CanonicalContext(context)),
-                                     blob.subspan(2 + kGcmNonceSize));
+  auto plaintext =
+      (*token)->Decrypt(iv, AsBytes(CanonicalContext(context)), blob.subspan(2 + kGcmNonceSize));
   if (plaintext.has_value()) return RequireKeySize("C_Decrypt", std::move(*plaintext));
   // Modules are vague about a tag that does not fit. One that decrypts something else is no outage.
   KmsFailure failure = plaintext.error();

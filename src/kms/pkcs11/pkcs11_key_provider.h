@@ -1,10 +1,10 @@
 // Pkcs11KeyProvider: an AES key of a PKCS#11 token behind the KeyProvider interface.
 //
-// Wrapped form: version 1 (1 byte) | IV size (1 byte) | IV | ciphertext | tag (16). AES-GCM with the
-// canonical encryption context as associated data; a token without CKM_AES_GCM is refused. Tokens
-// know no versions of a key: key_version is the key's CKA_ID in hex. Each operation loads the
-// module, logs in and finds the key anew: for short-lived processes.
-// Errors: KmsFailure. Threads: one caller at a time. Spec: docs/providers/pkcs11.md.
+// Wrapped form: version 1 (1 byte) | IV size (1 byte) | IV | ciphertext | tag (16). AES-GCM with
+// the canonical encryption context as associated data; a token without CKM_AES_GCM is refused.
+// Tokens know no versions of a key: key_version is the key's CKA_ID in hex. Each operation loads
+// the module, logs in and finds the key anew: for short-lived processes. Errors: KmsFailure.
+// Threads: one caller at a time. Spec: docs/providers/pkcs11.md.
 #pragma once
 
 #include "kms/service/surroundings.h"

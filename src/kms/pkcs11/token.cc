@@ -89,8 +89,7 @@ class ModuleToken : public Token {
     SecretBytes block(ciphertext.size() + 16);
     unsigned long size = block.size();
     result = functions_->C_Decrypt(session_, const_cast<unsigned char*>(ciphertext.data()),
-                                   ciphertext.size(), block.ExposeSecretForWriting().data(),
-                                   &size);
+                                   ciphertext.size(), block.ExposeSecretForWriting().data(), &size);
     if (result != CKR_OK) return Failed("C_Decrypt", result);
     return SecretBytes::CopyOf(block.ExposeSecret().first(size));
   }
@@ -171,7 +170,8 @@ class ModuleToken : public Token {
   }
 
   KmsResult<void> LogIn(const std::string& pin_file) {
-    CK_RV result = functions_->C_OpenSession(slot_, CKF_SERIAL_SESSION, nullptr, nullptr, &session_);
+    CK_RV result =
+        functions_->C_OpenSession(slot_, CKF_SERIAL_SESSION, nullptr, nullptr, &session_);
     if (result != CKR_OK) return Failed("C_OpenSession", result);
     has_session_ = true;
     if ((flags_ & CKF_LOGIN_REQUIRED) == 0) return {};
@@ -211,7 +211,8 @@ class ModuleToken : public Token {
     result = functions_->C_FindObjects(session_, handles, 2, &count);
     functions_->C_FindObjectsFinal(session_);
     if (result != CKR_OK) return Failed("C_FindObjects", result);
-    if (count == 0) return Refused(KmsMeaning::kKeyMissing, fmt::format("{} has no such AES key", name_));
+    if (count == 0)
+      return Refused(KmsMeaning::kKeyMissing, fmt::format("{} has no such AES key", name_));
     if (count > 1) {
       return Refused(KmsMeaning::kOurConfiguration,
                      "two keys fit the key's URI: give object= and id=");

@@ -16,8 +16,8 @@ Surroundings Patient() {
 TEST(JsonService, SendsAndReads) {
   ScriptedServer server;
   server.Add({404, {{"x", "y"}}, R"({"a":{"b":"c"}})"});
-  auto answer = SendJson("ask", {"POST", server.Url() + "/p?q", {{"content-type", "text/x"}}, "body", ""},
-                         Patient());
+  auto answer = SendJson(
+      "ask", {"POST", server.Url() + "/p?q", {{"content-type", "text/x"}}, "body", ""}, Patient());
   ASSERT_TRUE(answer.has_value());
   EXPECT_EQ(answer->status, 404);
   EXPECT_FALSE(answer->ok());

@@ -34,10 +34,9 @@ TEST(VaultClassify, WhatIsUnknownProvesNothing) {
   EXPECT_EQ(MeaningOfTransitError(400, "brand new"), KmsMeaning::kNotUnderstood);
   EXPECT_EQ(MeaningOfLoginError(418, ""), KmsMeaning::kNotUnderstood);
   EXPECT_EQ(MeaningOfTransitError(599, ""), KmsMeaning::kOutage);
-  for (const boost::json::object& body :
-       {boost::json::object(), boost::json::object{{"errors", 1}},
-        boost::json::object{{"errors", boost::json::array{}}},
-        boost::json::object{{"errors", boost::json::array{7}}}}) {
+  for (const boost::json::object& body : {boost::json::object(), boost::json::object{{"errors", 1}},
+                                          boost::json::object{{"errors", boost::json::array{}}},
+                                          boost::json::object{{"errors", boost::json::array{7}}}}) {
     EXPECT_EQ(ErrorText({400, {}, body}), "");
   }
 }
