@@ -72,7 +72,7 @@ int RunKeyCheck(const KeyCheckOptions& options) {
   const auto context = ParseContext(options.context);
   if (!context.ok()) return Fail(context.error(), options.json);
   const auto provider = KeyProviders().NewProvider(*access);
-  const KeyCheckReport report = CheckKey(*provider, *access, *context);
+  const KeyCheckReport report = CheckKey(*provider, *access, *context, options.region);
   if (options.json) {
     PrintJson(*access, report);
   } else {

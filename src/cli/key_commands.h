@@ -13,6 +13,7 @@ struct KeyCheckOptions {
   std::string principal;             // a role's ARN; "" = our own identity
   std::string external_id;           // "" = none
   std::vector<std::string> context;  // NAME=VALUE, where the key's policy demands some
+  std::string region;                // where it will be used from; "" = not said
   bool json = false;
 };
 

@@ -87,8 +87,13 @@ void AddKeyCommands(CLI::App& app, int& exit_code) {
   group->require_subcommand(1);
   static KeyCheckOptions options;
   CLI::App* check = group->add_subcommand("check", "Try all that a volume needs of a key");
-  check->add_option("URI", options.uri, "aws-kms://arn:... or an AWS key ARN")->required();
-  check->add_option("--principal", options.principal, "ARN of the role to assume");
+  check
+      ->add_option("URI", options.uri,
+                   "aws-kms://arn:..., gcp-kms://projects/..., azure-kv://..., hcvault://..., pkcs11:...")
+      ->required();
+  check->add_option("--principal", options.principal,
+                    "As whom: a role's ARN, a service account, a tenant, a role of Vault");
+  check->add_option("--region", options.region, "Where the key will be used from");
   check->add_option("--external-id", options.external_id, "Sent when the role is assumed");
   check->add_option("--context", options.context,
                     "NAME=VALUE of the encryption context; may be repeated");

@@ -135,8 +135,18 @@ const KmsFailure* KeyCheckReport::failure() const {
   return failed == items.end() ? nullptr : &*failed->failure;
 }
 
-KeyCheckReport CheckKey(KeyProvider& provider, const KeyAccess& access, EncryptionContext context) {
-  return Checker(provider, access, std::move(context)).Run();
+KeyCheckReport CheckKey(KeyProvider& provider, const KeyAccess& access, EncryptionContext context,
+                        const std::string& region) {
+  KeyCheckReport report = Checker(provider, access, std::move(context)).Run();
+  const std::string where = access.uri.Region();
+  if (!region.empty() && !where.empty() && where != region) {
+    report.items.push_back({Outcome::kWarning, "Region",
+                            fmt::format("the key is in {}, and will be used from {}: each probe "
+                                        "crosses regions, and fails when either does",
+                                        where, region),
+                            std::nullopt});
+  }
+  return report;
 }
 
 }  // namespace freehold

@@ -127,5 +127,18 @@ TEST(KeyCheck, RefusesAKeyThatGivesBackSomethingElse) {
   EXPECT_EQ(Check(provider).failure()->kms_class, KmsClass::kData);
 }
 
+TEST(KeyCheck, WarnsOfAKeyInAnotherRegion) {
+  ScriptedProvider provider;
+  const KeyAccess access{*KeyUri::Parse("arn:aws:kms:eu-west-1:111122223333:key/k"), "", ""};
+  const auto report = CheckKey(provider, access, {}, "us-east-1");
+  EXPECT_TRUE(report.valid());
+  EXPECT_EQ(OutcomeOf(report, "Region"), Outcome::kWarning);
+  for (const char* same : {"eu-west-1", ""}) {
+    for (const KeyCheckItem& item : CheckKey(provider, access, {}, same).items) {
+      EXPECT_NE(item.what, "Region") << same;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace freehold

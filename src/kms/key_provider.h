@@ -119,9 +119,10 @@ struct KeyCheckReport {
 
 // Drives a key through everything a volume needs: trust, wrap, unwrap, the right refusal of a
 // wrong context, state, rotation. Never changes anything at the KMS. `context` is for keys whose
-// policy demands certain values; empty = one that says "key-check".
+// policy demands certain values; empty = one that says "key-check". `region` is where the key will
+// be used from, "" = not known: a key that is elsewhere is slower, and fails with that place.
 KeyCheckReport CheckKey(KeyProvider& provider, const KeyAccess& access,
-                        EncryptionContext context = {});
+                        EncryptionContext context = {}, const std::string& region = "");
 
 // How long and how often a request is tried before it counts as unreachable.
 struct KmsTimeouts {

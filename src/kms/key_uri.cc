@@ -331,4 +331,9 @@ Result<KeyUri> KeyUri::Parse(std::string_view text) {
 
 std::string KeyUri::AwsArn() const { return Format(aws()); }
 
+std::string KeyUri::Region() const {
+  if (type() == KmsType::kAwsKms) return aws().region;
+  return type() == KmsType::kGcpCloudKms ? gcp().location : "";
+}
+
 }  // namespace freehold

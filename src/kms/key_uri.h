@@ -79,6 +79,7 @@ class KeyUri {
   const VaultKeyPath& vault() const { return std::get<VaultKeyPath>(key_); }
   const Pkcs11KeyName& pkcs11() const { return std::get<Pkcs11KeyName>(key_); }
   std::string AwsArn() const;  // without the scheme
+  std::string Region() const;  // as the URI says it; "" where a KMS has none there
 
   bool operator==(const KeyUri& other) const { return text_ == other.text_; }
 

@@ -165,7 +165,15 @@ std::string AwsConfig::ConfiguredEndpoint(const std::string& service) const {
 std::string AwsConfig::EndpointUrl(const std::string& service, const std::string& region) const {
   const std::string configured = ConfiguredEndpoint(service);
   if (!configured.empty()) return configured;
-  return fmt::format("https://{}.{}.{}", service, region, DnsSuffix(region));
+  return fmt::format("https://{}{}.{}.{}", service, WantsFips() ? "-fips" : "", region,
+                     DnsSuffix(region));
+}
+
+bool AwsConfig::WantsFips() const {
+  std::string wanted = environment_("AWS_USE_FIPS_ENDPOINT").value_or("");
+  const Profile* profile = FindProfile(profile_name_);
+  if (wanted.empty() && profile != nullptr) wanted = profile->Get("use_fips_endpoint");
+  return wanted == "true" || wanted == "True" || wanted == "TRUE";
 }
 
 std::string_view DnsSuffix(std::string_view region) {

@@ -42,6 +42,7 @@ class AwsConfig {
 
  private:
   std::string ConfiguredEndpoint(const std::string& service) const;
+  bool WantsFips() const;  // AWS_USE_FIPS_ENDPOINT, use_fips_endpoint: validated cryptography only
 
   std::string profile_name_ = "default";
   bool profile_was_named_ = false;

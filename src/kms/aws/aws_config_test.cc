@@ -79,6 +79,20 @@ TEST(AwsConfig, KnowsThePartitionsSuffixes) {
   EXPECT_EQ(config->EndpointUrl("kms", "cn-north-1"), "https://kms.cn-north-1.amazonaws.com.cn");
 }
 
+TEST(AwsConfig, UsesFipsEndpointsWhenAsked) {
+  const auto url = [](std::map<std::string, std::string> variables) {
+    return AwsConfig::Load(FakeEnvironment(std::move(variables)))->EndpointUrl("kms", "us-east-1");
+  };
+  EXPECT_EQ(url({{"AWS_USE_FIPS_ENDPOINT", "true"}}), "https://kms-fips.us-east-1.amazonaws.com");
+  EXPECT_EQ(url({{"AWS_USE_FIPS_ENDPOINT", "false"}}), "https://kms.us-east-1.amazonaws.com");
+  const TemporaryFile file("[default]\nuse_fips_endpoint = true\n");
+  EXPECT_EQ(url({{"AWS_CONFIG_FILE", file.path()}}), "https://kms-fips.us-east-1.amazonaws.com");
+  // What is configured, a VPC's endpoint say, is taken as it is.
+  EXPECT_EQ(url({{"AWS_CONFIG_FILE", file.path()},
+                 {"AWS_ENDPOINT_URL_KMS", "https://vpce-1.kms.us-east-1.vpce.amazonaws.com"}}),
+            "https://vpce-1.kms.us-east-1.vpce.amazonaws.com");
+}
+
 TEST(AwsConfig, TakesMissingFilesForEmptyAndRefusesUnreadableOnes) {
   EXPECT_TRUE(AwsConfig::Load(FakeEnvironment({{"AWS_CONFIG_FILE", "/nonexistent/config"}})).ok());
   auto directory = AwsConfig::Load(FakeEnvironment({{"AWS_CONFIG_FILE", "/tmp"}}));
