@@ -24,10 +24,12 @@ ALLOWED = {
     "kms/service": {"base", "crypto", "kms", "net"},
     "kms/aws": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/vault": {"base", "crypto", "kms", "kms/service", "net"},
+    "kms/azure": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/embedded": {"base", "crypto", "kms", "kms/service", "net"},
+    "kms/embedded/azure": {"base", "crypto", "kms", "kms/service", "kms/embedded", "net"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "cli": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
-            "kms/vault", "kms/embedded", "node", "net"},
+            "kms/azure", "kms/vault", "kms/embedded", "kms/embedded/azure", "node", "net"},
 }
 # third-party headers -> the only places that may include them
 OWNERS = {
@@ -43,7 +45,7 @@ OWNERS = {
 
 def folder_of(path):
     parts = pathlib.PurePath(path).parts
-    for length in (2, 1):
+    for length in (3, 2, 1):
         name = "/".join(parts[:length])
         if len(parts) > length and name in ALLOWED:
             return name
