@@ -157,6 +157,8 @@ KmsFailure EntraFailure(const JsonAnswer& answer) {
       row != nullptr ? row->meaning : MeaningOfStatus(kEntraStatuses, answer.status);
   std::string message = FirstLine(TextOf(answer.body, "error_description"));
   message = message.substr(0, message.find(" Trace ID:"));
+  // "AADSTS700016: Application with ...": the code is beside it already.
+  if (message.starts_with(code + ": ")) message.erase(0, code.size() + 2);
   KmsFailure failure = FailureOf(meaning, "Entra token", FirstLine(code), std::move(message));
   failure.request_id = FirstLine(TextOf(answer.body, "trace_id"));
   return failure;

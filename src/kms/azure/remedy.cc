@@ -49,6 +49,10 @@ std::string RemedyFor(const KmsFailure& failure, const KeyAccess& access,
       return fmt::format("while it is only soft-deleted: az keyvault key recover {}", name);
     case KmsMeaning::kNetworkRefused:
       return fmt::format("az keyvault network-rule add --name {} --ip-address OUR_ADDRESS", vault);
+    case KmsMeaning::kOurCredentials:
+      // The vault of one tenant, a token of another.
+      if (failure.message.find("AKV10032") == std::string::npos) return "";
+      return "give --principal with the id of the vault's tenant";
     case KmsMeaning::kHostMissing:
       return fmt::format("if the vault was deleted: az keyvault recover --name {}", vault);
     default:
