@@ -139,6 +139,13 @@ KmsFailure VaultFailure(std::string_view operation, const JsonAnswer& answer) {
   return failure;
 }
 
+KmsFailure VaultSilence(KmsFailure failure) {
+  if (failure.meaning != KmsMeaning::kNameNotResolved) return failure;
+  failure.meaning = KmsMeaning::kHostMissing;
+  failure.kms_class = InfoOf(failure.meaning).kms_class;
+  return failure;
+}
+
 KmsFailure EntraFailure(const JsonAnswer& answer) {
   std::string code = TextOf(answer.body, "error");
   const Row* row = nullptr;

@@ -13,6 +13,9 @@ namespace freehold::azure {
 
 // `operation`: "unwrapKey", "wrapKey", "get key": a bad parameter is a bad ciphertext to the first.
 KmsFailure VaultFailure(std::string_view operation, const JsonAnswer& answer);
+// Of a connection that failed: a vault's name goes from DNS with the vault, so a name without an
+// address is worth a second look and no outage.
+KmsFailure VaultSilence(KmsFailure failure);
 KmsFailure EntraFailure(const JsonAnswer& answer);
 KmsFailure ManagedIdentityFailure(const JsonAnswer& answer);
 

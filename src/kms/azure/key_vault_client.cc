@@ -41,15 +41,7 @@ KmsResult<boost::json::object> KeyVaultClient::Ask(std::string_view operation,
     request.body = boost::json::serialize(*body);
   }
   auto answer = SendPatiently(operation, request, surroundings_);
-  if (!answer.has_value()) {
-    KmsFailure failure = std::move(answer.error());
-    // A vault's name goes from DNS with the vault: worth a second look, not an outage.
-    if (failure.meaning == KmsMeaning::kNameNotResolved && !place_.is_stand_in) {
-      failure.meaning = KmsMeaning::kHostMissing;
-      failure.kms_class = InfoOf(failure.meaning).kms_class;
-    }
-    return tl::unexpected(std::move(failure));
-  }
+  if (!answer.has_value()) return tl::unexpected(VaultSilence(std::move(answer.error())));
   if (!answer->ok()) return tl::unexpected(VaultFailure(operation, *answer));
   return std::move(answer->body);
 }
