@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -17,8 +18,9 @@ import time
 
 import pytest
 
-from azure_testing import AzureKms, AzureVolume, Owner, certificate, failed, uri
-from freehold_testing import AMBIGUOUS, BINARY, DENIED, OK, OURS, UNREACHABLE, wait_for
+from azure_testing import ROLE, AzureKms, AzureVolume, Owner, certificate, failed, uri
+from freehold_testing import (AMBIGUOUS, BINARY, DENIED, OK, OURS, ROOT, UNREACHABLE,
+                              wait_for)
 
 
 @pytest.fixture
@@ -337,3 +339,23 @@ def test_no_secret_is_ever_said(kms, owner, volume):
     owner.change(enabled=True)
     volume.wait_for_state("open")
     volume.unmount()
+
+
+PAGE = (ROOT / "docs/providers/azure.md").read_text()
+
+
+def test_the_page_can_be_followed_without_azure(tmp_path):
+    script = re.search(r"^```sh try\n(.*?)\n```$", PAGE, re.M | re.S).group(1)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/freehold").symlink_to(os.path.realpath(BINARY))
+    done = subprocess.run(
+        ["bash", "-euc", script + '\ncode=$?\nkill $!\nwait $! || true\nexit $code'], cwd=tmp_path,
+        env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}, capture_output=True, text=True,
+        timeout=60)
+    assert done.returncode == OK and "\nValid\n" in "\n" + done.stdout.split("}")[-1], done
+
+
+def test_the_page_names_what_freehold_names():
+    for word in (*(code for *_, code in DENIALS.values()), ROLE, "KeyExpired", "AADSTS7000222",
+                 "AADSTS7000215", "AADSTS700024", "AADSTS700027", "ForbiddenByConnection"):
+        assert word in PAGE, word
