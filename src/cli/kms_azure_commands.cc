@@ -40,16 +40,16 @@ Result<json::object> CommandOf(const KmsAzureOptions& options) {
 
 Status Run(const KmsAzureOptions& options) {
   const std::string directory = TRY(KmsDataDirectory(options.data));
-  json::object answer =
-      TRY(embedded::SendControl(directory, TRY(CommandOf(options))));
+  json::object answer = TRY(embedded::SendControl(directory, TRY(CommandOf(options))));
   answer.erase("ok");
   if (options.json) {
     Print(json::serialize(answer));
     return {};
   }
   for (const auto& [name, value] : answer) {
-    Print(fmt::format("{} {}", std::string_view(name),
-                      value.is_string() ? std::string(value.get_string()) : json::serialize(value)));
+    Print(
+        fmt::format("{} {}", std::string_view(name),
+                    value.is_string() ? std::string(value.get_string()) : json::serialize(value)));
   }
   return {};
 }

@@ -146,7 +146,10 @@ void AddKeyCommands(CLI::App& app, int& exit_code) {
   group->require_subcommand(1);
   static KeyCheckOptions options;
   CLI::App* check = group->add_subcommand("check", "Try all that a volume needs of a key");
-  check->add_option("URI", options.uri, "aws-kms://arn:..., azure-kv://VAULT/keys/NAME, or another KMS's")->required();
+  check
+      ->add_option("URI", options.uri,
+                   "aws-kms://arn:..., azure-kv://VAULT/keys/NAME, or another KMS's")
+      ->required();
   check->add_option("--principal", options.principal, "Role to assume (AWS), tenant (Azure), ...");
   check->add_option("--external-id", options.external_id, "Sent when the role is assumed");
   check->add_option("--context", options.context,

@@ -42,17 +42,17 @@ class AzureProvider : public testing::Test {
   static HttpResponse Bundle(const std::string& kid, const std::string& type = "RSA",
                              json::object attributes = {{"enabled", true},
                                                         {"recoveryLevel", "Recoverable"}}) {
-    const json::object body{
-        {"key",
-         {{"kid", kid},
-          {"kty", type},
-          {"n", Base64UrlEncode(Bytes(256, 0x81))},
-          {"key_ops", {"wrapKey", "unwrapKey"}}}},
-        {"attributes", std::move(attributes)}};
+    const json::object body{{"key",
+                             {{"kid", kid},
+                              {"kty", type},
+                              {"n", Base64UrlEncode(Bytes(256, 0x81))},
+                              {"key_ops", {"wrapKey", "unwrapKey"}}}},
+                            {"attributes", std::move(attributes)}};
     return {200, {}, json::serialize(body)};
   }
   static HttpResponse Result(const std::string& kid, ByteView value) {
-    return {200, {}, json::serialize(json::object{{"kid", kid}, {"value", Base64UrlEncode(value)}})};
+    return {
+        200, {}, json::serialize(json::object{{"kid", kid}, {"value", Base64UrlEncode(value)}})};
   }
   static WrappedKey Wrapped(const std::string& version = kVersion) {
     return {{1, 2, 3}, version, "RSA-OAEP-256"};
@@ -132,8 +132,8 @@ TEST_F(AzureProvider, RefusesAnAnswerAboutAnotherKey) {
        {Kid(kOther), Kid(kVersion, "other"), Kid(kVersion, "Orders", "evil.vault.azure.net")}) {
     EXPECT_EQ(UnwrapFailure(Result(kid, Payload())).meaning, KmsMeaning::kWrongKey) << kid;
   }
-  for (const std::string& kid : {std::string(), std::string("x"), Kid("short"),
-                                 Kid(kVersion, "Orders", "evil.example")}) {
+  for (const std::string& kid :
+       {std::string(), std::string("x"), Kid("short"), Kid(kVersion, "Orders", "evil.example")}) {
     EXPECT_EQ(UnwrapFailure(Result(kid, Payload())).meaning, KmsMeaning::kNotUnderstood) << kid;
   }
 }
@@ -200,8 +200,9 @@ TEST_F(AzureProvider, SaysWhichCommandWouldHelp) {
                              HasSubstr("Key Vault Crypto Service Encryption User"),
                              HasSubstr("--assignee app-1"), HasSubstr("--name acme"),
                              HasSubstr("/keys/Orders")));
-  EXPECT_THAT(UnwrapFailure(VaultError(403, "Forbidden", "KeyDisabled")).remedy,
-              HasSubstr("az keyvault key set-attributes --vault-name acme --name Orders --enabled"));
+  EXPECT_THAT(
+      UnwrapFailure(VaultError(403, "Forbidden", "KeyDisabled")).remedy,
+      HasSubstr("az keyvault key set-attributes --vault-name acme --name Orders --enabled"));
   EXPECT_THAT(UnwrapFailure(VaultError(404, "KeyNotFound")).remedy,
               HasSubstr("az keyvault key recover"));
   EXPECT_THAT(UnwrapFailure(VaultError(403, "Forbidden", "ForbiddenByFirewall")).remedy,

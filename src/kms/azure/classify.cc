@@ -1,5 +1,6 @@
 #include "kms/azure/classify.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 
@@ -163,7 +164,7 @@ KmsFailure EntraFailure(const JsonAnswer& answer) {
   const KmsMeaning meaning =
       row != nullptr ? row->meaning : MeaningOfStatus(kEntraStatuses, answer.status);
   std::string message = FirstLine(TextOf(answer.body, "error_description"));
-  message = message.substr(0, message.find(" Trace ID:"));
+  message.resize(std::min(message.size(), message.find(" Trace ID:")));
   // "AADSTS700016: Application with ...": the code is beside it already.
   if (message.starts_with(code + ": ")) message.erase(0, code.size() + 2);
   KmsFailure failure = FailureOf(meaning, "Entra token", FirstLine(code), std::move(message));
@@ -184,7 +185,8 @@ std::vector<AnswerRow> Answers() {
     for (const Row& row : table) rows.push_back({service, row.code, row.meaning});
   };
   add("Key Vault", kVaultCodes);
-  rows.push_back({"Key Vault, unwrapKey", kBadParameterOfUnwrap.code, kBadParameterOfUnwrap.meaning});
+  rows.push_back(
+      {"Key Vault, unwrapKey", kBadParameterOfUnwrap.code, kBadParameterOfUnwrap.meaning});
   rows.push_back({"Key Vault, the rest", kBadParameter.code, kBadParameter.meaning});
   add("Key Vault, words of a 403", kForbiddenWords);
   add("Key Vault, without a code", kVaultStatuses);

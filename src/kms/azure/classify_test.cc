@@ -98,10 +98,10 @@ TEST(AzureClassify, ReadsTheWordsOfA403WithoutAnInnerCode) {
 
 TEST(AzureClassify, KnowsTheOtherSpellingOfAnInnerError) {
   EXPECT_EQ(
-      VaultFailure("unwrapKey",
-                   Answer({403,
-                           {},
-                           R"({"error":{"code":"Forbidden","innerError":{"code":"KeyDisabled"}}})"}))
+      VaultFailure(
+          "unwrapKey",
+          Answer(
+              {403, {}, R"({"error":{"code":"Forbidden","innerError":{"code":"KeyDisabled"}}})"}))
           .meaning,
       KmsMeaning::kKeyDisabled);
 }
@@ -163,9 +163,9 @@ TEST(AzureClassify, QuotesTheFirstLineAndTheCodeOnce) {
 }
 
 TEST(AzureClassify, SurvivesAnythingInPlaceOfAnError) {
-  for (const char* body : {"", "<html>", "[]", "null", R"({"error":[]})", R"({"error":{"code":3}})",
-                           R"({"error_codes":["x",{},null]})", R"({"error_codes":7,"error":7})",
-                           "{", "\xff"}) {
+  for (const char* body :
+       {"", "<html>", "[]", "null", R"({"error":[]})", R"({"error":{"code":3}})",
+        R"({"error_codes":["x",{},null]})", R"({"error_codes":7,"error":7})", "{", "\xff"}) {
     EXPECT_EQ(VaultFailure("unwrapKey", Answer({400, {}, body})).kms_class, KmsClass::kAmbiguous)
         << body;
     EXPECT_EQ(EntraFailure(Answer({400, {}, body})).kms_class, KmsClass::kAmbiguous) << body;

@@ -24,7 +24,8 @@ tl::unexpected<KmsFailure> Ours(std::string message) {
 
 bool IsTenant(const std::string& text) {
   return !text.empty() && text.size() <= 253 &&
-         text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") ==
+         text.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") ==
              std::string::npos;
 }
 
@@ -87,9 +88,9 @@ class Application {
     if (!key.ok()) return Ours(key.error().Because(path).message());
     const auto thumbprint = CertificateThumbprint(AsText(pem->ExposeSecret()));
     if (!thumbprint.ok()) return Ours(thumbprint.error().Because(path).message());
-    const std::int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
-                                 surroundings_.clock->Wall().since_epoch)
-                                 .count();
+    const std::int64_t now =
+        std::chrono::duration_cast<std::chrono::seconds>(surroundings_.clock->Wall().since_epoch)
+            .count();
     const auto assertion = SignJwt(*key, {{"x5t#S256", Base64UrlEncode(*thumbprint)}},
                                    {{"aud", TokenUrl()},
                                     {"iss", client_id_},
@@ -103,9 +104,8 @@ class Application {
   }
 
   KmsResult<AccessToken> WithAssertion(std::string assertion) {
-    return Ask(
-        {{"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
-         {"client_assertion", std::move(assertion)}});
+    return Ask({{"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+                {"client_assertion", std::move(assertion)}});
   }
 
   KmsResult<AccessToken> Ask(Form form) {

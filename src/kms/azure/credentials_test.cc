@@ -56,8 +56,11 @@ TEST_F(Credentials, ShowASecretToTheCustomersTenant) {
 
 TEST_F(Credentials, UseOurOwnTenantWithoutAPrincipal) {
   server_.Add(TokenAnswer());
-  ASSERT_TRUE(Fetch({{"AZURE_CLIENT_ID", "a"}, {"AZURE_CLIENT_SECRET", "s"},
-                     {"AZURE_TENANT_ID", "contoso.com"}}, "").has_value());
+  ASSERT_TRUE(Fetch({{"AZURE_CLIENT_ID", "a"},
+                     {"AZURE_CLIENT_SECRET", "s"},
+                     {"AZURE_TENANT_ID", "contoso.com"}},
+                    "")
+                  .has_value());
   EXPECT_EQ(server_.Requests().at(0).target, "/contoso.com/oauth2/v2.0/token");
 }
 
@@ -68,7 +71,8 @@ TEST_F(Credentials, AskForTheServiceOfTheKeysHostAndCloud) {
            {"v.vault.usgovcloudapi.net", "https%3A%2F%2Fvault.usgovcloudapi.net%2F.default"}}) {
     server_.Add(TokenAnswer());
     ASSERT_TRUE(Fetch({{"AZURE_CLIENT_ID", "a"}, {"AZURE_CLIENT_SECRET", "s"}}, kTenant,
-                      "https://" + host + "/keys/k").has_value());
+                      "https://" + host + "/keys/k")
+                    .has_value());
     EXPECT_THAT(server_.Requests().back().body, HasSubstr("scope=" + scope));
   }
 }
@@ -98,8 +102,7 @@ TEST_F(Credentials, SignAnAssertionWithACertificate) {
   EXPECT_EQ(TextOf(jwt.header, "x5t#S256"), Base64UrlEncode(*CertificateThumbprint(certificate)));
   EXPECT_EQ(TextOf(jwt.claims, "iss"), "app-1");
   EXPECT_EQ(TextOf(jwt.claims, "sub"), "app-1");
-  EXPECT_EQ(TextOf(jwt.claims, "aud"),
-            server_.Url() + "/" + kTenant + "/oauth2/v2.0/token");
+  EXPECT_EQ(TextOf(jwt.claims, "aud"), server_.Url() + "/" + kTenant + "/oauth2/v2.0/token");
   EXPECT_EQ(jwt.claims.at("exp").as_int64() - jwt.claims.at("nbf").as_int64(), 600);
   EXPECT_EQ(server_.Requests().at(0).body.find("PRIVATE"), std::string::npos);
 }

@@ -46,9 +46,7 @@ class TemporaryFile {
 };
 
 inline HttpResponse TokenAnswer(const std::string& token = "token-1") {
-  return {200,
-          {},
-          R"({"token_type":"Bearer","expires_in":3599,"access_token":")" + token + "\"}"};
+  return {200, {}, R"({"token_type":"Bearer","expires_in":3599,"access_token":")" + token + "\"}"};
 }
 
 inline HttpResponse EntraError(int status, const std::string& error, int number) {

@@ -42,8 +42,8 @@ void JudgeTimes(const json::object& attributes, WallTime now, KeyFacts& facts) {
   const auto begins = TimeIn(attributes, "nbf");
   if (begins && now < *begins) {
     facts.state = "NotYetValid";
-    facts.warnings.push_back(
-        fmt::format("the key is valid from {}: nothing can be wrapped before", FormatTime(*begins)));
+    facts.warnings.push_back(fmt::format("the key is valid from {}: nothing can be wrapped before",
+                                         FormatTime(*begins)));
   } else if (expires && *expires <= now) {
     facts.state = "Expired";
     facts.warnings.push_back(fmt::format(

@@ -25,9 +25,8 @@ std::string RemedyFor(const KmsFailure& failure, const KeyAccess& access,
                       const Surroundings& surroundings) {
   const AzureKeyId& key = access.uri.azure();
   const std::string vault = key.host.substr(0, key.host.find('.'));
-  const std::string name =
-      fmt::format("--{} {} --name {}", key.IsManagedHsm() ? "hsm-name" : "vault-name", vault,
-                  key.key);
+  const std::string name = fmt::format(
+      "--{} {} --name {}", key.IsManagedHsm() ? "hsm-name" : "vault-name", vault, key.key);
   const std::string app = surroundings.environment("AZURE_CLIENT_ID").value_or("OUR_APP_ID");
   switch (failure.meaning) {
     case KmsMeaning::kPermissionMissing:

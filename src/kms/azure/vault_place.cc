@@ -22,9 +22,8 @@ bool IsOnThisMachine(const std::string& url) {
   const auto parsed = HttpUrl::Parse(url);
   if (!parsed.ok()) return false;
   const std::string& authority = parsed->authority;
-  const std::string host = authority.starts_with('[')
-                               ? authority.substr(0, authority.find(']') + 1)
-                               : authority.substr(0, authority.find(':'));
+  const std::string host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1)
+                                                      : authority.substr(0, authority.find(':'));
   return host == "127.0.0.1" || host == "[::1]" || host == "localhost";
 }
 

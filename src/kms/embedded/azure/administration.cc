@@ -27,7 +27,8 @@ Error Missing(std::string_view what, std::string_view name) {
 
 bool IsName(std::string_view text, std::size_t longest) {
   return !text.empty() && text.size() <= longest &&
-         text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
+         text.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
              std::string_view::npos;
 }
 
@@ -92,7 +93,8 @@ class Administrator {
     Application application;
     application.id = NewUuid();
     application.name = Text("name");
-    if (!IsName(application.name, 100)) return Invalid("an application's name is letters and digits");
+    if (!IsName(application.name, 100))
+      return Invalid("an application's name is letters and digits");
     if (FindApplication(state_, application.name) != nullptr) {
       return Error(ErrorCode::kAlreadyExists,
                    fmt::format("there is an application '{}' already", application.name));

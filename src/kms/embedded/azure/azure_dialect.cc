@@ -66,15 +66,16 @@ class AzureDialect : public Dialect {
 
   HttpResponse Handle(const HttpRequest& request, DialectCall& call) override {
     const Route route = RouteOf(request).value_or(Route());
-    HttpResponse response = route.entra.empty() ? HandleVault(request, route, call)
-                                                : HandleEntra(request, route, call);
+    HttpResponse response =
+        route.entra.empty() ? HandleVault(request, route, call) : HandleEntra(request, route, call);
     response.headers.emplace_back("x-ms-request-id", call.request_id);
     return response;
   }
 
   HttpResponse Throttled() const override {
-    HttpResponse response = Render(
-        {429, "Throttled", "", "Request was not processed because too many requests were received."});
+    HttpResponse response =
+        Render({429, "Throttled", "",
+                "Request was not processed because too many requests were received."});
     response.headers.emplace_back("retry-after", "1");
     return response;
   }
@@ -151,12 +152,12 @@ VaultResult AzureDialect::RunAtVault(const HttpRequest& request, const Route& ro
                                      route.version.empty() ? "" : "/", route.version));
   }
   if (vault.firewall_denies) {
-    return AzureFailure{403, "Forbidden", "ForbiddenByFirewall",
-                        fmt::format("Client address is not authorized and caller is not a trusted "
-                                    "service.\r\nClient address: {}\r\nCaller: appid={};oid={}\r\n"
-                                    "Vault: {}",
-                                    request.peer, caller.application, caller.object_id,
-                                    vault.host)};
+    return AzureFailure{
+        403, "Forbidden", "ForbiddenByFirewall",
+        fmt::format("Client address is not authorized and caller is not a trusted "
+                    "service.\r\nClient address: {}\r\nCaller: appid={};oid={}\r\n"
+                    "Vault: {}",
+                    request.peer, caller.application, caller.object_id, vault.host)};
   }
   if (route.operation == nullptr) {
     return AzureFailure{404, "NotFound", "", "The request's path is not known here."};
@@ -166,8 +167,9 @@ VaultResult AzureDialect::RunAtVault(const HttpRequest& request, const Route& ro
   }
   call.read_only = route.operation->read_only;
   AZURE_TRY(Authorize(*state, caller, vault, LowerCase(route.key), route.operation->action));
-  VaultCall vault_call{*store_,       master_,  state, vault, route.key, route.version,
-                       AZURE_TRY(ParseBody(request.body)), call.now, ""};
+  VaultCall vault_call{
+      *store_,  master_, state, vault, route.key, route.version, AZURE_TRY(ParseBody(request.body)),
+      call.now, ""};
   auto result = route.operation->run(vault_call);
   if (!vault_call.algorithm.empty()) call.parameters["algorithm"] = vault_call.algorithm;
   return result;
@@ -237,11 +239,10 @@ Status AzureDialect::WriteFiles(const std::string& directory, const std::string&
 
 Result<std::unique_ptr<Dialect>> OpenAzureDialect(const std::string& directory,
                                                   const MasterKey& master, const Clock& clock) {
-  auto store = TRY(StateStore<State>::Open(directory + "/azure-store", master, EncodeState,
-                                           DecodeState));
+  auto store =
+      TRY(StateStore<State>::Open(directory + "/azure-store", master, EncodeState, DecodeState));
   TRY(MakeFirstState(*store, master, clock.Wall()));
-  return std::unique_ptr<Dialect>(
-      std::make_unique<AzureDialect>(std::move(store), master, clock));
+  return std::unique_ptr<Dialect>(std::make_unique<AzureDialect>(std::move(store), master, clock));
 }
 
 }  // namespace freehold::embedded::azure

@@ -51,8 +51,8 @@ TEST(AzureState, ComesBackAsItWasWritten) {
   state.applications["a"] = {"a", "app", "t", {{{1, 2}, {3}, {4}, {5}, TimeOf(7)}}};
   Vault& vault = state.vaults["v.vault.azure.net"];
   vault = {"v.vault.azure.net", "t", true, true, {}, {}};
-  KeyVersion version{"0123", "RSA", {1}, {2}, {3}, {"wrapKey"}, false, TimeOf(1), std::nullopt,
-                     TimeOf(2), TimeOf(3)};
+  KeyVersion version{"0123", "RSA",     {1},          {2},       {3},      {"wrapKey"},
+                     false,  TimeOf(1), std::nullopt, TimeOf(2), TimeOf(3)};
   vault.keys["k"] = {"K", {version}, {{"x", "y"}}, "{}", TimeOf(4), TimeOf(5)};
   state.assignments.push_back({"Key Vault Reader", "a", "v.vault.azure.net", "k"});
   state.sealed_signing_key = {9};
@@ -94,10 +94,11 @@ class AzureDialectInTime : public testing::Test {
     dialect_ = *OpenAzureDialect(directory_, *master_, clock_);
     [[maybe_unused]] const auto written = dialect_->WriteFiles(directory_, "https://127.0.0.1:1");
     app_ = *dialect_->Obey({{"command", "app"}, {"name", "a"}, {"tenant", "customer"}});
-    EXPECT_TRUE(dialect_->Obey({{"command", "assign"},
-                                {"role", "Key Vault Crypto Officer"},
-                                {"app", "a"},
-                                {"scope", "embedded"}})
+    EXPECT_TRUE(dialect_
+                    ->Obey({{"command", "assign"},
+                            {"role", "Key Vault Crypto Officer"},
+                            {"app", "a"},
+                            {"scope", "embedded"}})
                     .ok());
   }
   ~AzureDialectInTime() override {
@@ -119,12 +120,11 @@ class AzureDialectInTime : public testing::Test {
   }
   json::object Ask(const std::string& method, const std::string& path, const json::object& body) {
     token_.clear();
-    const auto token =
-        Send("POST", "/customer/oauth2/v2.0/token",
-             EncodeForm({{"grant_type", "client_credentials"},
-                         {"client_id", TextOf(app_, "client_id")},
-                         {"client_secret", TextOf(app_, "client_secret")},
-                         {"scope", "https://vault.azure.net/.default"}}));
+    const auto token = Send("POST", "/customer/oauth2/v2.0/token",
+                            EncodeForm({{"grant_type", "client_credentials"},
+                                        {"client_id", TextOf(app_, "client_id")},
+                                        {"client_secret", TextOf(app_, "client_secret")},
+                                        {"scope", "https://vault.azure.net/.default"}}));
     token_ = TextOf(json::parse(token.body).as_object(), "access_token");
     return json::parse(Send(method, path + "?api-version=7.4", json::serialize(body)).body)
         .as_object();
@@ -141,9 +141,8 @@ class AzureDialectInTime : public testing::Test {
 TEST_F(AzureDialectInTime, RotatesWhenThePolicySaysSo) {
   Ask("POST", "/keys/k/create", {{"kty", "RSA"}});
   Ask("PUT", "/keys/k/rotationpolicy",
-      {{"lifetimeActions",
-        json::array{json::object{{"trigger", {{"timeAfterCreate", "P30D"}}},
-                                 {"action", {{"type", "Rotate"}}}}}}});
+      {{"lifetimeActions", json::array{json::object{{"trigger", {{"timeAfterCreate", "P30D"}}},
+                                                    {"action", {{"type", "Rotate"}}}}}}});
   clock_.Advance(hours(24 * 29));
   ASSERT_TRUE(dialect_->DoWhatIsDue(clock_.Wall()).ok());
   EXPECT_EQ(Ask("GET", "/keys/k/versions", {}).at("value").as_array().size(), 1u);
@@ -166,8 +165,8 @@ TEST_F(AzureDialectInTime, PurgesADeletedKeyWhenItsRetentionIsOver) {
 
 TEST_F(AzureDialectInTime, ATokenOutlivesTheConsentAndEndsByItself) {
   Ask("GET", "/keys", {});
-  ASSERT_TRUE(dialect_->Obey({{"command", "remove-consent"}, {"app", "a"}, {"tenant", "customer"}})
-                  .ok());
+  ASSERT_TRUE(
+      dialect_->Obey({{"command", "remove-consent"}, {"app", "a"}, {"tenant", "customer"}}).ok());
   EXPECT_EQ(Send("GET", "/keys?api-version=7.4", "").status, 200);
   clock_.Advance(hours(1));
   EXPECT_EQ(Send("GET", "/keys?api-version=7.4", "").status, 401);
@@ -175,23 +174,21 @@ TEST_F(AzureDialectInTime, ATokenOutlivesTheConsentAndEndsByItself) {
 
 TEST_F(AzureDialectInTime, AnswersAnythingThatIsSentToIt) {
   Ask("POST", "/keys/k/create", {{"kty", "RSA"}});
-  for (const char* body : {"", "{", "[]", "null", R"({"alg":7,"value":{}})",
-                           R"({"alg":"RSA-OAEP-256","value":"!"})",
-                           R"({"alg":"A256KW","value":"AAAA"})", R"({"kty":"EC"})",
-                           R"({"kty":"RSA","key_size":512})", R"({"key":{"kty":"RSA","n":"AQ"}})",
-                           R"({"kty":"RSA","attributes":{"exp":-1}})", "\xff"}) {
+  for (const char* body :
+       {"", "{", "[]", "null", R"({"alg":7,"value":{}})", R"({"alg":"RSA-OAEP-256","value":"!"})",
+        R"({"alg":"A256KW","value":"AAAA"})", R"({"kty":"EC"})", R"({"kty":"RSA","key_size":512})",
+        R"({"key":{"kty":"RSA","n":"AQ"}})", R"({"kty":"RSA","attributes":{"exp":-1}})", "\xff"}) {
     for (const char* target : {"/keys/k//unwrapkey", "/keys/k//wrapkey", "/keys/a%20b/create"}) {
-      const HttpResponse response =
-          Send("POST", std::string(target) + "?api-version=7.4", body);
+      const HttpResponse response = Send("POST", std::string(target) + "?api-version=7.4", body);
       EXPECT_EQ(response.status, 400) << target << body;
       EXPECT_THAT(response.body, testing::HasSubstr("\"code\":\"BadParameter\""));
     }
     EXPECT_EQ(Send("PUT", "/keys/j?api-version=7.4", body).status, 400) << body;
   }
-  EXPECT_EQ(Send("POST", "/keys/k//unwrapkey?api-version=7.4",
-                 R"({"alg":"RSA-OAEP-256","value":"AAAA"})")
-                .status,
-            400);
+  EXPECT_EQ(
+      Send("POST", "/keys/k//unwrapkey?api-version=7.4", R"({"alg":"RSA-OAEP-256","value":"AAAA"})")
+          .status,
+      400);
   EXPECT_EQ(Send("GET", "/keys/k", "").status, 400);  // no api-version
   EXPECT_EQ(Send("POST", "/keys/k/v/sign?api-version=7.4", "{}").status, 404);
   for (const char* command : {"", "nothing", "assign", "consent", "vault-create", "app"}) {

@@ -64,9 +64,9 @@ AzureResult<T> ToAzure(Result<T>&& result) {
 #define AZURE_TRY(expression) AZURE_TRY_NAMED(expression, __COUNTER__)
 #define AZURE_TRY_NAMED(expression, number) AZURE_TRY_JOINED(expression, number)
 #define AZURE_TRY_JOINED(expression, number) AZURE_TRY_AS(expression, azure_result_##number)
-#define AZURE_TRY_AS(expression, result)                                                       \
-  ({                                                                                           \
-    auto result = ::freehold::embedded::azure::internal::ToAzure(expression);                  \
-    if (!result.ok()) return ::freehold::embedded::azure::AzureFailure(result.error());        \
-    ::freehold::embedded::azure::internal::TakeAzureValue(std::move(result));                  \
+#define AZURE_TRY_AS(expression, result)                                                \
+  ({                                                                                    \
+    auto result = ::freehold::embedded::azure::internal::ToAzure(expression);           \
+    if (!result.ok()) return ::freehold::embedded::azure::AzureFailure(result.error()); \
+    ::freehold::embedded::azure::internal::TakeAzureValue(std::move(result));           \
   })

@@ -1,4 +1,5 @@
-// wrapKey, unwrapKey, encrypt, decrypt: RSA-OAEP, RSA-OAEP-256, and AES key wrap for symmetric keys.
+// wrapKey, unwrapKey, encrypt, decrypt: RSA-OAEP, RSA-OAEP-256, and AES key wrap for symmetric
+// keys.
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>

@@ -1,8 +1,8 @@
 // Entra: tokens for applications that a tenant has consented to, and the check of such tokens.
 //
 // The client credentials flow with a secret or with an assertion signed by a registered
-// certificate (RS256); access tokens are JWTs of a key of our own, made when the first is asked for.
-// A token goes on working until it ends, whatever happens to its application: as Entra's do.
+// certificate (RS256); access tokens are JWTs of a key of our own, made when the first is asked
+// for. A token goes on working until it ends, whatever happens to its application: as Entra's do.
 // Errors: Entra's own answers; AzureFailure where a vault checks. Threads: safe.
 // Spec: RFC 6749 4.4, RFC 7523; Microsoft identity platform, "client credentials flow".
 #pragma once
@@ -11,8 +11,10 @@
 #include <optional>
 
 #include "crypto/rsa.h"
+#include "kms/embedded/azure/client_check.h"
 #include "kms/embedded/azure/roles.h"
 #include "kms/embedded/dialect.h"
+#include "kms/embedded/query_protocol.h"
 #include "kms/embedded/state_store.h"
 
 namespace freehold::embedded::azure {
@@ -35,10 +37,17 @@ class Entra {
                             const std::string& tenant, WallTime now);
 
  private:
-  struct Refusal;
+  // What is asked for, once it is known to be right.
+  struct Grant {
+    const Tenant* tenant = nullptr;
+    std::string application;
+    std::string audience;
+  };
+  // A refusal, or `grant` filled in. `tenant` as the request has it, in `state`.
+  std::optional<Refusal> Judge(const std::string& tenant, const Form& form, const std::string& url,
+                               const State& state, WallTime now, Grant& grant) const;
+  Result<std::string> NewToken(const Grant& grant, bool by_secret, WallTime now);
   Result<RsaKey> SigningKey();
-  std::optional<Refusal> CheckClient(const Application& application, const HttpRequest& request,
-                                     const std::string& token_url, WallTime now) const;
 
   StateStore<State>& store_;
   const MasterKey& master_;
@@ -50,8 +59,6 @@ class Entra {
 const Tenant* FindTenant(const State& state, std::string_view id_or_name);
 const Application* FindApplication(const State& state, std::string_view id_or_name);
 
-// The secret of the application's first credential that has one; for credential files.
-Result<SecretBytes> SecretOf(const Application& application, const MasterKey& master);
-Result<Credential> SealSecret(const SecretBytes& secret, WallTime expires, const MasterKey& master);
+std::string KeyIdOf(const RsaKey& signing_key);
 
 }  // namespace freehold::embedded::azure

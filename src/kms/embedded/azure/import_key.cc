@@ -1,4 +1,5 @@
-// PUT /keys/{name}: a key that its owner made elsewhere, as a JSON Web Key (RFC 7517, RFC 7518 6.3).
+// PUT /keys/{name}: a key that its owner made elsewhere, as a JSON Web Key (RFC 7517, RFC
+// 7518 6.3).
 #include <array>
 #include <boost/json.hpp>
 
@@ -109,9 +110,9 @@ VaultResult ImportKey(VaultCall& call) {
   AZURE_TRY(call.Change([&](Vault& vault) -> AzureStatus {
     const std::string id = LowerCase(call.name);
     if (vault.deleted_keys.contains(id)) {
-      return AzureFailure{409, "Conflict", "ObjectIsDeletedButRecoverable",
-                          fmt::format("Key {} is currently in a deleted but recoverable state.",
-                                      call.name)};
+      return AzureFailure{
+          409, "Conflict", "ObjectIsDeletedButRecoverable",
+          fmt::format("Key {} is currently in a deleted but recoverable state.", call.name)};
     }
     Key& key = vault.keys[id];
     if (key.name.empty()) key.name = call.name;

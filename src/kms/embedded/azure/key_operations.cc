@@ -1,4 +1,4 @@
-// Operations on keys: make, look, change, rotate, delete, recover, purge.
+// Operations on keys: make, look, change, delete, recover, purge.
 #include <algorithm>
 #include <boost/json.hpp>
 
@@ -13,8 +13,9 @@ namespace json = boost::json;
 
 AzureStatus CheckName(const std::string& name) {
   const bool good = !name.empty() && name.size() <= 127 &&
-                    name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                           "0123456789-") == std::string::npos;
+                    name.find_first_not_of(
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789-") == std::string::npos;
   if (good) return {};
   return BadParameter("The request URI contains an invalid name.");
 }
@@ -33,44 +34,6 @@ std::map<std::string, std::string> TagsIn(const json::object& body) {
     if (value.is_string()) tags[std::string(name)] = std::string(value.get_string());
   }
   return tags;
-}
-
-// "P90D", "P3M", "P2Y" as days.
-std::optional<int> DaysOf(std::string_view period) {
-  if (period.size() < 3 || period.size() > 6 || period.front() != 'P') return std::nullopt;
-  int number = 0;
-  for (const char c : period.substr(1, period.size() - 2)) {
-    if (c < '0' || c > '9') return std::nullopt;
-    number = number * 10 + (c - '0');
-  }
-  switch (period.back()) {
-    case 'D':
-      return number;
-    case 'M':
-      return number * 30;
-    case 'Y':
-      return number * 365;
-    default:
-      return std::nullopt;
-  }
-}
-
-json::object PolicyOf(const Vault& vault, const Key& key) {
-  json::object policy{{"id", fmt::format("https://{}/keys/{}/rotationpolicy", vault.host, key.name)}};
-  json::object given;
-  if (!key.rotation_policy.empty()) given = json::parse(key.rotation_policy).as_object();
-  policy["lifetimeActions"] =
-      given.contains("lifetimeActions")
-          ? given.at("lifetimeActions")
-          : json::array{json::object{{"trigger", {{"timeBeforeExpiry", "P30D"}}},
-                                     {"action", {{"type", "Notify"}}}}};
-  json::object attributes = ObjectOf(given, "attributes");
-  if (!key.rotation_policy.empty()) {
-    attributes["created"] = SecondsOf(key.rotation_updated);
-    attributes["updated"] = SecondsOf(key.rotation_updated);
-  }
-  policy["attributes"] = std::move(attributes);
-  return policy;
 }
 
 VaultResult Page(json::array items) {
@@ -140,7 +103,9 @@ VaultResult UpdateKey(VaultCall& call) {
   const std::string id = AZURE_TRY(call.FindVersion())->id;
   json::object bundle;
   AZURE_TRY(call.Change([&](Vault& vault) -> AzureStatus {
-    Key& key = vault.keys.at(LowerCase(call.name));
+    const auto found = vault.keys.find(LowerCase(call.name));
+    if (found == vault.keys.end()) return KeyNotFound(call.name);  // since we looked
+    Key& key = found->second;
     for (KeyVersion& version : key.versions) {
       if (version.id != id) continue;
       AZURE_TRY(ReadAttributes(call.body, version));
@@ -151,57 +116,6 @@ VaultResult UpdateKey(VaultCall& call) {
     return {};
   }));
   return VaultAnswer{std::move(bundle)};
-}
-
-VaultResult RotateKey(VaultCall& call) {
-  const Key* old = AZURE_TRY(call.FindKey());
-  const KeyVersion version = AZURE_TRY(NextVersion(call.master, *old, call.now));
-  json::object bundle;
-  AZURE_TRY(call.Change([&](Vault& vault) -> AzureStatus {
-    Key& key = vault.keys.at(LowerCase(call.name));
-    key.versions.push_back(version);
-    bundle = KeyBundle(vault, key, version);
-    return {};
-  }));
-  return VaultAnswer{std::move(bundle)};
-}
-
-VaultResult GetRotationPolicy(VaultCall& call) {
-  return VaultAnswer{PolicyOf(call.vault, *AZURE_TRY(call.FindKey()))};
-}
-
-VaultResult SetRotationPolicy(VaultCall& call) {
-  AZURE_TRY(call.FindKey());
-  const auto* actions = call.body.if_contains("lifetimeActions");
-  if (actions != nullptr && !actions->is_array()) {
-    return BadParameter("Property 'lifetimeActions' is no list.");
-  }
-  json::object policy;
-  AZURE_TRY(call.Change([&](Vault& vault) -> AzureStatus {
-    Key& key = vault.keys.at(LowerCase(call.name));
-    key.rotation_policy = json::serialize(call.body);
-    key.rotation_updated = call.now;
-    policy = PolicyOf(vault, key);
-    return {};
-  }));
-  return VaultAnswer{std::move(policy)};
-}
-
-std::optional<WallTime> NextRotation(const Key& key) {
-  if (key.rotation_policy.empty()) return std::nullopt;
-  boost::system::error_code error;
-  const json::value policy = json::parse(key.rotation_policy, error);
-  if (error || !policy.is_object()) return std::nullopt;
-  const auto* actions = policy.get_object().if_contains("lifetimeActions");
-  if (actions == nullptr || !actions->is_array()) return std::nullopt;
-  for (const json::value& each : actions->get_array()) {
-    if (!each.is_object()) continue;
-    const json::object& action = each.get_object();
-    if (LowerCase(TextOf(ObjectOf(action, "action"), "type")) != "rotate") continue;
-    const auto days = DaysOf(TextOf(ObjectOf(action, "trigger"), "timeAfterCreate"));
-    if (days) return key.newest().created + std::chrono::hours(24 * *days);
-  }
-  return std::nullopt;
 }
 
 VaultResult DeleteKey(VaultCall& call) {

@@ -78,7 +78,10 @@ class Reader {
 };
 
 template <typename F>
-void Fields(F& f, auto& c) requires requires { c.sealed_secret; } {
+void Fields(F& f, auto& c) requires requires {
+  c.sealed_secret;
+}
+{
   f.Field("secret", c.sealed_secret);
   f.Field("thumbprint", c.thumbprint);
   f.Field("n", c.modulus);
@@ -87,7 +90,10 @@ void Fields(F& f, auto& c) requires requires { c.sealed_secret; } {
 }
 
 template <typename F>
-void Fields(F& f, auto& a) requires requires { a.credentials; } {
+void Fields(F& f, auto& a) requires requires {
+  a.credentials;
+}
+{
   f.Field("id", a.id);
   f.Field("name", a.name);
   f.Field("tenant", a.tenant);
@@ -95,14 +101,20 @@ void Fields(F& f, auto& a) requires requires { a.credentials; } {
 }
 
 template <typename F>
-void Fields(F& f, auto& t) requires requires { t.principals; } {
+void Fields(F& f, auto& t) requires requires {
+  t.principals;
+}
+{
   f.Field("id", t.id);
   f.Field("name", t.name);
   f.Field("principals", t.principals);
 }
 
 template <typename F>
-void Fields(F& f, auto& v) requires requires { v.not_before; } {
+void Fields(F& f, auto& v) requires requires {
+  v.not_before;
+}
+{
   f.Field("id", v.id);
   f.Field("type", v.type);
   f.Field("sealed", v.sealed);
@@ -117,7 +129,10 @@ void Fields(F& f, auto& v) requires requires { v.not_before; } {
 }
 
 template <typename F>
-void Fields(F& f, auto& k) requires requires { k.rotation_policy; } {
+void Fields(F& f, auto& k) requires requires {
+  k.rotation_policy;
+}
+{
   f.Field("name", k.name);
   f.Field("versions", k.versions);
   f.Field("tags", k.tags);
@@ -127,7 +142,10 @@ void Fields(F& f, auto& k) requires requires { k.rotation_policy; } {
 }
 
 template <typename F>
-void Fields(F& f, auto& v) requires requires { v.purge_protection; } {
+void Fields(F& f, auto& v) requires requires {
+  v.purge_protection;
+}
+{
   f.Field("host", v.host);
   f.Field("tenant", v.tenant);
   f.Field("purge_protection", v.purge_protection);
@@ -137,7 +155,10 @@ void Fields(F& f, auto& v) requires requires { v.purge_protection; } {
 }
 
 template <typename F>
-void Fields(F& f, auto& a) requires requires { a.role; } {
+void Fields(F& f, auto& a) requires requires {
+  a.role;
+}
+{
   f.Field("role", a.role);
   f.Field("application", a.application);
   f.Field("vault", a.vault);
@@ -145,7 +166,10 @@ void Fields(F& f, auto& a) requires requires { a.role; } {
 }
 
 template <typename F>
-void Fields(F& f, auto& s) requires requires { s.sealed_signing_key; } {
+void Fields(F& f, auto& s) requires requires {
+  s.sealed_signing_key;
+}
+{
   f.Field("tenants", s.tenants);
   f.Field("applications", s.applications);
   f.Field("vaults", s.vaults);

@@ -129,8 +129,7 @@ json::object DeletedKeyBundle(const Vault& vault, const Key& key) {
   json::object bundle = KeyBundle(vault, key, key.newest());
   bundle["recoveryId"] = fmt::format("https://{}/deletedkeys/{}", vault.host, key.name);
   bundle["deletedDate"] = SecondsOf(key.deleted);
-  bundle["scheduledPurgeDate"] =
-      SecondsOf(key.deleted + std::chrono::hours(24 * kRecoverableDays));
+  bundle["scheduledPurgeDate"] = SecondsOf(key.deleted + std::chrono::hours(24 * kRecoverableDays));
   return bundle;
 }
 

@@ -22,9 +22,9 @@ struct VaultCall {
   StateStore<State>& store;
   const MasterKey& master;
   std::shared_ptr<const State> state;
-  const Vault& vault;       // in `state`
-  std::string name;         // of the key, as the request spells it; "" = none
-  std::string version;      // "" = the newest
+  const Vault& vault;        // in `state`
+  std::string name;          // of the key, as the request spells it; "" = none
+  std::string version;       // "" = the newest
   boost::json::object body;  // empty when there was none
   WallTime now;
   std::string algorithm;  // filled in: for the log
