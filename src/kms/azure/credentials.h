@@ -4,8 +4,9 @@
 //   certificate       AZURE_CLIENT_ID, AZURE_CLIENT_CERTIFICATE_PATH: one PEM file with the
 //                     certificate and its unencrypted RSA key
 //   federated token   AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE (workload identity)
-//   managed identity  IDENTITY_ENDPOINT and IDENTITY_HEADER, else the instance metadata service;
-//                     AZURE_CLIENT_ID picks one of several
+//   managed identity  IDENTITY_ENDPOINT and IDENTITY_HEADER, else the instance metadata service
+//                     (elsewhere with AZURE_POD_IDENTITY_AUTHORITY_HOST); AZURE_CLIENT_ID picks
+//                     one of several
 //
 // The tenant is the principal of the access (the customer's), else AZURE_TENANT_ID. Every token is
 // fetched afresh, so that a consent that was withdrawn shows at the next operation.

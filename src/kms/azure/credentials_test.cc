@@ -146,6 +146,20 @@ TEST_F(Credentials, AskTheMachinesOwnIdentityLast) {
   EXPECT_EQ(FindHeader(request.headers, "x-identity-header"), "h1");
 }
 
+TEST_F(Credentials, AskTheInstanceMetadataServiceWithItsHeader) {
+  server_.Add(TokenAnswer());
+  ASSERT_TRUE(Fetch({{"AZURE_POD_IDENTITY_AUTHORITY_HOST", server_.Url()}}, "").has_value());
+  const HttpRequest request = server_.Requests().at(0);
+  EXPECT_EQ(request.target,
+            "/metadata/identity/oauth2/token?api-version=2018-02-01&"
+            "resource=https%3A%2F%2Fvault.azure.net");
+  EXPECT_EQ(FindHeader(request.headers, "metadata"), "true");
+  server_.Add({400, {}, R"({"error":"invalid_request","error_description":"Identity not found"})"});
+  const auto refused = Fetch({{"AZURE_POD_IDENTITY_AUTHORITY_HOST", server_.Url()}}, "");
+  EXPECT_EQ(refused.error().meaning, KmsMeaning::kOurCredentials);
+  EXPECT_EQ(refused.error().Sentence(), "managed identity: HTTP 400: Identity not found");
+}
+
 TEST_F(Credentials, DoNotTakeAManagedIdentityAcrossTenants) {
   const auto token = Fetch({{"IDENTITY_ENDPOINT", server_.Url()}, {"IDENTITY_HEADER", "h1"}});
   EXPECT_EQ(token.error().meaning, KmsMeaning::kOurCredentials);

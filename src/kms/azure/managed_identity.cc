@@ -9,8 +9,8 @@ namespace freehold::azure {
 namespace {
 
 constexpr std::string_view kOperation = "managed identity";
-constexpr const char* kInstanceMetadata =
-    "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01";
+constexpr const char* kInstanceMetadata = "http://169.254.169.254";
+constexpr const char* kTokenPath = "/metadata/identity/oauth2/token?api-version=2018-02-01&";
 
 }  // namespace
 
@@ -26,7 +26,9 @@ KmsResult<AccessToken> FetchManagedIdentityToken(const VaultPlace& place,
     request.url = endpoint + "?api-version=2019-08-01&" + EncodeForm(query);
     request.headers = {{"x-identity-header", header}};
   } else {
-    request.url = std::string(kInstanceMetadata) + "&" + EncodeForm(query);
+    std::string host = surroundings.Variable("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+    if (host.empty()) host = kInstanceMetadata;
+    request.url = host + kTokenPath + EncodeForm(query);
     request.headers = {{"metadata", "true"}};
   }
   if (place.is_stand_in && !IsOnThisMachine(request.url)) {
