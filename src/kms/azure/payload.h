@@ -7,9 +7,9 @@
 //
 // 64 bytes fit RSA-OAEP-256 with a key of 2048 bits (190 at most) and are a multiple of 8, as AES
 // key wrap needs. Key Vault neither sees nor checks the context: we compare it, in constant time.
-// RSA-OAEP is malleable by nobody without the private key, but anybody with the public key can
-// wrap: that a key is ours is proven by the keyring's MAC and not here. Errors: kWrongCiphertext.
-// Threads: safe.
+// Whoever has the public key can wrap a key of their own: that a KEK is the volume's own is proven
+// by its id, which is pinned off the volume, and not here.
+// Errors: kWrongCiphertext. Threads: safe.
 #pragma once
 
 #include "kms/key_provider.h"
