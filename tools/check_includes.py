@@ -25,11 +25,15 @@ ALLOWED = {
     "kms/aws": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/pkcs11": {"base", "crypto", "kms", "kms/service"},
     "kms/vault": {"base", "crypto", "kms", "kms/service", "net"},
+    "kms/azure": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/embedded": {"base", "crypto", "kms", "kms/service", "net"},
+    "kms/embedded/azure": {"base", "crypto", "kms", "kms/service", "kms/embedded", "net"},
+    "kms/embedded/vault": {"base", "crypto", "kms", "kms/service", "kms/embedded", "net"},
     "papers": {"base"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "cli": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
-            "kms/vault", "kms/pkcs11", "kms/embedded", "node", "net", "papers"},
+            "kms/azure", "kms/vault", "kms/pkcs11", "kms/embedded", "kms/embedded/azure",
+            "kms/embedded/vault", "node", "net", "papers"},
 }
 # third-party headers -> the only places that may include them
 OWNERS = {
@@ -46,7 +50,7 @@ OWNERS = {
 
 def folder_of(path):
     parts = pathlib.PurePath(path).parts
-    for length in (2, 1):
+    for length in (3, 2, 1):
         name = "/".join(parts[:length])
         if len(parts) > length and name in ALLOWED:
             return name

@@ -2,6 +2,8 @@
 
 #include "kms/aws/aws_key_provider.h"
 #include "kms/aws/classify.h"
+#include "kms/azure/azure_key_provider.h"
+#include "kms/azure/classify.h"
 #include "kms/pkcs11/classify.h"
 #include "kms/pkcs11/pkcs11_key_provider.h"
 #include "kms/vault/classify.h"
@@ -36,10 +38,11 @@ std::unique_ptr<KeyProvider> KeyProviders::NewProvider(const KeyAccess& access) 
   switch (access.uri.type()) {
     case KmsType::kAwsKms:
       return std::make_unique<aws::AwsKeyProvider>(access);
+    case KmsType::kAzureKeyVault:
+      return std::make_unique<azure::AzureKeyProvider>(access);
     case KmsType::kHashicorpVault:
       return std::make_unique<vault::VaultKeyProvider>(access);
     case KmsType::kGcpCloudKms:
-    case KmsType::kAzureKeyVault:
       break;
     case KmsType::kPkcs11:
       return std::make_unique<pkcs11::Pkcs11KeyProvider>(access);
@@ -49,7 +52,8 @@ std::unique_ptr<KeyProvider> KeyProviders::NewProvider(const KeyAccess& access) 
 
 std::vector<AnswerRow> AllAnswers() {
   std::vector<AnswerRow> all;
-  for (const auto& rows : {aws::Answers(), vault::Answers(), pkcs11::Answers()}) {
+  for (const auto& rows :
+       {aws::Answers(), azure::Answers(), vault::Answers(), pkcs11::Answers()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;

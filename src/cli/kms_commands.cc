@@ -15,6 +15,7 @@
 #include "base/stop_signal.h"
 #include "cli/output.h"
 #include "fmt/format.h"
+#include "kms/embedded/azure/azure_dialect.h"
 #include "kms/embedded/control_socket.h"
 #include "kms/embedded/embedded_kms.h"
 #include "kms/embedded/tls_identity.h"
@@ -26,25 +27,6 @@ namespace {
 
 using embedded::EmbeddedKms;
 using embedded::EventLog;
-
-Result<std::string> DataDirectory(const std::string& given) {
-  if (!given.empty()) {
-    // Absolute, so that what is printed and written works from anywhere.
-    if (given.front() == '/') return given;
-    char* here = getcwd(nullptr, 0);
-    if (here == nullptr) return ErrnoError(errno, "the current directory");
-    std::string path = fmt::format("{}/{}", here, given);
-    std::free(here);
-    return path;
-  }
-  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data == '/') {
-    return std::string(data) + "/freehold/kms";
-  }
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
-    return std::string(home) + "/.local/share/freehold/kms";
-  }
-  return Error(ErrorCode::kInvalidArgument, "neither --data, XDG_DATA_HOME nor HOME is set");
-}
 
 // "127.0.0.1:4566", "[::1]:0"
 Status ParseListen(std::string_view text, HttpServerOptions& options) {
@@ -91,6 +73,7 @@ Result<std::unique_ptr<HttpServer>> ServeTls(const KmsServeOptions& options, Emb
 Status AddDialects(EmbeddedKms& kms) {
   kms.Add(
       TRY(embedded::vault::NewVaultDialect(kms.directory(), kms.master(), SystemClock().Wall())));
+  kms.Add(TRY(embedded::azure::OpenAzureDialect(kms.directory(), kms.master(), SystemClock())));
   return {};
 }
 
@@ -100,7 +83,7 @@ Status Serve(const KmsServeOptions& options) {
   http.allow_remote = options.allow_remote;
   http.threads = 16;
   TRY(ParseListen(options.listen, http));
-  const std::string directory = TRY(DataDirectory(options.data));
+  const std::string directory = TRY(KmsDataDirectory(options.data));
   const auto kms = TRY(EmbeddedKms::Open(directory, SystemClock()));
   TRY(AddDialects(*kms));
   const auto server =
@@ -154,7 +137,7 @@ void PrintEvent(const std::string& line, bool json) {
 }
 
 Status PrintLog(const KmsLogOptions& options) {
-  const std::string directory = TRY(DataDirectory(options.data));
+  const std::string directory = TRY(KmsDataDirectory(options.data));
   LineReader reader = TRY(LineReader::Open(EventLog::PathIn(directory)));
   std::deque<std::string> kept;
   std::string line;
@@ -175,7 +158,7 @@ Status PrintLog(const KmsLogOptions& options) {
 }
 
 Status Send(const std::string& data, const boost::json::object& command) {
-  const std::string directory = TRY(DataDirectory(data));
+  const std::string directory = TRY(KmsDataDirectory(data));
   TRY(embedded::SendControl(directory, command));
   return {};
 }
@@ -206,6 +189,25 @@ int ExitCode(const Status& status, bool json = false) {
 }
 
 }  // namespace
+
+Result<std::string> KmsDataDirectory(const std::string& given) {
+  if (!given.empty()) {
+    // Absolute, so that what is printed and written works from anywhere.
+    if (given.front() == '/') return given;
+    char* here = getcwd(nullptr, 0);
+    if (here == nullptr) return ErrnoError(errno, "the current directory");
+    std::string path = fmt::format("{}/{}", here, given);
+    std::free(here);
+    return path;
+  }
+  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data == '/') {
+    return std::string(data) + "/freehold/kms";
+  }
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
+    return std::string(home) + "/.local/share/freehold/kms";
+  }
+  return Error(ErrorCode::kInvalidArgument, "neither --data, XDG_DATA_HOME nor HOME is set");
+}
 
 int RunKmsServe(const KmsServeOptions& options) {
   HardenProcess();

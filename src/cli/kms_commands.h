@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/result.h"
+
 namespace freehold::cli {
 
 struct KmsServeOptions {
@@ -42,6 +44,9 @@ struct KmsAccountOptions {
   std::string account;
   std::string profile;
 };
+
+// Where a KMS keeps its things: as given, made absolute, or the default.
+Result<std::string> KmsDataDirectory(const std::string& given);
 
 int RunKmsServe(const KmsServeOptions& options);
 int RunKmsLog(const KmsLogOptions& options);

@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "cli/answers_command.h"
 #include "cli/key_commands.h"
+#include "cli/kms_azure_commands.h"
 #include "cli/kms_commands.h"
 #include "cli/kms_helper_command.h"
 #include "cli/output.h"
@@ -73,6 +74,65 @@ void AddKmsAccount(CLI::App& kms, int& exit_code) {
   account->callback([&exit_code] { exit_code = RunKmsAccount(options); });
 }
 
+CLI::App* AddKmsAzureCommand(CLI::App& azure, const std::string& name, const char* help,
+                             KmsAzureOptions& options, int& exit_code) {
+  CLI::App* command = azure.add_subcommand(name, help);
+  command->add_option("--data", options.data, "The KMS's data directory");
+  command->add_flag("--json", options.json, "Print JSON");
+  command->callback([&options, &exit_code, name] {
+    options.command = name;
+    exit_code = RunKmsAzure(options);
+  });
+  return command;
+}
+
+void AddKmsAzure(CLI::App& kms, int& exit_code) {
+  static KmsAzureOptions options;
+  CLI::App* azure = kms.add_subcommand("azure", "What Azure's administrators do, at a serving KMS");
+  azure->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help) {
+    return AddKmsAzureCommand(*azure, name, help, options, exit_code);
+  };
+  const auto add_expiry = [](CLI::App* command) {
+    command->add_option("--expires-in", options.expires_in, "Such as 1h; 0: expired already");
+  };
+  CLI::App* app = add("app", "Register an application; its secret is shown once");
+  app->add_option("NAME", options.app)->required();
+  app->add_option("--tenant", options.tenant, "Where it is registered [operator]");
+  app->add_option("--certificate", options.certificate_file, "A PEM file, in place of a secret");
+  add_expiry(app);
+  CLI::App* secret = add("secret", "Give an application a new secret in place of the old");
+  secret->add_option("APP", options.app, "Client id or name")->required();
+  add_expiry(secret);
+  for (const auto& [name, help] :
+       {std::pair("consent", "A tenant's administrator consents to an application"),
+        std::pair("remove-consent", "... and takes it back")}) {
+    CLI::App* consent = add(name, help);
+    consent->add_option("APP", options.app)->required();
+    consent->add_option("TENANT", options.tenant, "Id or name")->required();
+  }
+  for (const auto& [name, help] :
+       {std::pair("assign", "Give an application a role on a vault or one key"),
+        std::pair("unassign", "... and take it away")}) {
+    CLI::App* assign = add(name, help);
+    assign->add_option("ROLE", options.role, "Such as 'Key Vault Crypto User'")->required();
+    assign->add_option("APP", options.app)->required();
+    assign->add_option("SCOPE", options.scope, "VAULT or VAULT/KEY")->required();
+  }
+  CLI::App* create = add("vault-create", "Make a vault, or a Managed HSM");
+  create->add_flag("--purge-protection", options.purge_protection);
+  create->add_flag("--managed-hsm", options.managed_hsm);
+  create->add_option("--tenant", options.tenant, "Whose it is [customer]");
+  create->add_option("--firewall", options.firewall, "deny or allow [allow]");
+  CLI::App* firewall = add("vault-firewall", "Let a vault's firewall refuse everybody, or nobody");
+  firewall->add_option("--firewall", options.firewall, "deny or allow")->required();
+  for (CLI::App* command : {create, firewall, add("vault-protect", "Turn purge protection on"),
+                            add("vault-delete", "Delete a vault with all its keys")}) {
+    command->add_option("VAULT", options.vault)->required();
+  }
+  add("show", "Tenants, applications, vaults and role assignments");
+}
+
 void AddKmsCommands(CLI::App& app, int& exit_code) {
   CLI::App* kms = app.add_subcommand("kms", "The embedded KMS, for trying, developing and testing");
   kms->require_subcommand(1);
@@ -80,6 +140,7 @@ void AddKmsCommands(CLI::App& app, int& exit_code) {
   AddKmsLog(*kms, exit_code);
   AddKmsFault(*kms, exit_code);
   AddKmsAccount(*kms, exit_code);
+  AddKmsAzure(*kms, exit_code);
 }
 
 void AddKeyCommands(CLI::App& app, int& exit_code) {

@@ -122,4 +122,27 @@ Result<Bytes> CertificateThumbprint(std::string_view pem) {
   return digest;
 }
 
+Result<RsaKey> CertificateKey(std::string_view pem) {
+  const auto certificate = ReadCertificate(pem);
+  EVP_PKEY* key = certificate == nullptr ? nullptr : X509_get0_pubkey(certificate.get());
+  BIGNUM* n = nullptr;
+  BIGNUM* e = nullptr;
+  const bool is_rsa = key != nullptr && EVP_PKEY_base_id(key) == EVP_PKEY_RSA &&
+                      EVP_PKEY_get_bn_param(key, "n", &n) == 1 &&
+                      EVP_PKEY_get_bn_param(key, "e", &e) == 1;
+  Bytes modulus(is_rsa ? static_cast<std::size_t>(BN_num_bytes(n)) : 0);
+  Bytes exponent(is_rsa ? static_cast<std::size_t>(BN_num_bytes(e)) : 0);
+  if (is_rsa) {
+    BN_bn2bin(n, modulus.data());
+    BN_bn2bin(e, exponent.data());
+  }
+  BN_free(n);
+  BN_free(e);
+  ERR_clear_error();
+  if (!is_rsa) {
+    return Error(ErrorCode::kInvalidArgument, "there is no certificate of an RSA key in the PEM");
+  }
+  return RsaKey::FromPublicParts(modulus, exponent);
+}
+
 }  // namespace freehold

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/secret_bytes.h"
+#include "crypto/rsa.h"
 
 namespace freehold {
 
@@ -29,5 +30,7 @@ Result<CertificateAndKey> MakeServerCertificate(const CertificateAndKey& authori
 
 // SHA-256 of the first certificate's DER in a PEM.
 Result<Bytes> CertificateThumbprint(std::string_view pem);
+// The public key of the first certificate in a PEM; kInvalidArgument when it is no RSA key.
+Result<RsaKey> CertificateKey(std::string_view pem);
 
 }  // namespace freehold
