@@ -2,6 +2,8 @@
 
 #include "kms/aws/aws_key_provider.h"
 #include "kms/aws/classify.h"
+#include "kms/gcp/classify.h"
+#include "kms/gcp/gcp_key_provider.h"
 #include "kms/vault/classify.h"
 #include "kms/vault/vault_key_provider.h"
 
@@ -34,9 +36,10 @@ std::unique_ptr<KeyProvider> KeyProviders::NewProvider(const KeyAccess& access) 
   switch (access.uri.type()) {
     case KmsType::kAwsKms:
       return std::make_unique<aws::AwsKeyProvider>(access);
+    case KmsType::kGcpCloudKms:
+      return std::make_unique<gcp::GcpKeyProvider>(access);
     case KmsType::kHashicorpVault:
       return std::make_unique<vault::VaultKeyProvider>(access);
-    case KmsType::kGcpCloudKms:
     case KmsType::kAzureKeyVault:
     case KmsType::kPkcs11:
       break;
@@ -46,7 +49,7 @@ std::unique_ptr<KeyProvider> KeyProviders::NewProvider(const KeyAccess& access) 
 
 std::vector<AnswerRow> AllAnswers() {
   std::vector<AnswerRow> all;
-  for (const auto& rows : {aws::Answers(), vault::Answers()}) {
+  for (const auto& rows : {aws::Answers(), gcp::Answers(), vault::Answers()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;
