@@ -17,6 +17,7 @@
 #include "fmt/format.h"
 #include "kms/embedded/control_socket.h"
 #include "kms/embedded/embedded_kms.h"
+#include "kms/embedded/google/google_dialect.h"
 #include "kms/embedded/tls_identity.h"
 #include "net/http_server.h"
 
@@ -87,7 +88,10 @@ Result<std::unique_ptr<HttpServer>> ServeTls(const KmsServeOptions& options, Emb
   return StartHttpServer(http, [&kms](const HttpRequest& request) { return kms.Handle(request); });
 }
 
-Status AddDialects(EmbeddedKms&) { return {}; }
+Status AddDialects(EmbeddedKms& kms) {
+  kms.Add(TRY(embedded::google::OpenDialect(kms.directory(), kms.master())));
+  return {};
+}
 
 Status Serve(const KmsServeOptions& options) {
   StopSignal stop;  // before any thread

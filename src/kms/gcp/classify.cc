@@ -172,6 +172,14 @@ std::string StateIn(std::string_view message) {
   return std::string(message.substr(0, end));
 }
 
+std::string VersionIn(std::string_view message) {
+  constexpr std::string_view kBefore = "/cryptoKeyVersions/";
+  const auto at = message.find(kBefore);
+  if (at == std::string_view::npos) return "";
+  message.remove_prefix(at + kBefore.size());
+  return std::string(message.substr(0, message.find_first_not_of("0123456789")));
+}
+
 KmsMeaning MeaningOfState(std::string_view state) {
   for (const Row& row : kStates) {
     if (row.code == state) return row.meaning;

@@ -25,6 +25,8 @@ bool IsFailedPrecondition(const KmsFailure& failure);
 // The state that a message ends in: "... is not enabled, current state is: DISABLED." ->
 // "DISABLED".
 std::string StateIn(std::string_view message);
+// The version that a message is about: ".../cryptoKeyVersions/3 is not enabled" -> "3"; or "".
+std::string VersionIn(std::string_view message);
 // What a version's state means for somebody who could not use it.
 KmsMeaning MeaningOfState(std::string_view state);
 

@@ -123,6 +123,8 @@ TEST(GcpClassify, JudgesEveryStateOfAVersion) {
   EXPECT_EQ(StateIn("k/cryptoKeyVersions/1 is not enabled, current state is: DESTROYED."),
             "DESTROYED");
   EXPECT_EQ(StateIn("the words"), "");
+  EXPECT_EQ(VersionIn("k/cryptoKeyVersions/12 is not enabled"), "12");
+  EXPECT_EQ(VersionIn("the words"), "");
 }
 
 TEST(GcpClassify, ListsWhatItKnows) {

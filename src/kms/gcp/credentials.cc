@@ -122,7 +122,7 @@ KmsResult<AccessToken> Impersonate(const AccessToken& own, const std::string& ur
   JsonRequest request;
   request.url = url;
   request.headers = {{"authorization", Bearer(own.value)}, {"content-type", "application/json"}};
-  request.body = json::serialize(json::object{{"scope", {scope}}, {"lifetime", "900s"}});
+  request.body = json::serialize(json::object{{"scope", json::array{scope}}, {"lifetime", "900s"}});
   request.ca_bundle = CaBundle(surroundings);
   auto answer = AskGoogle("generateAccessToken", request, surroundings);
   if (!answer.has_value()) return tl::unexpected(answer.error());

@@ -92,7 +92,9 @@ KmsResult<T> GcpKeyProvider::With(const std::string& version,
     return used;
   });
   if (!result.has_value() && result.error().remedy.empty()) {
-    result.error().remedy = RemedyFor(result.error(), access_.uri.gcp(), account, version);
+    KmsFailure& failure = result.error();
+    const std::string needed = version.empty() ? VersionIn(failure.message) : version;
+    failure.remedy = RemedyFor(failure, access_.uri.gcp(), account, needed);
   }
   return result;
 }
