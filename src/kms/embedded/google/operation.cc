@@ -108,7 +108,12 @@ const json::object& ObjectIn(const json::object& object, std::string_view name) 
 }
 
 GoogleResult<Bytes> BytesIn(const json::object& object, std::string_view name) {
-  auto bytes = Base64Decode(TextOf(object, name));
+  // Either alphabet, padded or not: gcloud writes the one for URLs.
+  std::string text = TextOf(object, name);
+  while (text.ends_with('=')) text.pop_back();
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  auto bytes = Base64UrlDecode(text);
   if (!bytes.ok()) {
     return InvalidArgument(
         fmt::format("Invalid value at '{}' (TYPE_BYTES), Base64 decoding failed", name));

@@ -42,13 +42,13 @@ json::array ShowBindings(const Policy& policy) {
   return bindings;
 }
 
-std::string EtagOf(const Policy& policy) {
+Bytes EtagOf(const Policy& policy) {
   const Digest256 digest = Sha256(AsBytes(json::serialize(ShowBindings(policy))));
-  return Base64Encode(ByteView(digest).first(8));
+  return ToBytes(ByteView(digest).first(8));
 }
 
 json::object ShowPolicy(const Policy& policy) {
-  json::object shown{{"version", 1}, {"etag", EtagOf(policy)}};
+  json::object shown{{"version", 1}, {"etag", Base64Encode(EtagOf(policy))}};
   if (!policy.empty()) shown["bindings"] = ShowBindings(policy);
   return shown;
 }
@@ -106,7 +106,7 @@ Answer SetIamPolicy(Operation& op) {
   const json::object& wanted = ObjectIn(op.body, "policy");
   GOOGLE_TRY(op.Update([&](State& state) -> GoogleStatus {
     GOOGLE_TRY(MustExist(state, op.resource()));
-    const std::string etag = TextIn(wanted, "etag");
+    const Bytes etag = GOOGLE_TRY(BytesIn(wanted, "etag"));
     if (!etag.empty() && etag != EtagOf(PolicyOf(state, op.resource()))) {
       return GoogleFailure{409, "ABORTED",
                            "There were concurrent policy changes. Please retry the whole "
