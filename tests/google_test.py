@@ -7,6 +7,7 @@ import base64
 import datetime
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -171,6 +172,28 @@ def test_no_secret_is_in_any_message(kms, operator):
     store = (kms.directory / "google/store").read_text()
     for hidden in (secret, "ya29.", "eyJ", "PRIVATE KEY"):
         assert hidden not in log + store
+
+
+PAGE = (ROOT / "docs/providers/gcp.md").read_text()
+TABLE = re.findall(r"^\| `(roles/[\w.]+)` \| .* \| (denied|a warning)[:;]", PAGE, re.M)
+
+
+def test_each_role_on_the_page_is_needed_as_it_says(kms, operator):
+    assert [role for role, _ in TABLE] == [USE, VIEW]
+    for role, without in TABLE:
+        kms.bind(operator.key, {other: [FREEHOLD] for other, _ in TABLE if other != role})
+        outcomes = {item["outcome"] for item in check(operator).json["items"]}
+        assert ("failed" if without == "denied" else "warning") in outcomes
+        assert ("failed" in outcomes) == (without == "denied")
+
+
+def test_the_names_on_the_page_are_those_of_the_embedded_kms(kms):
+    for who in ("customer", "operator"):
+        account = kms.credentials(who)
+        assert account["project_id"] in PAGE and f"/tmp/kms/google/{who}.json" in PAGE
+    assert OPERATOR in PAGE and FREEHOLD in PAGE
+    for variable in kms.environment():
+        assert "CLOUDSDK" not in variable or variable in PAGE
 
 
 # Volumes.
