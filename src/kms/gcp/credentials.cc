@@ -40,6 +40,12 @@ KmsResult<json::object> ReadCredentials(const std::string& path) {
   return std::move(value.get_object());
 }
 
+// Only the metadata server's tokens come without a name that can be asked for.
+std::string NameOf(const AccessToken& own, const Surroundings& surroundings) {
+  const bool is_machines = surroundings.Variable("GOOGLE_APPLICATION_CREDENTIALS").empty();
+  return own.account.empty() && is_machines ? MetadataAccount(surroundings) : own.account;
+}
+
 bool IsWorthAnotherTry(const KmsResult<JsonAnswer>& answer) {
   if (!answer.has_value()) return answer.error().kms_class == KmsClass::kUnreachable;
   return answer->status >= 500 || answer->status == 429;
@@ -129,10 +135,11 @@ KmsResult<AccessToken> Impersonate(const AccessToken& own, const std::string& ur
   if (!answer->ok()) {
     KmsFailure failure = ImpersonationFailure(*answer);
     if (failure.meaning == KmsMeaning::kTrustWithdrawn) {
+      const std::string ours = NameOf(own, surroundings);
       failure.remedy = fmt::format(
           "gcloud iam service-accounts add-iam-policy-binding {} --member serviceAccount:{} "
           "--role roles/iam.serviceAccountTokenCreator",
-          account, own.account.empty() ? "OUR_ACCOUNT" : own.account);
+          account, ours.empty() ? "OUR_ACCOUNT" : ours);
     }
     return tl::unexpected(std::move(failure));
   }

@@ -30,6 +30,8 @@ KmsResult<AccessToken> ServiceAccountToken(boost::json::object file,
 KmsResult<AccessToken> ExternalAccountToken(const boost::json::object& file,
                                             const Surroundings& surroundings);
 KmsResult<AccessToken> MetadataToken(const Surroundings& surroundings);
+// The address of the machine's own account; "" when the metadata server does not say.
+std::string MetadataAccount(const Surroundings& surroundings);
 // A token of `url`'s account for 15 minutes; `account` names it in messages.
 KmsResult<AccessToken> Impersonate(const AccessToken& own, const std::string& url,
                                    const std::string& account, const std::string& scope,

@@ -141,6 +141,20 @@ TEST_F(GcpCredentials, AsksTheMetadataServerWithItsHeader) {
   EXPECT_EQ(OwnToken(machine).error().meaning, KmsMeaning::kOurCredentials);
 }
 
+TEST_F(GcpCredentials, NamesTheMachinesAccountToTheCustomerWhoMustTrustIt) {
+  const Surroundings machine =
+      FakeSurroundings({{"GCE_METADATA_HOST", server_.Url().substr(7)},
+                        {"CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", server_.Url()}});
+  HttpResponse answer = TokenAnswer("machine");
+  answer.headers.emplace_back("metadata-flavor", "Google");
+  server_.Add(answer);
+  server_.Add(GoogleError(403, "PERMISSION_DENIED"));
+  server_.Add({200, {}, std::string(R"({"email":")") + kOwn + "\"}"});
+  const auto refused = GetToken({*KeyUri::Parse(kKeyName), kCustomers, ""}, machine);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().remedy, HasSubstr(std::string("--member serviceAccount:") + kOwn));
+}
+
 TEST_F(GcpCredentials, ActsForTheCustomersAccountForFifteenMinutes) {
   const FakeFile file(ServiceAccountFile(server_.Url() + "/token"));
   Surroundings surroundings =

@@ -159,6 +159,9 @@ KmsResult<KeyFacts> GcpKeyProvider::DescribeUnseen(const GcpKmsClient& client,
 KmsResult<std::string> GcpKeyProvider::Identify() {
   return With<std::string>("", [&](const GcpKmsClient& client) -> KmsResult<std::string> {
     if (!client.account().empty()) return client.account();
+    const bool is_machines = surroundings_.Variable("GOOGLE_APPLICATION_CREDENTIALS").empty();
+    const std::string account = is_machines ? MetadataAccount(surroundings_) : "";
+    if (!account.empty()) return account;
     return std::string("an identity of this machine's, which Google does not name");
   });
 }

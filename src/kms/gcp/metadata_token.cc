@@ -12,6 +12,11 @@ namespace {
 // By its address, as only link-local names are asked over plain http.
 constexpr const char* kMetadataAddress = "169.254.169.254";
 
+std::string HostOf(const Surroundings& surroundings) {
+  const std::string host = surroundings.Variable("GCE_METADATA_HOST");
+  return host.empty() || host == "metadata.google.internal" ? kMetadataAddress : host;
+}
+
 JsonRequest MetadataRequest(const std::string& host, std::string_view what) {
   JsonRequest request;
   request.method = "GET";
@@ -24,9 +29,8 @@ JsonRequest MetadataRequest(const std::string& host, std::string_view what) {
 }  // namespace
 
 KmsResult<AccessToken> MetadataToken(const Surroundings& surroundings) {
-  std::string host = surroundings.Variable("GCE_METADATA_HOST");
-  const bool is_named = !host.empty();
-  if (host.empty() || host == "metadata.google.internal") host = kMetadataAddress;
+  const std::string host = HostOf(surroundings);
+  const bool is_named = !surroundings.Variable("GCE_METADATA_HOST").empty();
   auto answer = AskGoogle("metadata server", MetadataRequest(host, "token"), surroundings);
   if (!answer.has_value()) {
     if (is_named) return tl::unexpected(answer.error());
@@ -47,6 +51,12 @@ KmsResult<AccessToken> MetadataToken(const Surroundings& surroundings) {
   AccessToken own{SecretBytes::CopyOf(AsBytes({text.data(), text.size()})), ""};
   WipeMemory(text.data(), text.size());
   return own;
+}
+
+std::string MetadataAccount(const Surroundings& surroundings) {
+  const auto answer = AskGoogle(
+      "metadata server", MetadataRequest(HostOf(surroundings), "?recursive=true"), surroundings);
+  return answer.has_value() && answer->ok() ? FirstLine(TextOf(answer->body, "email")) : "";
 }
 
 }  // namespace freehold::gcp
