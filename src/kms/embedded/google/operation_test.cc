@@ -61,7 +61,9 @@ TEST(GoogleRequests, HaveDurationsTimesAndMasks) {
     EXPECT_FALSE(SecondsIn({{"d", wrong}}, "d").ok()) << wrong;
   }
   EXPECT_EQ(FormatTime(**TimeIn({{"t", "2026-01-02T03:04:05.678Z"}}, "t")), "2026-01-02T03:04:05Z");
-  EXPECT_FALSE(TimeIn({{"t", "tomorrow"}}, "t").ok());
+  for (const char* wrong : {"tomorrow", "5312-01-01T00:00:00Z", "1912-01-01T00:00:00Z"}) {
+    EXPECT_FALSE(TimeIn({{"t", wrong}}, "t").ok()) << wrong;
+  }
   const Target target = ParseTarget("/v1/x?updateMask=rotation_period,labels");
   EXPECT_TRUE(MaskNames(target, "rotationPeriod"));
   EXPECT_TRUE(MaskNames(target, "labels"));
