@@ -23,8 +23,10 @@ ACCESS = ["--principal", FREEHOLD]
 @pytest.fixture
 def kms(tmp_path):
     server = GoogleKms(tmp_path / "kms")
-    yield server.set_up()
-    server.stop()
+    try:
+        yield server.set_up()
+    finally:
+        server.stop()
 
 
 @pytest.fixture
