@@ -4,6 +4,7 @@
 The seeds are in the repository: run this when a format changes. Each function is one target.
 """
 
+import base64
 import hashlib
 import json
 import pathlib
@@ -216,6 +217,55 @@ def kms_store():
     return [json.dumps(state), json.dumps(dict(state, format=2))]
 
 
+def google_request():
+    project = "projects/customer-project"
+    ring = f"{project}/locations/l/keyRings/r"
+    key = f"{ring}/cryptoKeys/k"
+    account = f"{project}/serviceAccounts/customer-owner@customer-project.iam.gserviceaccount.com"
+    policy = {"policy": {"bindings": [{"role": "roles/cloudkms.viewer", "members": ["user:a@b"]}]}}
+    crc = {"plaintextCrc32c": "1", "additionalAuthenticatedData": "AA=="}
+    requests = [
+        ("GET", f"{project}/locations/l/keyRings", None), ("GET", ring, None), ("GET", key, None),
+        ("POST", f"{project}/locations/l/keyRings?keyRingId=r2", {}),
+        ("POST", f"{ring}/cryptoKeys?cryptoKeyId=k2", {
+            "purpose": "ENCRYPT_DECRYPT", "rotationPeriod": "86400s", "labels": {"a": "b"},
+            "nextRotationTime": "2100-01-01T00:00:00Z", "versionTemplate": {"protectionLevel": 2}}),
+        ("PATCH", f"{key}?updateMask=rotationPeriod,nextRotationTime", {"rotationPeriod": "0s"}),
+        ("POST", f"{key}:encrypt", {"plaintext": "AAAA", **crc}),
+        ("POST", f"{key}:decrypt", {"ciphertext": "@BLOB@"}), ("GET", f"{key}/cryptoKeyVersions", None),
+        ("POST", f"{key}/cryptoKeyVersions", {}), ("POST", f"{key}/cryptoKeyVersions/1:destroy", {}),
+        ("POST", f"{key}/cryptoKeyVersions/1:restore", {}),
+        ("PATCH", f"{key}/cryptoKeyVersions/1?updateMask=state", {"state": 2}),
+        ("POST", f"{key}:updatePrimaryVersion", {"cryptoKeyVersionId": "1"}),
+        ("GET", f"{key}:getIamPolicy", None), ("POST", f"{key}:setIamPolicy", policy),
+        ("POST", f"{ring}:testIamPermissions", {"permissions": ["cloudkms.cryptoKeys.get"]}),
+        ("POST", f"{key}/cryptoKeyVersions:import", {"importJob": f"{ring}/importJobs/j"}),
+        ("POST", f"{account}:generateAccessToken", {"scope": ["a"], "lifetime": "900s"}),
+        ("GET", account, None), ("POST", f"{project}/serviceAccounts", {"accountId": "abcdef"}),
+    ]
+    seeds = [f"sign\n{method}\n{target}\n{'' if body is None else json.dumps(body)}"
+             for method, target, body in requests]
+    grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=a.b.c"
+    return [*seeds, f"no\nPOST\ntoken\n{grant}", f"no\nGET\n{key}\n"]
+
+
+def google_answers():
+    name = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+    token = {"access_token": "t", "accessToken": "t"}
+    error = {"code": 400, "status": "FAILED_PRECONDITION", "details": [{"reason": "SERVICE_DISABLED"}],
+             "message": f"{name}/cryptoKeyVersions/1 is not enabled, current state is: DISABLED."}
+    sealed = {"name": f"{name}/cryptoKeyVersions/1", "ciphertext": "AQID", "ciphertextCrc32c": "4046516766",
+              "verifiedPlaintextCrc32c": True, "verifiedAdditionalAuthenticatedDataCrc32c": True}
+    opened = {"plaintext": base64.b64encode(bytes(32)).decode(), "plaintextCrc32c": "2324772522"}
+    key = {"purpose": "ENCRYPT_DECRYPT", "primary": {"name": f"{name}/cryptoKeyVersions/1", "state": "ENABLED"},
+           "rotationPeriod": "86400s", "nextRotationTime": "2100-01-01T00:00:00Z",
+           "destroyScheduledDuration": "60s", "permissions": ["a"]}
+    ok = b"\0\0google\n"
+    return [ok + json.dumps(token | each).encode() for each in (sealed, opened, key, {"error": error})] + [
+        b"\x02\0google\n" + json.dumps({"error": error}).encode(),
+        b"\x02\0bare\n" + json.dumps({"error": "invalid_grant", "error_description": "d"}).encode()]
+
+
 def kms_request():
     context = {"EncryptionContext": {"freehold:purpose": "kek"}}
     key, blob = {"KeyId": "@KEY@"}, {"CiphertextBlob": "@BLOB@"}
@@ -258,7 +308,7 @@ def kms_request():
 def main():
     for make in (file_header, encrypted_file, keyring, reencrypt_journal, profile, aws_answers, aws_config,
                  helper_protocol, control_request, key_uri, sigv4, kms_policy, kms_store,
-                 kms_request, vault_answers, vault_policy):
+                 kms_request, vault_answers, vault_policy, google_request, google_answers):
         folder = ROOT / "fuzz/corpus" / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("seed-*"):

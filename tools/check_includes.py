@@ -23,17 +23,19 @@ ALLOWED = {
     "net": {"base"},
     "kms/service": {"base", "crypto", "kms", "net"},
     "kms/aws": {"base", "crypto", "kms", "kms/service", "net"},
+    "kms/gcp": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/pkcs11": {"base", "crypto", "kms", "kms/service"},
     "kms/vault": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/azure": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/embedded": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/embedded/azure": {"base", "crypto", "kms", "kms/service", "kms/embedded", "net"},
+    "kms/embedded/google": {"base", "crypto", "kms", "kms/service", "kms/embedded", "net"},
     "kms/embedded/vault": {"base", "crypto", "kms", "kms/service", "kms/embedded", "net"},
     "papers": {"base"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "cli": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
-            "kms/azure", "kms/vault", "kms/pkcs11", "kms/embedded", "kms/embedded/azure",
-            "kms/embedded/vault", "node", "net", "papers"},
+            "kms/azure", "kms/gcp", "kms/vault", "kms/pkcs11", "kms/embedded", "kms/embedded/azure",
+            "kms/embedded/google", "kms/embedded/vault", "node", "net", "papers"},
 }
 # third-party headers -> the only places that may include them
 OWNERS = {

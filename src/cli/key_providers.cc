@@ -4,56 +4,35 @@
 #include "kms/aws/classify.h"
 #include "kms/azure/azure_key_provider.h"
 #include "kms/azure/classify.h"
+#include "kms/gcp/classify.h"
+#include "kms/gcp/gcp_key_provider.h"
 #include "kms/pkcs11/classify.h"
 #include "kms/pkcs11/pkcs11_key_provider.h"
 #include "kms/vault/classify.h"
 #include "kms/vault/vault_key_provider.h"
 
 namespace freehold::cli {
-namespace {
-
-// Stands for a KMS that this build cannot talk to.
-class NoProvider : public KeyProvider {
- public:
-  explicit NoProvider(KmsType type) : type_(type) {}
-  KmsResult<WrappedKey> Wrap(const SecretBytes&, const EncryptionContext&) override {
-    return Refusal();
-  }
-  KmsResult<SecretBytes> Unwrap(const WrappedKey&, const EncryptionContext&) override {
-    return Refusal();
-  }
-  KmsResult<KeyFacts> Describe() override { return Refusal(); }
-
- private:
-  tl::unexpected<KmsFailure> Refusal() const {
-    return tl::unexpected(OwnFailure(KmsMeaning::kOurConfiguration, std::string(NameOf(type_)),
-                                     "this build has no client for it"));
-  }
-  KmsType type_;
-};
-
-}  // namespace
 
 std::unique_ptr<KeyProvider> KeyProviders::NewProvider(const KeyAccess& access) {
   switch (access.uri.type()) {
-    case KmsType::kAwsKms:
-      return std::make_unique<aws::AwsKeyProvider>(access);
+    case KmsType::kGcpCloudKms:
+      return std::make_unique<gcp::GcpKeyProvider>(access);
     case KmsType::kAzureKeyVault:
       return std::make_unique<azure::AzureKeyProvider>(access);
     case KmsType::kHashicorpVault:
       return std::make_unique<vault::VaultKeyProvider>(access);
-    case KmsType::kGcpCloudKms:
-      break;
     case KmsType::kPkcs11:
       return std::make_unique<pkcs11::Pkcs11KeyProvider>(access);
+    case KmsType::kAwsKms:
+      break;
   }
-  return std::make_unique<NoProvider>(access.uri.type());
+  return std::make_unique<aws::AwsKeyProvider>(access);
 }
 
 std::vector<AnswerRow> AllAnswers() {
   std::vector<AnswerRow> all;
-  for (const auto& rows :
-       {aws::Answers(), azure::Answers(), vault::Answers(), pkcs11::Answers()}) {
+  for (const auto& rows : {aws::Answers(), gcp::Answers(), azure::Answers(), vault::Answers(),
+                           pkcs11::Answers()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;

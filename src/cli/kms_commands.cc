@@ -18,6 +18,7 @@
 #include "kms/embedded/azure/azure_dialect.h"
 #include "kms/embedded/control_socket.h"
 #include "kms/embedded/embedded_kms.h"
+#include "kms/embedded/google/google_dialect.h"
 #include "kms/embedded/tls_identity.h"
 #include "kms/embedded/vault/vault_dialect.h"
 #include "net/http_server.h"
@@ -74,6 +75,7 @@ Status AddDialects(EmbeddedKms& kms) {
   kms.Add(
       TRY(embedded::vault::NewVaultDialect(kms.directory(), kms.master(), SystemClock().Wall())));
   kms.Add(TRY(embedded::azure::OpenAzureDialect(kms.directory(), kms.master(), SystemClock())));
+  kms.Add(TRY(embedded::google::OpenDialect(kms.directory(), kms.master())));
   return {};
 }
 
