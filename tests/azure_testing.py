@@ -18,10 +18,6 @@ VAULT = "embedded.vault.azure.net"
 class AzureKms(EmbeddedKms):
     """The embedded KMS with its Azure side: clients' settings, and administrators' commands."""
 
-    @property
-    def tls_url(self):
-        return (self.directory / "tls-endpoint").read_text().strip()
-
     def settings(self, name):
         lines = (self.directory / f"azure/{name}.env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines)

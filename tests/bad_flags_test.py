@@ -70,7 +70,8 @@ def test_wrong_words_are_json_too_where_json_was_asked_for(loaded):
 BAD_URIS = [
     "", "x", "aws-kms://", "aws-kms://alias/mine", "alias/mine", "https://example.com/key",
     "file:///etc/passwd",
-    "gcp-kms://projects/p/locations/l/keyRings/r/cryptoKeys/k", "vault://127.0.0.1/transit/keys/k",
+    "gcp-kms://projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1",
+    "vault://127.0.0.1/transit/keys/k", "hcvault://evil@v/transit/keys/k", "pkcs11:object=o",
     "azure-kv://vault/keys/k", "AWS-KMS://arn:aws:kms:us-east-1:111122223333:key/x",
     "aws-kms://arn:aws:kms:us-east-1:111122223333:alias/mine", "arn:aws:s3:::bucket",
     "aws-kms://arn:aws:kms:us-east-1:1111:key/x",

@@ -54,7 +54,6 @@ class GoogleKms(EmbeddedKms):
 
     def start(self, port=0):
         super().start(port)
-        self.tls_url = (self.directory / "tls-endpoint").read_text().strip()
         self.trust = ssl.create_default_context(cafile=self.directory / "ca.pem")
         self.tokens = {}
 

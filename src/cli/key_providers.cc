@@ -31,8 +31,8 @@ std::unique_ptr<KeyProvider> KeyProviders::NewProvider(const KeyAccess& access) 
 
 std::vector<AnswerRow> AllAnswers() {
   std::vector<AnswerRow> all;
-  for (const auto& rows : {aws::Answers(), gcp::Answers(), azure::Answers(), vault::Answers(),
-                           pkcs11::Answers()}) {
+  for (const auto& rows :
+       {aws::Answers(), gcp::Answers(), azure::Answers(), vault::Answers(), pkcs11::Answers()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;

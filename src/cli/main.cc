@@ -149,8 +149,9 @@ void AddKeyCommands(CLI::App& app, int& exit_code) {
   static KeyCheckOptions options;
   CLI::App* check = group->add_subcommand("check", "Try all that a volume needs of a key");
   check
-      ->add_option("URI", options.uri,
-                   "aws-kms://arn:..., gcp-kms://projects/..., azure-kv://..., hcvault://..., pkcs11:...")
+      ->add_option(
+          "URI", options.uri,
+          "aws-kms://arn:..., gcp-kms://projects/..., azure-kv://..., hcvault://..., pkcs11:...")
       ->required();
   check->add_option("--principal", options.principal,
                     "As whom: a role's ARN, a service account, a tenant, a role of Vault");
