@@ -16,6 +16,13 @@ def pytest_sessionstart():
         raise pytest.UsageError("these tests need root: sudo make test")
 
 
+def pytest_sessionfinish():
+    for process in EmbeddedKms.started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 @pytest.fixture
 def tmp_path():
     """Like pytest's own, but other users may enter: databases run as theirs."""

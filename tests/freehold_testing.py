@@ -59,6 +59,8 @@ def temporary_directory(prefix="freehold-test-"):
 class EmbeddedKms:
     """`freehold kms serve` on a free port, with boto3 clients of its first customer."""
 
+    started = []  # every process, for whom a failing test leaves behind
+
     def __init__(self, directory, *options):
         self.directory = pathlib.Path(directory)
         self.options = options
@@ -76,6 +78,7 @@ class EmbeddedKms:
             stdout=subprocess.PIPE,
             text=True,
         )
+        EmbeddedKms.started.append(self.process)
         os.close(theirs)
         with os.fdopen(ready, "rb") as pipe:
             assert pipe.readline() == b"READY\n"
