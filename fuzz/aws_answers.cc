@@ -18,7 +18,7 @@ constexpr char kArn[] =
 
 void Ask(std::uint8_t which) {
   static const Surroundings surroundings =
-      TestSurroundings({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/"}});
+      FakeSurroundings({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/"}});
   static const ServiceEndpoint endpoint{"https://127.0.0.1", {"eu-west-1", "kms"}, ""};
   AwsKmsClient kms(endpoint, TestCredentials(), kArn, surroundings);
   StsClient sts(endpoint, surroundings);

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "fuzz/fuzzing.h"
-#include "kms/aws/fake_environment.h"
+#include "kms/service/fake_surroundings.h"
 
 using namespace freehold;
 

@@ -2,7 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "kms/aws/fake_environment.h"
+#include "kms/service/fake_surroundings.h"
 
 namespace freehold::aws {
 namespace {

@@ -15,7 +15,7 @@ class AwsProvider : public testing::Test {
  protected:
   AwsKeyProvider NewProvider(const std::string& principal) {
     return AwsKeyProvider({*KeyUri::Parse(kArn), principal, ""},
-                          TestSurroundings({{"AWS_ACCESS_KEY_ID", "AKIDENV"},
+                          FakeSurroundings({{"AWS_ACCESS_KEY_ID", "AKIDENV"},
                                             {"AWS_SECRET_ACCESS_KEY", "s"},
                                             {"AWS_ENDPOINT_URL", server_.Url()}}));
   }

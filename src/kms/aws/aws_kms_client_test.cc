@@ -23,7 +23,7 @@ class AwsKms : public testing::Test {
 
   ScriptedServer server_;
   AwsKmsClient client_{
-      {server_.Url(), {"eu-west-1", "kms"}, ""}, TestCredentials(), kArn, TestSurroundings({})};
+      {server_.Url(), {"eu-west-1", "kms"}, ""}, TestCredentials(), kArn, FakeSurroundings({})};
   WrappedKey wrapped_{{1, 2, 3}, "", ""};
 };
 

@@ -7,14 +7,12 @@
 #include <boost/json.hpp>
 
 #include "fmt/format.h"
+#include "kms/service/word_table.h"
 
 namespace freehold::aws {
 namespace {
 
-struct Row {
-  std::string_view code;
-  KmsMeaning meaning;
-};
+using Row = WordRow;
 
 constexpr std::array kKmsRows = {
     Row{"DisabledException", KmsMeaning::kKeyDisabled},
@@ -88,14 +86,9 @@ constexpr std::array kCommonRows = {
     Row{"RequestTimeoutException", KmsMeaning::kTimedOut},
 };
 
-template <std::size_t N>
-KmsMeaning MeaningOf(const std::array<Row, N>& rows, const ServiceError& error) {
-  for (const Row& row : rows) {
-    if (row.code == error.code) return row.meaning;
-  }
-  for (const Row& row : kCommonRows) {
-    if (row.code == error.code) return row.meaning;
-  }
+KmsMeaning MeaningOf(std::span<const Row> rows, const ServiceError& error) {
+  if (const Row* row = FindCode(rows, error.code)) return row->meaning;
+  if (const Row* row = FindCode(kCommonRows, error.code)) return row->meaning;
   const bool outage = error.http_status >= 500 || error.http_status == 429;
   return outage ? KmsMeaning::kOutage : KmsMeaning::kNotUnderstood;
 }
@@ -154,10 +147,8 @@ ServiceError ReadXmlError(const HttpResponse& response) {
 KmsMeaning MeaningOfKmsError(const ServiceError& error) { return MeaningOf(kKmsRows, error); }
 
 KmsMeaning MeaningOfKeyState(std::string_view key_state) {
-  for (const Row& row : kStateRows) {
-    if (row.code == key_state) return row.meaning;
-  }
-  return KmsMeaning::kKeyStoreFailed;
+  const Row* row = FindCode(kStateRows, key_state);
+  return row == nullptr ? KmsMeaning::kKeyStoreFailed : row->meaning;
 }
 
 KmsMeaning MeaningOfStsError(const ServiceError& error) { return MeaningOf(kStsRows, error); }
@@ -173,13 +164,10 @@ KmsFailure FailureOf(std::string_view operation, const ServiceError& error, KmsM
 
 std::vector<AnswerRow> Answers() {
   std::vector<AnswerRow> rows;
-  const auto add = [&rows](std::string_view service, const auto& table) {
-    for (const Row& row : table) rows.push_back({service, row.code, row.meaning});
-  };
-  add("AWS KMS", kKmsRows);
-  add("AWS KMS, KMSInvalidStateException with the state", kStateRows);
-  add("AWS STS, AssumeRole", kStsRows);
-  add("AWS, any service", kCommonRows);
+  AddAnswers(rows, "AWS KMS", kKmsRows);
+  AddAnswers(rows, "AWS KMS, KMSInvalidStateException with the state", kStateRows);
+  AddAnswers(rows, "AWS STS, AssumeRole", kStsRows);
+  AddAnswers(rows, "AWS, any service", kCommonRows);
   return rows;
 }
 

@@ -18,7 +18,7 @@ class Credentials : public testing::Test {
   // The whole chain, with STS at the scripted server.
   KmsResult<AwsCredentials> Fetch(Variables variables) {
     variables.try_emplace("AWS_EC2_METADATA_DISABLED", "true");
-    const Surroundings surroundings = TestSurroundings(variables);
+    const Surroundings surroundings = FakeSurroundings(variables);
     auto config = AwsConfig::Load(surroundings.environment);
     EXPECT_TRUE(config.ok());
     const ServiceEndpoint sts{server_.Url(), {"eu-west-1", "sts"}, ""};

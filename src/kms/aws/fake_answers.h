@@ -1,19 +1,12 @@
-// For tests only: surroundings that never wait, and the answers that AWS would give.
+// For tests only: the answers that AWS would give.
 #pragma once
 
 #include <string>
 
 #include "kms/aws/aws_service.h"
-#include "kms/aws/fake_environment.h"
+#include "kms/service/fake_surroundings.h"
 
 namespace freehold::aws {
-
-inline Surroundings TestSurroundings(std::map<std::string, std::string> variables) {
-  Surroundings surroundings;
-  surroundings.environment = FakeEnvironment(std::move(variables));
-  surroundings.pause = [](Duration) {};
-  return surroundings;
-}
 
 inline AwsCredentials TestCredentials() {
   return {"AKIDTEST", SecretBytes::CopyOf(AsBytes("test/secret")), {}};

@@ -13,7 +13,7 @@ constexpr const char* kRole = "arn:aws:iam::111122223333:role/r";
 class Sts : public testing::Test {
  protected:
   ScriptedServer server_;
-  StsClient client_{{server_.Url(), {"eu-west-1", "sts"}, ""}, TestSurroundings({})};
+  StsClient client_{{server_.Url(), {"eu-west-1", "sts"}, ""}, FakeSurroundings({})};
 };
 
 TEST_F(Sts, AssumesARoleWithTheExternalIdForTheShortestSession) {

@@ -25,7 +25,7 @@ class AzureProvider : public testing::Test {
  protected:
   AzureKeyProvider NewProvider(const std::string& version = "") {
     Surroundings surroundings =
-        TestSurroundings({{"AZURE_CLIENT_ID", "app-1"},
+        FakeSurroundings({{"AZURE_CLIENT_ID", "app-1"},
                           {"AZURE_CLIENT_SECRET", "very-secret"},
                           {"AZURE_AUTHORITY_HOST", server_.Url()},
                           {"FREEHOLD_AZURE_VAULT_ENDPOINT", server_.Url()}});

@@ -5,16 +5,14 @@
 #include <boost/json.hpp>
 
 #include "fmt/format.h"
+#include "kms/service/word_table.h"
 
 namespace freehold::azure {
 namespace {
 
 namespace json = boost::json;
 
-struct Row {
-  std::string_view code;
-  KmsMeaning meaning;
-};
+using Row = WordRow;
 
 // error.innererror.code, else error.code.
 constexpr std::array kVaultCodes = {
@@ -89,17 +87,8 @@ constexpr std::array kManagedIdentityStatuses = {
     Row{"HTTP 410", KmsMeaning::kOutage},         Row{"HTTP 429", KmsMeaning::kThrottled},
 };
 
-template <std::size_t N>
-const Row* Find(const std::array<Row, N>& rows, std::string_view code) {
-  for (const Row& row : rows) {
-    if (row.code == code) return &row;
-  }
-  return nullptr;
-}
-
-template <std::size_t N>
-KmsMeaning MeaningOfStatus(const std::array<Row, N>& rows, int status) {
-  if (const Row* row = Find(rows, fmt::format("HTTP {}", status))) return row->meaning;
+KmsMeaning MeaningOfStatus(std::span<const Row> rows, int status) {
+  if (const Row* row = FindCode(rows, fmt::format("HTTP {}", status))) return row->meaning;
   return status >= 500 ? KmsMeaning::kOutage : KmsMeaning::kNotUnderstood;
 }
 
@@ -111,16 +100,14 @@ const json::object& InnerOf(const json::object& error) {
 
 KmsMeaning MeaningOfVaultError(std::string_view operation, int status, const std::string& inner,
                                const std::string& outer, const std::string& message) {
-  if (const Row* row = Find(kVaultCodes, inner)) return row->meaning;
+  if (const Row* row = FindCode(kVaultCodes, inner)) return row->meaning;
   if (outer == "BadParameter" && status == 400) {
     return (operation == "unwrapKey" ? kBadParameterOfUnwrap : kBadParameter).meaning;
   }
   if (outer == "Forbidden" && inner.empty()) {
-    for (const Row& row : kForbiddenWords) {
-      if (message.find(row.code) != std::string::npos) return row.meaning;
-    }
+    if (const Row* row = FindWords(kForbiddenWords, message)) return row->meaning;
   }
-  if (const Row* row = Find(kVaultCodes, outer)) return row->meaning;
+  if (const Row* row = FindCode(kVaultCodes, outer)) return row->meaning;
   return MeaningOfStatus(kVaultStatuses, status);
 }
 
@@ -155,11 +142,11 @@ KmsFailure EntraFailure(const JsonAnswer& answer) {
     for (const json::value& number : numbers->get_array()) {
       if (row != nullptr || !number.is_int64()) continue;
       const std::string name = fmt::format("AADSTS{}", number.get_int64());
-      row = Find(kEntraCodes, name);
+      row = FindCode(kEntraCodes, name);
       if (row != nullptr || code.empty()) code = name;
     }
   }
-  if (row == nullptr) row = Find(kEntraCodes, TextOf(answer.body, "error"));
+  if (row == nullptr) row = FindCode(kEntraCodes, TextOf(answer.body, "error"));
   if (code.empty()) code = fmt::format("HTTP {}", answer.status);
   const KmsMeaning meaning =
       row != nullptr ? row->meaning : MeaningOfStatus(kEntraStatuses, answer.status);
@@ -181,18 +168,15 @@ KmsFailure ManagedIdentityFailure(const JsonAnswer& answer) {
 
 std::vector<AnswerRow> Answers() {
   std::vector<AnswerRow> rows;
-  const auto add = [&rows](std::string_view service, const auto& table) {
-    for (const Row& row : table) rows.push_back({service, row.code, row.meaning});
-  };
-  add("Key Vault", kVaultCodes);
+  AddAnswers(rows, "Key Vault", kVaultCodes);
   rows.push_back(
       {"Key Vault, unwrapKey", kBadParameterOfUnwrap.code, kBadParameterOfUnwrap.meaning});
   rows.push_back({"Key Vault, the rest", kBadParameter.code, kBadParameter.meaning});
-  add("Key Vault, words of a 403", kForbiddenWords);
-  add("Key Vault, without a code", kVaultStatuses);
-  add("Entra", kEntraCodes);
-  add("Entra, without a code", kEntraStatuses);
-  add("managed identity", kManagedIdentityStatuses);
+  AddAnswers(rows, "Key Vault, words of a 403", kForbiddenWords);
+  AddAnswers(rows, "Key Vault, without a code", kVaultStatuses);
+  AddAnswers(rows, "Entra", kEntraCodes);
+  AddAnswers(rows, "Entra, without a code", kEntraStatuses);
+  AddAnswers(rows, "managed identity", kManagedIdentityStatuses);
   return rows;
 }
 

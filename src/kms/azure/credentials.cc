@@ -3,12 +3,12 @@
 #include <boost/json.hpp>
 
 #include "base/locked_arena.h"
-#include "base/posix_file.h"
 #include "crypto/certificate.h"
 #include "crypto/crypto.h"
 #include "fmt/format.h"
 #include "kms/azure/classify.h"
 #include "kms/service/jwt.h"
+#include "kms/service/secret_file.h"
 
 namespace freehold::azure {
 namespace {
@@ -30,14 +30,9 @@ bool IsTenant(const std::string& text) {
 }
 
 KmsResult<SecretBytes> SecretIn(const std::string& file) {
-  auto bytes = ReadFile(file, 64 << 10);
-  if (!bytes.ok()) return Ours(bytes.error().message());
-  std::size_t size = bytes->size();
-  while (size > 0 && ((*bytes)[size - 1] == '\n' || (*bytes)[size - 1] == '\r')) --size;
-  SecretBytes secret = SecretBytes::CopyOf(ByteView(*bytes).first(size));
-  WipeMemory(bytes->data(), bytes->size());
-  if (secret.empty()) return Ours(fmt::format("{} is empty", file));
-  return secret;
+  auto secret = ReadSecretFile(file);
+  if (!secret.ok()) return Ours(secret.error().message());
+  return *std::move(secret);
 }
 
 class Application {

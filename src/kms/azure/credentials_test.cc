@@ -23,7 +23,7 @@ class Credentials : public testing::Test {
                                const std::string& key = "https://acme.vault.azure.net/keys/k") {
     variables.emplace("AZURE_AUTHORITY_HOST", server_.Url());
     const KeyAccess access{*KeyUri::Parse(key), principal, ""};
-    const Surroundings surroundings = TestSurroundings(std::move(variables));
+    const Surroundings surroundings = FakeSurroundings(std::move(variables));
     const auto place = PlaceOf(access.uri.azure(), surroundings);
     if (!place.has_value()) return tl::unexpected(place.error());
     return FetchToken(*place, access, surroundings);
@@ -79,7 +79,7 @@ TEST_F(Credentials, AskForTheServiceOfTheKeysHostAndCloud) {
 
 TEST_F(Credentials, GoToEachCloudsOwnEntra) {
   const auto authority = [](const char* host) {
-    return PlaceOf(AzureKeyId{host, "k", ""}, TestSurroundings({}))->authority;
+    return PlaceOf(AzureKeyId{host, "k", ""}, FakeSurroundings({}))->authority;
   };
   EXPECT_EQ(authority("v.vault.azure.net"), "https://login.microsoftonline.com");
   EXPECT_EQ(authority("v.vault.azure.cn"), "https://login.chinacloudapi.cn");
@@ -177,7 +177,7 @@ TEST_F(Credentials, RefuseWhatIsNoTenant) {
 TEST_F(Credentials, StandInsNeedAnEntraOnThisMachine) {
   const AzureKeyId key{"v.vault.azure.net", "k", ""};
   const auto place = [&](const std::string& vault, const std::string& authority) {
-    return PlaceOf(key, TestSurroundings({{"FREEHOLD_AZURE_VAULT_ENDPOINT", vault},
+    return PlaceOf(key, FakeSurroundings({{"FREEHOLD_AZURE_VAULT_ENDPOINT", vault},
                                           {"AZURE_AUTHORITY_HOST", authority}}));
   };
   EXPECT_TRUE(place("https://127.0.0.1:1", "https://localhost:2").has_value());

@@ -5,16 +5,14 @@
 #include <boost/json.hpp>
 
 #include "fmt/format.h"
+#include "kms/service/word_table.h"
 
 namespace freehold::gcp {
 namespace {
 
 namespace json = boost::json;
 
-struct Row {
-  std::string_view code;  // words of the code or the message
-  KmsMeaning meaning;
-};
+using Row = WordRow;
 
 // The first row whose words are in the code decides.
 constexpr std::array kKmsCodes = {
@@ -85,16 +83,8 @@ constexpr std::array kStates = {
     Row{"ENABLED", KmsMeaning::kKeyChanging},
 };
 
-template <std::size_t N>
-const Row* Find(const std::array<Row, N>& rows, std::string_view text) {
-  for (const Row& row : rows) {
-    if (text.find(row.code) != std::string_view::npos) return &row;
-  }
-  return nullptr;
-}
-
 KmsMeaning MeaningOfStatus(int status) {
-  if (const Row* row = Find(kStatuses, fmt::format("HTTP {}", status))) return row->meaning;
+  if (const Row* row = FindWords(kStatuses, fmt::format("HTTP {}", status))) return row->meaning;
   return status >= 500 ? KmsMeaning::kOutage : KmsMeaning::kNotUnderstood;
 }
 
@@ -116,14 +106,12 @@ std::string MessageOf(const JsonAnswer& answer) {
   return FirstLine(message.empty() ? TextOf(answer.body, "error_description") : message);
 }
 
-template <std::size_t N>
-KmsFailure Judge(std::string_view operation, const JsonAnswer& answer,
-                 const std::array<Row, N>& rows) {
+KmsFailure Judge(std::string_view operation, const JsonAnswer& answer, std::span<const Row> rows) {
   const std::string code = CodeOf(answer);
   const std::string message = MessageOf(answer);
-  const Row* row = Find(rows, code);
+  const Row* row = FindWords(rows, code);
   KmsMeaning meaning = row != nullptr ? row->meaning : MeaningOfStatus(answer.status);
-  if (meaning == KmsMeaning::kOurCredentials && Find(kClockWords, message) != nullptr) {
+  if (meaning == KmsMeaning::kOurCredentials && FindWords(kClockWords, message) != nullptr) {
     meaning = KmsMeaning::kOurClock;
   }
   return FailureOf(meaning, operation, code, message);
@@ -181,23 +169,18 @@ std::string VersionIn(std::string_view message) {
 }
 
 KmsMeaning MeaningOfState(std::string_view state) {
-  for (const Row& row : kStates) {
-    if (row.code == state) return row.meaning;
-  }
-  return KmsMeaning::kNotUnderstood;
+  const Row* row = FindCode(kStates, state);
+  return row == nullptr ? KmsMeaning::kNotUnderstood : row->meaning;
 }
 
 std::vector<AnswerRow> Answers() {
   std::vector<AnswerRow> rows;
-  const auto add = [&rows](std::string_view service, const auto& table) {
-    for (const Row& row : table) rows.push_back({service, row.code, row.meaning});
-  };
-  add("Cloud KMS", kKmsCodes);
-  add("Cloud KMS, state of a version", kStates);
-  add("IAM credentials", kImpersonationCodes);
-  add("Google tokens", kTokenCodes);
-  add("Google tokens, words", kClockWords);
-  add("Google, other answers", kStatuses);
+  AddAnswers(rows, "Cloud KMS", kKmsCodes);
+  AddAnswers(rows, "Cloud KMS, state of a version", kStates);
+  AddAnswers(rows, "IAM credentials", kImpersonationCodes);
+  AddAnswers(rows, "Google tokens", kTokenCodes);
+  AddAnswers(rows, "Google tokens, words", kClockWords);
+  AddAnswers(rows, "Google, other answers", kStatuses);
   return rows;
 }
 

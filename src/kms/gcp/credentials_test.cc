@@ -40,7 +40,7 @@ class GcpCredentials : public testing::Test {
 };
 
 TEST_F(GcpCredentials, SignsAGrantAsTheServiceAccount) {
-  const FakeFile file(ServiceAccountFile(server_.Url() + "/token"));
+  const TemporaryFile file(ServiceAccountFile(server_.Url() + "/token"));
   server_.Add(TokenAnswer("ya29.own"));
   const auto token = OwnToken(With(file.path()));
   EXPECT_EQ(TextIn(token), "ya29.own");
@@ -62,10 +62,10 @@ TEST_F(GcpCredentials, SignsAGrantAsTheServiceAccount) {
 
 TEST_F(GcpCredentials, SendsNothingToAStranger) {
   ScriptedServer stranger;
-  const FakeFile account(ServiceAccountFile(stranger.Url() + "/token"));
-  const FakeFile subject("subject");
+  const TemporaryFile account(ServiceAccountFile(stranger.Url() + "/token"));
+  const TemporaryFile subject("subject");
   boost::json::object source{{"file", subject.path()}};
-  const FakeFile external(
+  const TemporaryFile external(
       ExternalFile(source, stranger.Url() + "/v1/x/serviceAccounts/a:generateAccessToken"));
   for (const auto& path : {account.path(), external.path()}) {
     const auto token = OwnToken(With(path));
@@ -92,15 +92,15 @@ TEST_F(GcpCredentials, TrustsGooglesHostsOverHttpsOnly) {
 }
 
 TEST_F(GcpCredentials, ExchangesAnotherIssuersTokenFromAFile) {
-  const FakeFile subject("subject-token\n");
-  const FakeFile file(ExternalFile({{"file", subject.path()}}));
+  const TemporaryFile subject("subject-token\n");
+  const TemporaryFile file(ExternalFile({{"file", subject.path()}}));
   server_.Add(TokenAnswer("federated"));
   EXPECT_EQ(TextIn(OwnToken(With(file.path()))), "federated");
   EXPECT_THAT(server_.Requests().at(0).body, HasSubstr("subject_token=subject-token&"));
 }
 
 TEST_F(GcpCredentials, ExchangesATokenFromAUrlAndImpersonatesItsAccount) {
-  const FakeFile file(ExternalFile(
+  const TemporaryFile file(ExternalFile(
       {{"url", server_.Url() + "/subject"},
        {"headers", {{"x-flavor", "mine"}}},
        {"format", {{"type", "json"}, {"subject_token_field_name", "jwt"}}}},
@@ -118,9 +118,9 @@ TEST_F(GcpCredentials, ExchangesATokenFromAUrlAndImpersonatesItsAccount) {
 }
 
 TEST_F(GcpCredentials, ThatOurOwnAccountRefusesUsIsNoWordOfTheCustomers) {
-  const FakeFile subject("s");
-  const FakeFile file(ExternalFile({{"file", subject.path()}},
-                                   server_.Url() + "/serviceAccounts/a:generateAccessToken"));
+  const TemporaryFile subject("s");
+  const TemporaryFile file(ExternalFile({{"file", subject.path()}},
+                                        server_.Url() + "/serviceAccounts/a:generateAccessToken"));
   server_.Add(TokenAnswer("federated"));
   server_.Add(GoogleError(403, "PERMISSION_DENIED"));
   EXPECT_EQ(OwnToken(With(file.path())).error().meaning, KmsMeaning::kOurCredentials);
@@ -156,7 +156,7 @@ TEST_F(GcpCredentials, NamesTheMachinesAccountToTheCustomerWhoMustTrustIt) {
 }
 
 TEST_F(GcpCredentials, ActsForTheCustomersAccountForFifteenMinutes) {
-  const FakeFile file(ServiceAccountFile(server_.Url() + "/token"));
+  const TemporaryFile file(ServiceAccountFile(server_.Url() + "/token"));
   Surroundings surroundings =
       FakeSurroundings({{"GOOGLE_APPLICATION_CREDENTIALS", file.path()},
                         {"CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", server_.Url() + "/"}});
@@ -176,12 +176,12 @@ TEST_F(GcpCredentials, ActsForTheCustomersAccountForFifteenMinutes) {
 }
 
 TEST_F(GcpCredentials, RefusesWhatIsNoCredentialsFileAndTellsNoSecret) {
-  const FakeFile user(R"({"type":"authorized_user","refresh_token":"hidden-secret"})");
-  const FakeFile bare(R"({"type":"service_account","private_key":"hidden-secret"})");
-  const FakeFile bad(
+  const TemporaryFile user(R"({"type":"authorized_user","refresh_token":"hidden-secret"})");
+  const TemporaryFile bare(R"({"type":"service_account","private_key":"hidden-secret"})");
+  const TemporaryFile bad(
       R"({"type":"service_account","private_key":"hidden-secret","client_email":"a","token_uri":"b"})");
-  const FakeFile aws(ExternalFile({{"environment_id", "aws1"}, {"url", "http://127.0.0.1/"}}));
-  const FakeFile garbage("hidden-secret");
+  const TemporaryFile aws(ExternalFile({{"environment_id", "aws1"}, {"url", "http://127.0.0.1/"}}));
+  const TemporaryFile garbage("hidden-secret");
   for (const auto& path : {user.path(), bare.path(), bad.path(), aws.path(), garbage.path(),
                            std::string("/no/file")}) {
     const auto token = OwnToken(With(path));

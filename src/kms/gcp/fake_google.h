@@ -1,17 +1,12 @@
-// For tests only: surroundings that never wait, a service account's file, and Google's answers.
+// For tests only: a service account's file, and Google's answers.
 #pragma once
 
-#include <unistd.h>
-
 #include <boost/json.hpp>
-#include <cstdlib>
-#include <map>
 
-#include "base/posix_file.h"
 #include "crypto/rsa.h"
 #include "fmt/format.h"
 #include "kms/service/crc32c.h"
-#include "kms/service/surroundings.h"
+#include "kms/service/fake_surroundings.h"
 #include "net/http.h"
 
 namespace freehold::gcp {
@@ -19,32 +14,6 @@ namespace freehold::gcp {
 inline constexpr const char* kKeyName = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
 inline constexpr const char* kOwn = "op@operator.iam.gserviceaccount.com";
 inline constexpr const char* kCustomers = "freehold@customer.iam.gserviceaccount.com";
-
-inline Surroundings FakeSurroundings(std::map<std::string, std::string> variables) {
-  Surroundings surroundings;
-  surroundings.environment = [variables = std::move(variables)](const std::string& name) {
-    const auto found = variables.find(name);
-    return found == variables.end() ? std::nullopt : std::optional<std::string>(found->second);
-  };
-  surroundings.pause = [](Duration) {};
-  return surroundings;
-}
-
-// A file that goes away again.
-class FakeFile {
- public:
-  explicit FakeFile(std::string_view contents) {
-    const UniqueFd fd(mkstemp(path_.data()));
-    if (!WriteAll(fd.get(), AsBytes(contents)).ok()) std::abort();
-  }
-  ~FakeFile() { unlink(path_.c_str()); }
-  FakeFile(const FakeFile&) = delete;
-  FakeFile& operator=(const FakeFile&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_ = "/tmp/freehold-test-XXXXXX";
-};
 
 inline const RsaKey& FakeKey() {
   static const RsaKey key = *RsaKey::Generate(2048);

@@ -44,7 +44,7 @@ class GcpProvider : public testing::Test {
   }
 
   ScriptedServer server_;
-  FakeFile file_{ServiceAccountFile(server_.Url() + "/token")};
+  TemporaryFile file_{ServiceAccountFile(server_.Url() + "/token")};
   WrappedKey wrapped_{{1, 2, 3}, "1", ""};
 };
 

@@ -6,10 +6,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/locked_arena.h"
-#include "base/posix_file.h"
 #include "fmt/format.h"
 #include "kms/pkcs11/classify.h"
+#include "kms/service/secret_file.h"
 
 namespace freehold::pkcs11 {
 namespace {
@@ -183,12 +182,10 @@ class ModuleToken : public Token {
                      "the PIN was wrong so often that the next failure locks the token: "
                      "it is not tried any more");
     }
-    auto file = ReadFile(pin_file, 4096);
-    if (!file.ok()) return Refused(KmsMeaning::kOurConfiguration, file.error().message());
-    std::size_t size = file->size();
-    while (size > 0 && ((*file)[size - 1] == '\n' || (*file)[size - 1] == '\r')) --size;
-    result = functions_->C_Login(session_, CKU_USER, file->data(), size);
-    WipeMemory(file->data(), file->size());
+    auto pin = ReadSecretFile(pin_file);
+    if (!pin.ok()) return Refused(KmsMeaning::kOurConfiguration, pin.error().message());
+    const MutableByteView digits = pin->ExposeSecretForWriting();
+    result = functions_->C_Login(session_, CKU_USER, digits.data(), digits.size());
     if (result != CKR_OK && result != CKR_USER_ALREADY_LOGGED_IN) return Failed("C_Login", result);
     return {};
   }

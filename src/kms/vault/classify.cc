@@ -6,14 +6,12 @@
 #include <cctype>
 
 #include "fmt/format.h"
+#include "kms/service/word_table.h"
 
 namespace freehold::vault {
 namespace {
 
-struct Row {
-  std::string_view code;  // words in the answer, or "HTTP nnn"
-  KmsMeaning meaning;
-};
+using Row = WordRow;
 
 constexpr std::array kTransitWords = {
     Row{"encryption key not found", KmsMeaning::kKeyMissing},
@@ -65,16 +63,8 @@ constexpr std::array kLoginStatuses = {
     Row{"HTTP 404", KmsMeaning::kTrustWithdrawn},
 };
 
-template <std::size_t N>
-const Row* Find(const std::array<Row, N>& rows, std::string_view text) {
-  for (const Row& row : rows) {
-    if (text.find(row.code) != std::string_view::npos) return &row;
-  }
-  return nullptr;
-}
-
 KmsMeaning MeaningOfStatus(int status) {
-  if (const Row* row = Find(kStatuses, fmt::format("HTTP {}", status))) return row->meaning;
+  if (const Row* row = FindWords(kStatuses, fmt::format("HTTP {}", status))) return row->meaning;
   return status >= 500 ? KmsMeaning::kOutage : KmsMeaning::kNotUnderstood;
 }
 
@@ -99,13 +89,14 @@ std::string ErrorText(const JsonAnswer& answer) {
 }
 
 KmsMeaning MeaningOfTransitError(int status, std::string_view text) {
-  if (const Row* row = Find(kTransitWords, text)) return row->meaning;
+  if (const Row* row = FindWords(kTransitWords, text)) return row->meaning;
   return MeaningOfStatus(status);
 }
 
 KmsMeaning MeaningOfLoginError(int status, std::string_view text) {
-  if (const Row* row = Find(kLoginWords, text)) return row->meaning;
-  if (const Row* row = Find(kLoginStatuses, fmt::format("HTTP {}", status))) return row->meaning;
+  if (const Row* row = FindWords(kLoginWords, text)) return row->meaning;
+  if (const Row* row = FindWords(kLoginStatuses, fmt::format("HTTP {}", status)))
+    return row->meaning;
   return MeaningOfStatus(status);
 }
 
@@ -119,13 +110,10 @@ KmsFailure LoginFailure(const JsonAnswer& answer) {
 
 std::vector<AnswerRow> Answers() {
   std::vector<AnswerRow> rows;
-  const auto add = [&rows](std::string_view service, const auto& table) {
-    for (const Row& row : table) rows.push_back({service, row.code, row.meaning});
-  };
-  add("Vault transit", kTransitWords);
-  add("Vault transit, other words", kStatuses);
-  add("Vault login", kLoginWords);
-  add("Vault login, other words", kLoginStatuses);
+  AddAnswers(rows, "Vault transit", kTransitWords);
+  AddAnswers(rows, "Vault transit, other words", kStatuses);
+  AddAnswers(rows, "Vault login", kLoginWords);
+  AddAnswers(rows, "Vault login, other words", kLoginStatuses);
   return rows;
 }
 

@@ -3,8 +3,8 @@
 #include <boost/json.hpp>
 
 #include "base/locked_arena.h"
-#include "base/posix_file.h"
 #include "fmt/format.h"
+#include "kms/service/secret_file.h"
 #include "kms/vault/classify.h"
 
 namespace freehold::vault {
@@ -19,16 +19,10 @@ tl::unexpected<KmsFailure> Ours(std::string message) {
       OwnFailure(KmsMeaning::kOurCredentials, "Vault credentials", std::move(message)));
 }
 
-// A secret in a file, without the line break that editors add.
 KmsResult<SecretBytes> SecretIn(const std::string& file) {
-  auto bytes = ReadFile(file, 64 << 10);
-  if (!bytes.ok()) return Ours(bytes.error().message());
-  std::size_t size = bytes->size();
-  while (size > 0 && ((*bytes)[size - 1] == '\n' || (*bytes)[size - 1] == '\r')) --size;
-  SecretBytes secret = SecretBytes::CopyOf(ByteView(*bytes).first(size));
-  WipeMemory(bytes->data(), bytes->size());
-  if (secret.empty()) return Ours(fmt::format("{} is empty", file));
-  return secret;
+  auto secret = ReadSecretFile(file);
+  if (!secret.ok()) return Ours(secret.error().message());
+  return *std::move(secret);
 }
 
 class LoginAttempt {

@@ -154,7 +154,9 @@ VaultAnswer LogInWithAppRole(const Operation& op, const std::string& mount) {
   const std::string role_id = TextOf(op.body, "role_id");
   const std::string digest = DigestOf(TextOf(op.body, "secret_id"));
   const std::string prefix = mount + "/";
-  for (const auto& [id, role] : op.state->roles) {
+  for (const auto& entry : op.state->roles) {
+    const std::string& id = entry.first;
+    const LoginRole& role = entry.second;
     if (!id.starts_with(prefix) || role.role_id != role_id) continue;
     VAULT_TRY(op.Update([&id, &digest, &op](VaultState& state) -> VaultStatus {
       const auto found = state.roles.find(id);

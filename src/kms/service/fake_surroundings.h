@@ -1,4 +1,4 @@
-// For tests only: an environment made of a map, and a file that goes away again.
+// For tests only: surroundings made of a map, that never wait, and a file that goes away again.
 #pragma once
 
 #include <unistd.h>
@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "base/posix_file.h"
-#include "kms/aws/aws_config.h"
+#include "kms/service/surroundings.h"
 
-namespace freehold::aws {
+namespace freehold {
 
 inline Environment FakeEnvironment(std::map<std::string, std::string> variables) {
   return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
@@ -20,6 +20,13 @@ inline Environment FakeEnvironment(std::map<std::string, std::string> variables)
     if (found == variables.end() || found->second.empty()) return std::nullopt;
     return found->second;
   };
+}
+
+inline Surroundings FakeSurroundings(std::map<std::string, std::string> variables) {
+  Surroundings surroundings;
+  surroundings.environment = FakeEnvironment(std::move(variables));
+  surroundings.pause = [](Duration) {};
+  return surroundings;
 }
 
 class TemporaryFile {
@@ -38,4 +45,4 @@ class TemporaryFile {
   std::string path_ = "/tmp/freehold-test-XXXXXX";
 };
 
-}  // namespace freehold::aws
+}  // namespace freehold
