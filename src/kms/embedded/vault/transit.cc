@@ -281,7 +281,9 @@ Status RotateWhatIsDue(StateStore<VaultState>& store, const MasterKey& master, W
            key.versions.back().created + std::chrono::seconds(key.auto_rotate_seconds) <= now;
   };
   const auto current = store.Read();
-  for (const auto& [id, key] : current->keys) {
+  for (const auto& entry : current->keys) {
+    const std::string& id = entry.first;
+    const TransitKey& key = entry.second;
     if (!is_due(key)) continue;
     const std::string label = fmt::format("transit {} v{}", id, key.latest() + 1);
     const TransitVersion version{TRY(master.Seal(RandomSecret(kKeySize), label)), now};
