@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const int credentials_file = memfd_create("credentials", 0);
   const std::string_view text = AsText(ByteView(data, size));
   const std::size_t cut = std::min(text.find("\n====\n"), text.size());
-  const auto config = aws::AwsConfig::Load(aws::FakeEnvironment({
+  const auto config = aws::AwsConfig::Load(FakeEnvironment({
       {"AWS_CONFIG_FILE", Put(config_file, text.substr(0, cut))},
       {"AWS_SHARED_CREDENTIALS_FILE", Put(credentials_file, text.substr(std::min(cut + 6, size)))},
       {"AWS_PROFILE", "customer"},
