@@ -78,7 +78,7 @@ KmsFailure OwnFailure(KmsMeaning meaning, std::string_view operation, std::strin
   return FailureOf(meaning, operation, "", std::move(message));
 }
 
-KmsFailure OwnFailure(KmsClass kms_class, std::string operation, std::string message) {
+KmsFailure OwnFailure(KmsClass kms_class, const std::string& operation, std::string message) {
   return FailureOf(VaguestOf(kms_class), operation, "", std::move(message));
 }
 

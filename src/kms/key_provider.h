@@ -44,7 +44,7 @@ KmsFailure FailureOf(KmsMeaning meaning, std::string_view operation, std::string
 
 // A failure that we found ourselves, with our own words.
 KmsFailure OwnFailure(KmsMeaning meaning, std::string_view operation, std::string message);
-KmsFailure OwnFailure(KmsClass kms_class, std::string operation, std::string message);
+KmsFailure OwnFailure(KmsClass kms_class, const std::string& operation, std::string message);
 
 // A failure on this machine, where custody needs a class all the same.
 KmsFailure LocalFailure(KmsClass kms_class, const Error& error);

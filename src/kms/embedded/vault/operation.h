@@ -29,6 +29,13 @@ class [[nodiscard]] VaultResult : public tl::expected<T, VaultFailure> {
 };
 using VaultStatus = VaultResult<void>;
 
+// For VAULT_TRY.
+template <typename T>
+T TakeVaultValue(VaultResult<T>&& result) {
+  return std::move(*result);
+}
+inline void TakeVaultValue(VaultStatus&&) {}
+
 // {"data": ...} or {"auth": ...}: what is put into the envelope.
 using VaultAnswer = VaultResult<boost::json::object>;
 
@@ -69,11 +76,12 @@ VaultFailure NoRoute(const Operation& op);
 
 }  // namespace freehold::embedded::vault
 
+// The value of a VaultResult, or a return of its VaultFailure from the enclosing function.
 #define VAULT_TRY(expression)                                                 \
   ({                                                                          \
     auto vault_result = (expression);                                         \
     if (!vault_result.ok()) {                                                 \
       return ::freehold::embedded::vault::VaultFailure(vault_result.error()); \
     }                                                                         \
-    std::move(vault_result);                                                  \
+    ::freehold::embedded::vault::TakeVaultValue(std::move(vault_result));     \
   })

@@ -57,7 +57,7 @@ VaultAnswer Create(const TransitCall& call) {
   if (key.auto_rotate_seconds != 0 && key.auto_rotate_seconds < 3600) {
     return VaultFailure{400, "auto rotate period must be 0 to disable or at least an hour"};
   }
-  key.versions.push_back(*VAULT_TRY(NewVersion(call, 1)));
+  key.versions.push_back(VAULT_TRY(NewVersion(call, 1)));
   VAULT_TRY(call.op.Update([&](VaultState& state) -> VaultStatus {
     state.keys.try_emplace(call.id, key);
     return {};
@@ -124,8 +124,8 @@ VaultAnswer Configure(const TransitCall& call) {
 }
 
 VaultAnswer Rotate(const TransitCall& call) {
-  const TransitKey* key = *VAULT_TRY(call.Key());
-  const auto version = *VAULT_TRY(NewVersion(call, key->latest() + 1));
+  const TransitKey* key = VAULT_TRY(call.Key());
+  const auto version = VAULT_TRY(NewVersion(call, key->latest() + 1));
   VAULT_TRY(call.op.Update([&](VaultState& state) -> VaultStatus {
     TransitKey& current = state.keys[call.id];
     if (current.latest() != key->latest()) return VaultFailure{500, "try again"};
@@ -166,13 +166,13 @@ VaultResult<SecretBytes> Material(const TransitCall& call, const TransitKey& key
 }
 
 VaultResult<json::object> EncryptBytes(const TransitCall& call, ByteView plaintext) {
-  const TransitKey* key = *VAULT_TRY(call.Key());
+  const TransitKey* key = VAULT_TRY(call.Key());
   const int version = static_cast<int>(SecondsOf(call.op.body, "key_version", key->latest()));
   if (version < std::max(key->min_encryption_version, 1) || version > key->latest()) {
     return VaultFailure{400, "requested version for encryption is not allowed"};
   }
-  const Bytes context = *VAULT_TRY(Base64Of(call.op.body, "associated_data"));
-  const SecretBytes material = *VAULT_TRY(Material(call, *key, version));
+  const Bytes context = VAULT_TRY(Base64Of(call.op.body, "associated_data"));
+  const SecretBytes material = VAULT_TRY(Material(call, *key, version));
   const auto sealed = GcmEncrypt(material, context, plaintext);
   if (!sealed.ok()) return VaultFailure{500, "internal error"};
   return json::object{{"ciphertext", fmt::format("vault:v{}:{}", version, Base64Encode(*sealed))},
@@ -180,7 +180,7 @@ VaultResult<json::object> EncryptBytes(const TransitCall& call, ByteView plainte
 }
 
 VaultResult<SecretBytes> DecryptBytes(const TransitCall& call) {
-  const TransitKey* key = *VAULT_TRY(call.Key());
+  const TransitKey* key = VAULT_TRY(call.Key());
   const std::string text = TextOf(call.op.body, "ciphertext");
   if (text.empty()) return VaultFailure{400, "missing ciphertext to decrypt"};
   const auto colon = text.find(':', 7);
@@ -197,8 +197,8 @@ VaultResult<SecretBytes> DecryptBytes(const TransitCall& call) {
   if (!sealed.ok() || sealed->size() < kGcmNonceSize + kGcmTagSize) {
     return VaultFailure{400, "invalid ciphertext: could not decode base64"};
   }
-  const Bytes context = *VAULT_TRY(Base64Of(call.op.body, "associated_data"));
-  const SecretBytes material = *VAULT_TRY(Material(call, *key, version));
+  const Bytes context = VAULT_TRY(Base64Of(call.op.body, "associated_data"));
+  const SecretBytes material = VAULT_TRY(Material(call, *key, version));
   auto plaintext = GcmDecrypt(material, context, *sealed);
   // As releases since 1.6 do it: a failure of the library's, and not the client's.
   if (!plaintext.ok())
@@ -210,25 +210,25 @@ VaultAnswer Encrypt(const TransitCall& call) {
   if (!call.op.body.contains("plaintext")) return VaultFailure{400, "missing plaintext to encrypt"};
   // A caller whose policy has "create" on this path makes the key by using it. Vault's trap.
   if (!call.op.state->keys.contains(call.id)) return VaultFailure{400, "encryption key not found"};
-  const Bytes plaintext = *VAULT_TRY(Base64Of(call.op.body, "plaintext"));
-  return json::object{{"data", *VAULT_TRY(EncryptBytes(call, plaintext))}};
+  const Bytes plaintext = VAULT_TRY(Base64Of(call.op.body, "plaintext"));
+  return json::object{{"data", VAULT_TRY(EncryptBytes(call, plaintext))}};
 }
 
 VaultAnswer Decrypt(const TransitCall& call) {
-  const SecretBytes plaintext = *VAULT_TRY(DecryptBytes(call));
+  const SecretBytes plaintext = VAULT_TRY(DecryptBytes(call));
   return json::object{{"data", {{"plaintext", Base64Encode(plaintext.ExposeSecret())}}}};
 }
 
 VaultAnswer Rewrap(const TransitCall& call) {
-  const SecretBytes plaintext = *VAULT_TRY(DecryptBytes(call));
-  return json::object{{"data", *VAULT_TRY(EncryptBytes(call, plaintext.ExposeSecret()))}};
+  const SecretBytes plaintext = VAULT_TRY(DecryptBytes(call));
+  return json::object{{"data", VAULT_TRY(EncryptBytes(call, plaintext.ExposeSecret()))}};
 }
 
 VaultAnswer DataKey(const TransitCall& call, bool with_plaintext) {
   const std::int64_t bits = SecondsOf(call.op.body, "bits", 256);
   if (bits != 128 && bits != 256 && bits != 512) return VaultFailure{400, "invalid bit length"};
   const SecretBytes key = RandomSecret(static_cast<std::size_t>(bits / 8));
-  json::object data = *VAULT_TRY(EncryptBytes(call, key.ExposeSecret()));
+  json::object data = VAULT_TRY(EncryptBytes(call, key.ExposeSecret()));
   if (with_plaintext) data["plaintext"] = Base64Encode(key.ExposeSecret());
   return json::object{{"data", std::move(data)}};
 }
