@@ -349,7 +349,7 @@ def test_the_page_can_be_followed_without_azure(tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/freehold").symlink_to(os.path.realpath(BINARY))
     done = subprocess.run(
-        ["bash", "-euc", script + '\ncode=$?\nkill $!\nwait $! || true\nexit $code'], cwd=tmp_path,
+        ["bash", "-euc", script + '\ncode=$?\nkill $!\nwait $!\nexit $code'], cwd=tmp_path,
         env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}, capture_output=True, text=True,
         timeout=60)
     assert done.returncode == OK and "\nValid\n" in "\n" + done.stdout.split("}")[-1], done

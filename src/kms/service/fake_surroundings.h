@@ -42,7 +42,7 @@ class TemporaryFile {
   const std::string& path() const { return path_; }
 
  private:
-  std::string path_ = "/tmp/freehold-test-XXXXXX";
+  std::string path_ = "/tmp/freehold-test-XXXXXX";  // mkstemp fills in the last six
 };
 
 }  // namespace freehold

@@ -107,7 +107,7 @@ class AzureDialectInTime : public testing::Test {
   }
 
   static std::string NewDirectory() {
-    std::string path = "/tmp/freehold-test-XXXXXX";
+    std::string path = "/tmp/freehold-test-XXXXXX";  // mkdtemp fills in the last six
     return mkdtemp(path.data());
   }
 
