@@ -25,6 +25,8 @@ Result<CustodySettings> ParseCustodyFlags(const CustodyFlags& flags) {
       TRY(ParseFlag("--request-timeout", flags.request_timeout, milliseconds(100)));
   settings.outage_grace = TRY(ParseFlag("--outage-grace", flags.outage_grace, milliseconds(0)));
   settings.stop_timeout = TRY(ParseFlag("--stop-timeout", flags.stop_timeout, milliseconds(0)));
+  settings.version_interval =
+      TRY(ParseFlag("--version-interval", flags.version_interval, milliseconds(0)));
   settings.on_denied = TRY(OnDeniedFromName(flags.on_denied));
   settings.on_key_return = TRY(OnKeyReturnFromName(flags.on_key_return));
   return settings;

@@ -13,6 +13,7 @@ struct CustodyFlags {
   std::string request_timeout = "10s";
   std::string outage_grace = "30m";
   std::string stop_timeout = "30s";
+  std::string version_interval = "1h";
   std::string on_denied = "seal";
   std::string on_key_return = "auto";
 };

@@ -1,8 +1,10 @@
 #include "cli/kms_helper_command.h"
 
+#include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "cli/key_providers.h"
@@ -24,6 +26,17 @@ void Keep(KmsResult<T> result, T& slot, HelperAnswer& answer) {
   }
 }
 
+// One request and its answer; what was asked for.
+Result<HelperOperation> ServeOne(Duration patience) {
+  const Clock& clock = SystemClock();
+  const HelperRequest request =
+      TRY(DecodeRequest(TRY(ReceiveFrame(STDIN_FILENO, clock, clock.Boot() + patience))));
+  KeyProviders factory;
+  const HelperFrame answer = EncodeAnswer(AnswerOf(request, factory));
+  TRY(SendFrame(STDIN_FILENO, answer, clock, clock.Boot() + patience));
+  return request.operation;
+}
+
 }  // namespace
 
 HelperAnswer AnswerOf(const HelperRequest& request, KeyProviderFactory& factory) {
@@ -34,6 +47,7 @@ HelperAnswer AnswerOf(const HelperRequest& request, KeyProviderFactory& factory)
       Keep(provider->Wrap(request.plaintext, request.context), answer.wrapped, answer);
       break;
     case HelperOperation::kUnwrap:
+    case HelperOperation::kProbe:
       Keep(provider->Unwrap(request.wrapped, request.context), answer.plaintext, answer);
       break;
     case HelperOperation::kDescribe:
@@ -50,15 +64,16 @@ int RunKmsHelper() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would read the answer
   // What a library might print must not end up between the frames.
   dup2(STDERR_FILENO, STDOUT_FILENO);
-  const Clock& clock = SystemClock();
-  auto frame = ReceiveFrame(STDIN_FILENO, clock, clock.Boot() + kPatience);
-  if (!frame.ok()) return Fail(frame.error());
-  const auto request = DecodeRequest(std::move(*frame));
-  if (!request.ok()) return Fail(request.error());
-  KeyProviders factory;
-  const HelperFrame answer = EncodeAnswer(AnswerOf(*request, factory));
-  const auto sent = SendFrame(STDIN_FILENO, answer, clock, clock.Boot() + kPatience);
-  return sent.ok() ? 0 : Fail(sent.error());
+  auto served = ServeOne(kPatience);
+  // Credentials and the customer's trust are asked for anew each time; connections are kept.
+  while (served.ok() && *served == HelperOperation::kProbe) {
+    pollfd next{STDIN_FILENO, POLLIN | POLLRDHUP, 0};
+    while (poll(&next, 1, -1) < 0 && errno == EINTR) {
+    }
+    if ((next.revents & (POLLRDHUP | POLLHUP)) != 0) return 0;
+    served = ServeOne(kPatience);
+  }
+  return served.ok() ? 0 : Fail(served.error());
 }
 
 }  // namespace freehold::cli

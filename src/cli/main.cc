@@ -23,6 +23,8 @@ void AddCustodyFlags(CLI::App& command, CustodyFlags& flags) {
     command.add_option(name, value, help)->capture_default_str()->group("Custody");
   };
   add("--check-interval", flags.check_interval, "Between two probes of the key");
+  add("--version-interval", flags.version_interval,
+      "Between two looks for a new version of the key, which is then wrapped to; 0s: never");
   add("--confirm-after", flags.confirm_after, "From a first 'no' to the second look");
   add("--request-timeout", flags.request_timeout, "For one probe");
   add("--outage-grace", flags.outage_grace, "Open although the KMS cannot be reached");

@@ -69,6 +69,19 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// A KMS keeps an idle connection for a minute or two: with rarer probes there is none to keep.
+constexpr Duration kIdleConnection = std::chrono::seconds(100);
+
+Result<HelperOptions> DaemonHelpers(const VolumeMountOptions& options,
+                                    std::shared_ptr<const std::atomic<bool>> interrupt) {
+  const CustodySettings settings = TRY(ParseCustodyFlags(options.custody));
+  HelperOptions helpers = TRY(PacedHelpers());
+  helpers.deadline = settings.request_timeout;
+  helpers.probes_share_a_helper = settings.check_interval <= kIdleConnection;
+  helpers.interrupted = std::move(interrupt);
+  return helpers;
+}
+
 // Runs the daemon in this process; `started` hears once whether it came up.
 int Serve(const VolumeMountOptions& options, const std::function<void(const Status&)>& started) {
   HardenProcess();
@@ -76,12 +89,13 @@ int Serve(const VolumeMountOptions& options, const std::function<void(const Stat
   sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   EndWith(options.ends_with);
-  auto settings = ParseCustodyFlags(options.custody);
-  HelperOptions helper;
-  if (settings.ok()) helper.deadline = settings->request_timeout;
   const auto interrupt = std::make_shared<std::atomic<bool>>(false);
-  helper.interrupted = interrupt;
-  HelperKeyProviderFactory factory(helper);
+  auto helpers = DaemonHelpers(options, interrupt);
+  if (!helpers.ok()) {
+    started(helpers.error());
+    return InfoOf(helpers.error().code()).exit_code;
+  }
+  HelperKeyProviderFactory factory(*helpers);
   auto daemon = NewDaemon(options, factory, interrupt);
   if (!daemon.ok()) {
     started(daemon.error());

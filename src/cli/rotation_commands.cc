@@ -45,7 +45,7 @@ Result<json::object> RotateKey(const VolumeFlags& options) {
   auto daemon = TRY(FindDaemon(options.directory));
   if (daemon != nullptr) return CallControl(*daemon, request);
   auto volume = TRY(LockForChange(options));
-  HelperKeyProviderFactory factory;
+  HelperKeyProviderFactory factory(TRY(PacedHelpers()));
   TRY(volume->Rewrap(TRY(KeyAccessFromJson(request)), factory, SystemClock()));
   return KeyringJson(volume->keyring());
 }
@@ -57,7 +57,7 @@ Result<json::object> Rekey(const VolumeFlags& options) {
   auto volume = TRY(LockForChange(options));
   const KeyAccess access =
       request.contains("key") ? TRY(KeyAccessFromJson(request)) : volume->access();
-  HelperKeyProviderFactory factory;
+  HelperKeyProviderFactory factory(TRY(PacedHelpers()));
   TRY(volume->Rekey(access, Volume::NewDek::kNone, factory, SystemClock()));
   return KeyringJson(volume->keyring());
 }

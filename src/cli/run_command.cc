@@ -96,6 +96,7 @@ std::vector<std::string> DaemonArguments(const RunOptions& options, const std::s
     words.push_back(value);
   };
   add("--check-interval", options.custody.check_interval);
+  add("--version-interval", options.custody.version_interval);
   add("--confirm-after", options.custody.confirm_after);
   add("--request-timeout", options.custody.request_timeout);
   add("--outage-grace", options.custody.outage_grace);

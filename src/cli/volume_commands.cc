@@ -36,7 +36,7 @@ Result<json::object> Create(const VolumeCreateOptions& options) {
   TRY(CheckAllowed(options.volume.allow_keys, create.access.uri.text()));
   create.context = TRY(ParseContext(options.context));
   create.cipher = TRY(CipherFromName(options.cipher));
-  HelperKeyProviderFactory factory;
+  HelperKeyProviderFactory factory(TRY(PacedHelpers()));
   TRY(CreateVolume(create, factory, PinStoreOf(options.volume), SystemClock()));
   return KeyringJson(TRY(ReadKeyring(VolumePaths(options.volume.directory))));
 }
@@ -54,7 +54,7 @@ Result<json::object> Verify(const VolumeFlags& options) {
   auto daemon = TRY(FindDaemon(options.directory));
   if (daemon != nullptr) return CallControl(*daemon, {{"command", "verify"}});
   auto volume = TRY(LockHere(options));
-  HelperKeyProviderFactory factory;
+  HelperKeyProviderFactory factory(TRY(PacedHelpers()));
   auto provider = factory.NewProvider(volume->access());
   auto keys = volume->Open(*provider);
   if (!keys) return keys.error().ToError();

@@ -1,8 +1,10 @@
 #include "cli/volume_flags.h"
 
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstdlib>
+#include <cstring>
 
 #include "fmt/format.h"
 
@@ -76,6 +78,24 @@ Result<OpenOptions> ToOpenOptions(const VolumeFlags& flags) {
   options.access = TRY(ToKeyAccess(flags.key));
   options.allow_keys = flags.allow_keys;
   options.accept_keyring = flags.accept_keyring;
+  return options;
+}
+
+Result<HelperOptions> PacedHelpers() {
+  int rate = RequestPace::kDefaultRate;
+  if (const char* text = std::getenv("FREEHOLD_KMS_RATE"); text != nullptr && *text != '\0') {
+    const char* end = text + std::strlen(text);
+    const auto [parsed, failure] = std::from_chars(text, end, rate);
+    if (failure != std::errc() || parsed != end || rate < 1 || rate > 10000) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("FREEHOLD_KMS_RATE '{}' is not a number of operations per second "
+                               "from 1 to 10000",
+                               Printable(text)));
+    }
+  }
+  HelperOptions options;
+  options.pace =
+      std::make_shared<RequestPace>(RequestPace::DefaultDirectory(), rate, SystemClock());
   return options;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/volume_commands.h"
+#include "kms/helper_process.h"
 #include "node/volume.h"
 
 namespace freehold::cli {
@@ -18,5 +19,8 @@ std::vector<std::string> ToWords(const VolumeFlags& flags);
 // kInvalidArgument for a --reserve that is too small to be of use, or larger than any disk.
 Status CheckReserve(std::optional<std::uint64_t> bytes);
 Result<OpenOptions> ToOpenOptions(const VolumeFlags& flags);
+// As fast as FREEHOLD_KMS_RATE allows (operations per second on one KMS, from all of this user's
+// processes); kInvalidArgument when that is no number from 1 to 10000.
+Result<HelperOptions> PacedHelpers();
 
 }  // namespace freehold::cli

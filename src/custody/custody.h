@@ -37,6 +37,8 @@ struct CustodySettings {
   Duration request_timeout = std::chrono::seconds(10);  // a probe that takes longer is unreachable
   Duration outage_grace = std::chrono::minutes(30);     // open without proof
   Duration stop_timeout = std::chrono::seconds(30);     // for the database to stop by itself
+  Duration version_interval = std::chrono::hours(1);    // between two looks for a new key version;
+                                                        // 0: never
   OnDenied on_denied = OnDenied::kSeal;
   OnKeyReturn on_key_return = OnKeyReturn::kAuto;
 

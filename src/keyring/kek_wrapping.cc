@@ -47,7 +47,7 @@ KmsResult<Kek> UnwrapKek(KeyProvider& provider, const WrappedKek& wrapped) {
 }
 
 KmsResult<void> ProbeCanary(KeyProvider& provider, const WrappedKek& wrapped) {
-  auto canary = provider.Unwrap(wrapped.canary, wrapped.context);
+  auto canary = provider.UnwrapCanary(wrapped.canary, wrapped.context);
   if (!canary) return tl::unexpected(canary.error());
   if (!ConstantTimeEqual(Sha256(canary->ExposeSecret()), wrapped.canary_digest)) {
     return Mismatch("the canary came back changed: this is not the key that wrapped it");

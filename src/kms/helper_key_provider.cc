@@ -1,131 +1,58 @@
 #include "kms/helper_key_provider.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <spawn.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <thread>
 
-#include <algorithm>
-#include <cerrno>
-#include <csignal>
-
-#include "base/posix_file.h"
 #include "crypto/crypto.h"
-#include "fmt/format.h"
 
 namespace freehold {
 namespace {
 
 constexpr Duration kInterruptPoll = std::chrono::milliseconds(50);
+// What a library keeps of its answers does not grow for ever.
+constexpr Duration kLongestResidence = std::chrono::hours(1);
+
+std::string_view NameOf(HelperOperation operation) {
+  switch (operation) {
+    case HelperOperation::kWrap:
+      return "Wrap";
+    case HelperOperation::kUnwrap:
+    case HelperOperation::kProbe:
+      return "Unwrap";
+    case HelperOperation::kDescribe:
+      return "Describe";
+    case HelperOperation::kIdentify:
+      return "Identify";
+  }
+  return "";
+}
 
 tl::unexpected<KmsFailure> Failed(KmsClass kms_class, const HelperRequest& request,
                                   std::string message) {
-  static constexpr const char* kNames[] = {"", "Wrap", "Unwrap", "Describe", "Identify"};
   KmsFailure failure;
   failure.kms_class = kms_class;
-  failure.operation = kNames[static_cast<int>(request.operation)];
+  failure.operation = NameOf(request.operation);
   failure.message = std::move(message);
   return tl::unexpected(std::move(failure));
 }
 
-// A helper that is gone, dead and reaped, when this goes.
-class Child {
- public:
-  explicit Child(pid_t pid) : pid_(pid) {}
-  ~Child() {
-    // After its answer it has nothing left to do; without one it must not go on.
-    kill(pid_, SIGKILL);
-    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
- private:
-  pid_t pid_;
-};
-
-// posix_spawn's two objects, freed on every path.
-class SpawnSettings {
- public:
-  // The child gets `fd` as standard input and output, our standard error, and nothing else; its
-  // signals are as in a fresh process, whatever this one blocks or ignores.
-  explicit SpawnSettings(int fd) {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawn_file_actions_adddup2(&actions_, fd, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions_, fd, STDOUT_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes_);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-
-  const posix_spawn_file_actions_t* actions() const { return &actions_; }
-  const posix_spawnattr_t* attributes() const { return &attributes_; }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
-
-struct Pair {
-  UniqueFd ours;
-  UniqueFd theirs;
-};
-
-Result<Pair> NewPair() {
-  int fds[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
-    return ErrnoError(errno, "socketpair");
-  }
-  Pair pair{UniqueFd(fds[0]), UniqueFd(fds[1])};
-  // Above the standard three: dup2 onto them in the child must not hit its own source.
-  const int high = fcntl(pair.theirs.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  if (high < 0) return ErrnoError(errno, "fcntl");
-  pair.theirs = UniqueFd(high);
-  return pair;
+tl::unexpected<KmsFailure> Failed(const HelperRequest& request, const Error& error) {
+  const bool slow = error.code() == ErrorCode::kTimeout;
+  return Failed(slow ? KmsClass::kUnreachable : KmsClass::kAmbiguous, request, error.message());
 }
 
-Result<pid_t> Spawn(const HelperOptions& options, int fd) {
-  std::vector<std::string> words = {"freehold"};
-  words.insert(words.end(), options.arguments.begin(), options.arguments.end());
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const SpawnSettings settings(fd);
-  pid_t pid = -1;
-  const int failure = posix_spawn(&pid, options.executable.c_str(), settings.actions(),
-                                  settings.attributes(), argv.data(), environ);
-  if (failure != 0) return ErrnoError(failure, "start of " + options.executable);
-  return pid;
-}
-
-// Until the helper says something (or ends), the deadline passes, or somebody interrupts.
-Status WaitForAnswer(int fd, const HelperOptions& options, BootTime deadline) {
-  while (options.clock->Boot() < deadline) {
-    if (options.interrupted != nullptr && *options.interrupted) {
-      return Error(ErrorCode::kBusy, "interrupted by an order to seal");
-    }
-    const Duration left = std::min<Duration>(deadline - options.clock->Boot(), kInterruptPoll);
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-    pollfd waiting{fd, POLLIN, 0};
-    const int ready = poll(&waiting, 1, static_cast<int>(ms));
-    if (ready > 0) return {};
-    if (ready < 0 && errno != EINTR) return ErrnoError(errno, "poll");
+// The answer to just this request, or the KMS's failure.
+KmsResult<HelperAnswer> Judge(const HelperRequest& request, Result<HelperAnswer> answer) {
+  if (!answer.ok()) return Failed(request, answer.error());
+  if (answer->failure.has_value()) return tl::unexpected(std::move(*answer->failure));
+  const bool unwraps =
+      request.operation == HelperOperation::kUnwrap || request.operation == HelperOperation::kProbe;
+  if (answer->plaintext.size() != (unwraps ? kKeySize : 0)) {
+    return Failed(KmsClass::kAmbiguous, request, "the KMS helper sent a secret of a wrong size");
   }
-  return {};  // what is read next says that it took too long
+  if (request.operation == HelperOperation::kWrap && answer->wrapped.ciphertext.empty()) {
+    return Failed(KmsClass::kAmbiguous, request, "the KMS helper sent no wrapped key");
+  }
+  return std::move(*answer);
 }
 
 }  // namespace
@@ -135,62 +62,86 @@ HelperKeyProvider::HelperKeyProvider(KeyAccess access, HelperOptions options)
 
 KmsResult<WrappedKey> HelperKeyProvider::Wrap(const SecretBytes& plaintext,
                                               const EncryptionContext& context) {
-  auto answer = Ask({HelperOperation::kWrap, {}, context, {}, plaintext.Clone()});
+  auto answer = Ask({HelperOperation::kWrap, access_, context, {}, plaintext.Clone()});
   if (!answer.has_value()) return tl::unexpected(std::move(answer.error()));
   return std::move(answer->wrapped);
 }
 
 KmsResult<SecretBytes> HelperKeyProvider::Unwrap(const WrappedKey& wrapped,
                                                  const EncryptionContext& context) {
-  auto answer = Ask({HelperOperation::kUnwrap, {}, context, wrapped, {}});
+  auto answer = Ask({HelperOperation::kUnwrap, access_, context, wrapped, {}});
+  if (!answer.has_value()) return tl::unexpected(std::move(answer.error()));
+  return std::move(answer->plaintext);
+}
+
+KmsResult<SecretBytes> HelperKeyProvider::UnwrapCanary(const WrappedKey& wrapped,
+                                                       const EncryptionContext& context) {
+  auto answer = Ask({HelperOperation::kProbe, access_, context, wrapped, {}});
   if (!answer.has_value()) return tl::unexpected(std::move(answer.error()));
   return std::move(answer->plaintext);
 }
 
 KmsResult<KeyFacts> HelperKeyProvider::Describe() {
-  auto answer = Ask({HelperOperation::kDescribe, {}, {}, {}, {}});
+  auto answer = Ask({HelperOperation::kDescribe, access_, {}, {}, {}});
   if (!answer.has_value()) return tl::unexpected(std::move(answer.error()));
   return std::move(answer->facts);
 }
 
 KmsResult<std::string> HelperKeyProvider::Identify() {
-  auto answer = Ask({HelperOperation::kIdentify, {}, {}, {}, {}});
+  auto answer = Ask({HelperOperation::kIdentify, access_, {}, {}, {}});
   if (!answer.has_value()) return tl::unexpected(std::move(answer.error()));
   return std::move(answer->identity);
 }
 
-KmsResult<HelperAnswer> HelperKeyProvider::Ask(HelperRequest request) {
-  request.access = access_;
-  const BootTime deadline = options_.clock->Boot() + options_.deadline;
-  auto pair = NewPair();
-  if (!pair.ok()) return Failed(KmsClass::kAmbiguous, request, pair.error().message());
-  auto pid = Spawn(options_, pair->theirs.get());
-  if (!pid.ok()) return Failed(KmsClass::kAmbiguous, request, pid.error().message());
-  const Child child(*pid);
-  pair->theirs.Reset();
-
-  const auto failed = [&](const Error& error) {
-    const bool slow = error.code() == ErrorCode::kTimeout;
-    return Failed(slow ? KmsClass::kUnreachable : KmsClass::kAmbiguous, request, error.message());
-  };
-  const auto sent = SendFrame(pair->ours.get(), EncodeRequest(request), *options_.clock, deadline);
-  if (!sent.ok()) return failed(sent.error());
-  const auto waited = WaitForAnswer(pair->ours.get(), options_, deadline);
-  if (!waited.ok()) return failed(waited.error());
-  auto frame = ReceiveFrame(pair->ours.get(), *options_.clock, deadline);
-  if (!frame.ok()) return failed(frame.error());
-  auto answer = DecodeAnswer(std::move(*frame));
-  if (!answer.ok()) return failed(answer.error());
-  if (answer->failure.has_value()) return tl::unexpected(std::move(*answer->failure));
-
-  const bool unwraps = request.operation == HelperOperation::kUnwrap;
-  if (answer->plaintext.size() != (unwraps ? kKeySize : 0)) {
-    return Failed(KmsClass::kAmbiguous, request, "the KMS helper sent a secret of a wrong size");
+KmsResult<HelperAnswer> HelperKeyProvider::Ask(const HelperRequest& request) {
+  const bool probes = request.operation == HelperOperation::kProbe;
+  if (auto turn = WaitForTurn(probes); !turn) {
+    turn.error().operation = NameOf(request.operation);
+    return tl::unexpected(std::move(turn.error()));
   }
-  if (request.operation == HelperOperation::kWrap && answer->wrapped.ciphertext.empty()) {
-    return Failed(KmsClass::kAmbiguous, request, "the KMS helper sent no wrapped key");
+  // A token that knows a process asks it for no PIN again, and has no connections to keep.
+  const bool shared =
+      probes && options_.probes_share_a_helper && access_.uri.type() != KmsType::kPkcs11;
+  KmsResult<HelperAnswer> answer = Judge(request, shared ? AskResident(request) : AskOnce(request));
+  if (!answer && answer.error().meaning == KmsMeaning::kThrottled && options_.pace != nullptr) {
+    options_.pace->SlowDown(access_.uri);
   }
-  return std::move(*answer);
+  return answer;
+}
+
+Result<HelperAnswer> HelperKeyProvider::AskOnce(const HelperRequest& request) {
+  const auto helper = TRY(HelperProcess::Start(options_));
+  return helper->Ask(request, options_);
+}
+
+Result<HelperAnswer> HelperKeyProvider::AskResident(const HelperRequest& request) {
+  if (resident_ != nullptr && options_.clock->Boot() - resident_->started() > kLongestResidence) {
+    resident_.reset();
+  }
+  const bool fresh = resident_ == nullptr;
+  if (fresh) resident_ = TRY(HelperProcess::Start(options_));
+  Result<HelperAnswer> answer = resident_->Ask(request, options_);
+  if (answer.ok()) return answer;
+  resident_.reset();
+  // One that died since its last answer says nothing about the KMS.
+  if (fresh || answer.error().code() != ErrorCode::kIo) return answer;
+  return AskOnce(request);
+}
+
+KmsResult<void> HelperKeyProvider::WaitForTurn(bool probes) {
+  if (options_.pace == nullptr) return {};
+  auto wait = options_.pace->TakeTurn(
+      access_.uri, probes ? RequestPace::Lane::kProbes : RequestPace::Lane::kOthers);
+  if (!wait) return tl::unexpected(std::move(wait.error()));
+  const BootTime turn = options_.clock->Boot() + *wait;
+  while (options_.clock->Boot() < turn) {
+    if (options_.Interrupted()) {
+      return tl::unexpected(
+          OwnFailure(KmsClass::kAmbiguous, "", "interrupted while waiting for its turn"));
+    }
+    std::this_thread::sleep_for(std::min<Duration>(turn - options_.clock->Boot(), kInterruptPoll));
+  }
+  return {};
 }
 
 }  // namespace freehold

@@ -2,33 +2,21 @@
 //
 // An answer with a plaintext key passes through buffers of TLS, HTTP and JSON libraries that nobody
 // can wipe. Here they die with the helper; this process gets 32 bytes over a socket pair, straight
-// into SecretBytes. The helper is this very program with `internal kms-helper`; it inherits the
-// environment, standard error and its end of the pair, and no other descriptor.
+// into SecretBytes. Only probes may share a helper, as what they unwrap is a canary and no key: it
+// keeps its connections to the KMS, and nothing else, from one probe to the next
+// (docs/decisions/0013-connections.md). Operations wait for their turn (request_pace.h) before
+// their deadline begins.
 // Errors: the helper's KmsFailure; too slow is kUnreachable (the helper is killed and reaped);
-// crashed, interrupted or not understood is kAmbiguous. Nobody else in the process may reap with
-// waitpid(-1).
+// crashed, interrupted or not understood is kAmbiguous.
 // Threads: one caller at a time; different providers are independent. Spec: helper_protocol.h.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "base/clock.h"
-#include "kms/helper_protocol.h"
+#include "kms/helper_process.h"
 #include "kms/key_provider.h"
 
 namespace freehold {
-
-struct HelperOptions {
-  std::string executable = "/proc/self/exe";
-  std::vector<std::string> arguments = {"internal", "kms-helper"};
-  Duration deadline = std::chrono::seconds(10);  // for one operation, on the boot clock
-  const Clock* clock = &SystemClock();
-  // Set from another thread: no operation waits for its KMS any longer, and its helper is killed.
-  std::shared_ptr<const std::atomic<bool>> interrupted = nullptr;
-};
 
 class HelperKeyProvider : public KeyProvider {
  public:
@@ -38,14 +26,20 @@ class HelperKeyProvider : public KeyProvider {
                              const EncryptionContext& context) override;
   KmsResult<SecretBytes> Unwrap(const WrappedKey& wrapped,
                                 const EncryptionContext& context) override;
+  KmsResult<SecretBytes> UnwrapCanary(const WrappedKey& wrapped,
+                                      const EncryptionContext& context) override;
   KmsResult<KeyFacts> Describe() override;
   KmsResult<std::string> Identify() override;
 
  private:
-  KmsResult<HelperAnswer> Ask(HelperRequest request);
+  KmsResult<HelperAnswer> Ask(const HelperRequest& request);
+  Result<HelperAnswer> AskOnce(const HelperRequest& request);
+  Result<HelperAnswer> AskResident(const HelperRequest& request);
+  KmsResult<void> WaitForTurn(bool probes);
 
-  KeyAccess access_;
-  HelperOptions options_;
+  const KeyAccess access_;
+  const HelperOptions options_;
+  std::unique_ptr<HelperProcess> resident_;  // for probes; null: none yet, or it failed
 };
 
 class HelperKeyProviderFactory : public KeyProviderFactory {

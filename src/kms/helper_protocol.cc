@@ -178,7 +178,9 @@ Result<HelperRequest> DecodeRequest(HelperFrame frame) {
   if (in.Byte() != kRequest) return Malformed("is no request");
   HelperRequest request;
   const std::uint8_t operation = in.Byte();
-  if (operation < 1 || operation > 4) return Malformed("asks for no known operation");
+  if (operation < 1 || operation > static_cast<std::uint8_t>(HelperOperation::kProbe)) {
+    return Malformed("asks for no known operation");
+  }
   request.operation = static_cast<HelperOperation>(operation);
   request.access.uri = TRY(KeyUri::Parse(in.Text()));
   request.access.principal = in.Text();

@@ -1,4 +1,5 @@
-// What a process and its short-lived KMS helper say to each other: one request, one answer.
+// What a process and its KMS helper say to each other: one request, one answer; after a probe
+// another may follow, after anything else the helper ends.
 //
 //   magic "FHK1" | u32 body size | u32 secret size | body | secret          (little-endian)
 //
@@ -21,7 +22,7 @@
 
 namespace freehold {
 
-enum class HelperOperation : std::uint8_t { kWrap = 1, kUnwrap, kDescribe, kIdentify };
+enum class HelperOperation : std::uint8_t { kWrap = 1, kUnwrap, kDescribe, kIdentify, kProbe };
 
 struct HelperFrame {
   Bytes body;
@@ -32,7 +33,7 @@ struct HelperRequest {
   HelperOperation operation = HelperOperation::kDescribe;
   KeyAccess access;
   EncryptionContext context;
-  WrappedKey wrapped;     // to unwrap
+  WrappedKey wrapped;     // to unwrap, or to probe with
   SecretBytes plaintext;  // to wrap
 };
 

@@ -96,6 +96,12 @@ class KeyProvider {
   // The plaintext has exactly kKeySize bytes; anything else is kData.
   virtual KmsResult<SecretBytes> Unwrap(const WrappedKey& wrapped,
                                         const EncryptionContext& context) = 0;
+  // The same, of what custody probes with and no key is made of: it may pass through where an
+  // unwrapped KEK must not.
+  virtual KmsResult<SecretBytes> UnwrapCanary(const WrappedKey& wrapped,
+                                              const EncryptionContext& context) {
+    return Unwrap(wrapped, context);
+  }
   // What the KMS says of the key. Proves nothing about use: it succeeds on a disabled key.
   virtual KmsResult<KeyFacts> Describe() = 0;
   // Who we are to the KMS, once trust has been asked for: an ARN. "" where a KMS has no such step.

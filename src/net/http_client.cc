@@ -135,6 +135,30 @@ long Milliseconds(Duration duration) {
   return static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
+// One handle a thread: what it keeps between two requests are open connections and TLS sessions,
+// and of options nothing.
+class KeptHandle {
+ public:
+  KeptHandle() : handle_(OfThread().get()) {}
+  ~KeptHandle() {
+    if (handle_ != nullptr) curl_easy_reset(handle_);  // what it points to is about to go
+  }
+  KeptHandle(const KeptHandle&) = delete;
+  KeptHandle& operator=(const KeptHandle&) = delete;
+  CURL* get() const { return handle_; }
+
+ private:
+  static const CurlPtr<CURL>& OfThread() {
+    static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
+    thread_local const CurlPtr<CURL> handle(initialized == CURLE_OK ? curl_easy_init() : nullptr);
+    return handle;
+  }
+  CURL* const handle_;
+};
+
+// A name that was moved, or a certificate that was taken back, counts from then on.
+constexpr long kConnectionLifeSeconds = 600;
+
 }  // namespace
 
 Result<HttpUrl> HttpUrl::Parse(const std::string& text) {
@@ -164,14 +188,14 @@ Result<HttpUrl> HttpUrl::Parse(const std::string& text) {
 
 HttpResult SendHttp(const std::string& origin, const HttpRequest& request,
                     const HttpOptions& options) {
-  static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
   auto url = HttpUrl::Parse(origin + request.target);
   if (!url.ok()) {
     return tl::unexpected(HttpFailure{HttpFailureKind::kRefused, url.error().message()});
   }
-  const CurlPtr<CURL> curl(curl_easy_init());
   const CurlPtr<curl_slist> headers = HeaderList(request.headers);
-  if (initialized != CURLE_OK || curl == nullptr) {
+  std::array<char, CURL_ERROR_SIZE> words{};
+  const KeptHandle curl;
+  if (curl.get() == nullptr) {
     return tl::unexpected(HttpFailure{HttpFailureKind::kOther, "libcurl does not start"});
   }
   if (headers == nullptr) {
@@ -183,13 +207,13 @@ HttpResult SendHttp(const std::string& origin, const HttpRequest& request,
   const bool has_body = !request.body.empty() || request.method != "GET";
 
   CURL* handle = curl.get();
-  std::array<char, CURL_ERROR_SIZE> words{};
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, words.data());
   curl_easy_setopt(handle, CURLOPT_URL, where.c_str());
   curl_easy_setopt(handle, CURLOPT_PATH_AS_IS, 1L);
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_MAXLIFETIME_CONN, kConnectionLifeSeconds);
   curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(options.connect_timeout));
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, Milliseconds(options.total_timeout));

@@ -4,6 +4,7 @@
 // is for this machine: loopback, and the link-local addresses where clouds hand out credentials.
 // Proxies only as the usual environment variables name them, and never for plain http.
 // Buffers are not wiped (they are libcurl's): whoever receives secrets should be short-lived.
+// A thread keeps its connections for its next request to the same place, ten minutes at most.
 // Errors: HttpFailure. Threads: safe, nothing is shared. Spec: RFC 9110, RFC 3986.
 #pragma once
 

@@ -78,6 +78,7 @@ json::object CustodyJson(const CustodyStatus& status, const CustodySettings& set
             {"confirm_after_ms", Milliseconds(settings.confirm_after)},
             {"request_timeout_ms", Milliseconds(settings.request_timeout)},
             {"outage_grace_ms", Milliseconds(settings.outage_grace)},
+            {"version_interval_ms", Milliseconds(settings.version_interval)},
             {"stop_timeout_ms", Milliseconds(settings.stop_timeout)},
             {"on_denied", NameOf(settings.on_denied)},
             {"on_key_return", NameOf(settings.on_key_return)},

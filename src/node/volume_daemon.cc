@@ -68,6 +68,7 @@ VolumeDaemon::~VolumeDaemon() {
     changed_.notify_all();
   }
   if (ticker_.joinable()) ticker_.join();
+  if (version_watch_.joinable()) version_watch_.join();
   control_.reset();
 }
 
@@ -100,6 +101,7 @@ Status VolumeDaemon::Start() {
         return Handle(request, connection);
       }));
   ticker_ = std::thread([this] { Tick(); });
+  version_watch_ = std::thread([this] { WatchKeyVersions(); });
   return {};
 }
 
@@ -166,10 +168,13 @@ void VolumeDaemon::Probe() {
   std::unique_lock lock(mutex_);
   const CustodyState before = custody_.state();
   const WrappedKek wrapped = keyring_.keks.front();
-  const auto provider = factory_.NewProvider(access_);
+  if (prober_ == nullptr || prober_access_ != access_) {
+    prober_access_ = access_;
+    prober_ = factory_.NewProvider(access_);
+  }
   lock.unlock();
   const BootTime sent = clock_.Boot();
-  const KmsResult<void> probed = ProbeCanary(*provider, wrapped);
+  const KmsResult<void> probed = ProbeCanary(*prober_, wrapped);
   lock.lock();
   if (stopping_ || custody_.state() != before) return;  // an order came first
   if (wrapped.kek.ciphertext != keyring_.keks.front().kek.ciphertext) {
@@ -247,6 +252,7 @@ Result<std::shared_ptr<VolumeDaemon::OpenVolume>> VolumeDaemon::MountWith(Volume
 
 void VolumeDaemon::Seal(SealReason reason) {
   LogWarning("custody", fmt::format("sealing: {}", NameOf(reason)));
+  prober_.reset();  // its connections too
   StopDatabase();
   std::shared_ptr<OpenVolume> closing = CurrentlyOpen();
   std::optional<SealReport> report;

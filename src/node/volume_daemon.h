@@ -3,7 +3,7 @@
 // Runs the custody loop: asks the state machine what to do, probes, opens, seals; answers the
 // control socket; keeps a guardian fed. Keys exist here only between opening and sealing.
 // Errors: Run() ends with the first that no retry can mend. Threads: Run() is the custody loop;
-// the control socket and a ticker call in from their own threads.
+// the control socket, a ticker and the watch for new key versions call in from their own threads.
 // Spec: design section 3; requests in docs/control-socket.md.
 #pragma once
 
@@ -65,6 +65,8 @@ class VolumeDaemon {
   void StartReencryption(const std::shared_ptr<OpenVolume>& open, std::uint64_t bytes_per_second);
   Status RetireOldDeks(OpenVolume& open);
   void KeyringChanged();
+  void WatchKeyVersions();
+  Status RewrapToNewVersion(const std::string& present);
 
   // The control socket.
   Result<boost::json::object> Handle(const boost::json::object& request,
@@ -91,6 +93,10 @@ class VolumeDaemon {
   const DaemonOptions options_;
   const Clock& clock_;
 
+  // The custody loop's own: from one probe to the next, while the volume is open.
+  std::unique_ptr<KeyProvider> prober_;
+  KeyAccess prober_access_;
+
   std::mutex volume_mutex_;  // volume_; held during an opening and a rewrap, KMS calls and all
 
   std::mutex mutex_;  // guards what follows
@@ -114,6 +120,7 @@ class VolumeDaemon {
 
   std::unique_ptr<ControlServer> control_;
   std::thread ticker_;
+  std::thread version_watch_;
 };
 
 }  // namespace freehold

@@ -1,0 +1,53 @@
+// A new version of the customer's key: noticed and wrapped to without being asked.
+#include <random>
+
+#include "base/log.h"
+#include "fmt/format.h"
+#include "node/open_volume.h"
+
+namespace freehold {
+namespace {
+
+// A thousand volumes that were mounted together do not ask together.
+Duration Spread(Duration interval) {
+  static thread_local std::mt19937_64 generator{std::random_device{}()};
+  return interval / 2 + interval * std::uniform_int_distribution<int>(0, 50)(generator) / 100;
+}
+
+}  // namespace
+
+void VolumeDaemon::WatchKeyVersions() {
+  const Duration interval = options_.custody.version_interval;
+  if (interval == Duration(0)) return;
+  std::string tried;  // a version that a rewrap did not lead to is not tried for again and again
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, Spread(interval), [this] { return stopping_; })) return;
+    if (custody_.state() != CustodyState::kOpen) continue;
+    const std::string present = keyring_.keks.front().kek.key_version;
+    const auto provider = factory_.NewProvider(access_);
+    lock.unlock();
+    const auto facts = provider->Describe();
+    if (!facts || !facts->enabled || facts->key_version.empty()) continue;  // nothing that says so
+    if (facts->key_version == present || facts->key_version == tried) continue;
+    tried = facts->key_version;
+    if (auto done = RewrapToNewVersion(present); !done.ok()) {
+      LogWarning("volume", fmt::format("the key has a new version {}, but rewrapping failed: {}",
+                                       facts->key_version, done.error().message()));
+      tried.clear();
+    }
+  }
+}
+
+Status VolumeDaemon::RewrapToNewVersion(const std::string& present) {
+  std::lock_guard volume_lock(volume_mutex_);
+  if (volume_->wrapped_kek().kek.key_version != present) return {};  // rotated meanwhile
+  auto rewrapped = volume_->Rewrap(volume_->access(), factory_, clock_);
+  KeyringChanged();
+  TRY(std::move(rewrapped));
+  LogInfo("volume", fmt::format("the key has a new version: rewrapped from {} to {}", present,
+                                volume_->wrapped_kek().kek.key_version));
+  return {};
+}
+
+}  // namespace freehold
