@@ -61,7 +61,11 @@ std::string Lower(std::string_view text) {
 }
 
 Error Refused(std::string_view text, std::string_view why) {
-  return Error(ErrorCode::kInvalidArgument, fmt::format("key URI '{}': {}", text, why));
+  // A PIN does not belong here, and is one all the same.
+  const auto pin = Lower(text).find("pin-");
+  const std::string_view shown = text.substr(0, pin);
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("key URI '{}{}': {}", shown, shown == text ? "" : "...", why));
 }
 
 Result<AwsKeyArn> ParseAws(std::string_view text, std::string_view arn) {
@@ -227,7 +231,7 @@ Status SetPkcs11(Pkcs11KeyName& key, std::string_view text, std::string_view att
     return {};
   }
   return Refused(text, fmt::format("has the attribute {}, which names no secret key of a token",
-                                   Printable(attribute)));
+                                   Printable(name)));
 }
 
 Result<Pkcs11KeyName> ParsePkcs11(std::string_view text, std::string_view path) {

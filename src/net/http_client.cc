@@ -171,7 +171,9 @@ Result<HttpUrl> HttpUrl::Parse(const std::string& text) {
   const std::string port = Part(url.get(), CURLUPART_PORT);
   const std::string query = Part(url.get(), CURLUPART_QUERY);
   if (scheme != "http" && scheme != "https") return BadUrl(text, "is neither http nor https");
-  if (!Part(url.get(), CURLUPART_USER).empty()) return BadUrl(text, "carries a user name");
+  if (!Part(url.get(), CURLUPART_USER).empty() || !Part(url.get(), CURLUPART_PASSWORD).empty()) {
+    return BadUrl(scheme + "://...@" + host, "carries a user name or a password");
+  }
   if (scheme == "http" && !StaysOnThisMachine(host)) {
     return BadUrl(text,
                   "is plain http to another machine; Freehold sends keys and credentials "

@@ -87,7 +87,7 @@ constexpr std::array kCommonRows = {
 };
 
 KmsMeaning MeaningOf(std::span<const Row> rows, const ServiceError& error) {
-  if (const Row* row = FindCode(rows, error.code)) return row->meaning;
+  if (const Row* row = FindCode(rows, error.code)) return Credible(row->meaning, error.http_status);
   if (const Row* row = FindCode(kCommonRows, error.code)) return row->meaning;
   const bool outage = error.http_status >= 500 || error.http_status == 429;
   return outage ? KmsMeaning::kOutage : KmsMeaning::kNotUnderstood;

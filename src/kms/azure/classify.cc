@@ -120,9 +120,9 @@ KmsFailure VaultFailure(std::string_view operation, const JsonAnswer& answer) {
   const std::string message = FirstLine(TextOf(error, "message"));
   std::string code = inner.empty() ? outer : inner;
   if (code.empty()) code = fmt::format("HTTP {}", answer.status);
-  KmsFailure failure =
-      FailureOf(MeaningOfVaultError(operation, answer.status, inner, outer, message), operation,
-                FirstLine(code), message);
+  KmsFailure failure = FailureOf(
+      Credible(MeaningOfVaultError(operation, answer.status, inner, outer, message), answer.status),
+      operation, FirstLine(code), message);
   failure.request_id = FirstLine(FindHeader(answer.headers, "x-ms-request-id").value_or(""));
   return failure;
 }
@@ -148,8 +148,8 @@ KmsFailure EntraFailure(const JsonAnswer& answer) {
   }
   if (row == nullptr) row = FindCode(kEntraCodes, TextOf(answer.body, "error"));
   if (code.empty()) code = fmt::format("HTTP {}", answer.status);
-  const KmsMeaning meaning =
-      row != nullptr ? row->meaning : MeaningOfStatus(kEntraStatuses, answer.status);
+  const KmsMeaning meaning = row != nullptr ? Credible(row->meaning, answer.status)
+                                            : MeaningOfStatus(kEntraStatuses, answer.status);
   std::string message = FirstLine(TextOf(answer.body, "error_description"));
   message.resize(std::min(message.size(), message.find(" Trace ID:")));
   // "AADSTS700016: Application with ...": the code is beside it already.

@@ -22,6 +22,13 @@ KmsMeaning Vault(int status, const std::string& code, const std::string& inner =
   return VaultFailure(operation, Answer(VaultError(status, code, inner))).meaning;
 }
 
+TEST(AzureClassify, AServerThatFailsItselfProvesNoDenial) {
+  EXPECT_EQ(Vault(503, "Forbidden"), KmsMeaning::kOutage);
+  EXPECT_EQ(Vault(500, "Forbidden", "KeyDisabled"), KmsMeaning::kOutage);
+  const JsonAnswer entra{503, {}, {{"error", "unauthorized_client"}}};
+  EXPECT_EQ(EntraFailure(entra).meaning, KmsMeaning::kOutage);
+}
+
 struct Case {
   int status;
   const char* code;

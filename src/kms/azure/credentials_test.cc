@@ -77,13 +77,19 @@ TEST_F(Credentials, AskForTheServiceOfTheKeysHostAndCloud) {
   }
 }
 
-TEST_F(Credentials, GoToEachCloudsOwnEntra) {
-  const auto authority = [](const char* host) {
-    return PlaceOf(AzureKeyId{host, "k", ""}, FakeSurroundings({}))->authority;
+TEST_F(Credentials, GoToTheEntraOfThePublicCloudOrTheOneThatIsConfigured) {
+  const auto place = [](const char* host, const std::string& authority) {
+    return PlaceOf(AzureKeyId{host, "k", ""},
+                   FakeSurroundings({{"AZURE_AUTHORITY_HOST", authority}}));
   };
-  EXPECT_EQ(authority("v.vault.azure.net"), "https://login.microsoftonline.com");
-  EXPECT_EQ(authority("v.vault.azure.cn"), "https://login.chinacloudapi.cn");
-  EXPECT_EQ(authority("v.managedhsm.usgovcloudapi.net"), "https://login.microsoftonline.us");
+  EXPECT_EQ(place("v.vault.azure.net", "")->authority, "https://login.microsoftonline.com");
+  EXPECT_EQ(place("v.vault.azure.cn", "login.chinacloudapi.cn")->authority,
+            "https://login.chinacloudapi.cn");
+  for (const char* host : {"v.vault.azure.cn", "v.managedhsm.usgovcloudapi.net"}) {
+    const auto refused = place(host, "");  // a key's name does not decide who gets our secret
+    ASSERT_FALSE(refused.has_value()) << host;
+    EXPECT_EQ(refused.error().meaning, KmsMeaning::kOurConfiguration);
+  }
 }
 
 TEST_F(Credentials, SignAnAssertionWithACertificate) {

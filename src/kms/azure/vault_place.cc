@@ -10,11 +10,9 @@ tl::unexpected<KmsFailure> Misconfigured(std::string message) {
       OwnFailure(KmsMeaning::kOurConfiguration, "Azure configuration", std::move(message)));
 }
 
-std::string AuthorityOf(std::string_view host) {
-  if (host.ends_with(".azure.cn")) return "https://login.chinacloudapi.cn";
-  if (host.ends_with(".usgovcloudapi.net")) return "https://login.microsoftonline.us";
-  return "https://login.microsoftonline.com";
-}
+constexpr std::string_view kPublicCloud = "https://login.microsoftonline.com";
+
+bool IsOfPublicCloud(std::string_view host) { return host.ends_with(".azure.net"); }
 
 }  // namespace
 
@@ -34,7 +32,15 @@ KmsResult<VaultPlace> PlaceOf(const AzureKeyId& key, const Surroundings& surroun
   place.audience = "https://" + key.host.substr(key.host.find('.') + 1);
   place.ca_bundle = surroundings.Variable("FREEHOLD_AZURE_CA_FILE");
   place.authority = surroundings.Variable("AZURE_AUTHORITY_HOST");
-  if (place.authority.empty()) place.authority = AuthorityOf(key.host);
+  if (place.authority.empty()) {
+    // A key's name must not decide whose servers get our secret.
+    if (!IsOfPublicCloud(key.host)) {
+      return Misconfigured(
+          "the key is in another cloud than the public one; set AZURE_AUTHORITY_HOST to that "
+          "cloud's Entra (login.chinacloudapi.cn, login.microsoftonline.us)");
+    }
+    place.authority = kPublicCloud;
+  }
   // Microsoft's own tools take a host without a scheme too.
   if (place.authority.find("://") == std::string::npos) place.authority.insert(0, "https://");
   const auto authority = HttpUrl::Parse(place.authority);

@@ -39,6 +39,9 @@ constexpr std::array kImpersonationCodes = {
     Row{"SERVICE_DISABLED", KmsMeaning::kAccountSuspended},
     Row{"BILLING_DISABLED", KmsMeaning::kAccountSuspended},
     Row{"CONSUMER_INVALID", KmsMeaning::kAccountSuspended},
+    Row{"CONSUMER_SUSPENDED", KmsMeaning::kAccountSuspended},
+    Row{"SECURITY_POLICY_VIOLATED", KmsMeaning::kNetworkRefused},
+    Row{"ACCESS_TOKEN_SCOPE_INSUFFICIENT", KmsMeaning::kOurConfiguration},
     Row{"403 PERMISSION_DENIED", KmsMeaning::kTrustWithdrawn},
     Row{"404 NOT_FOUND", KmsMeaning::kTrustWithdrawn},
     Row{"400 FAILED_PRECONDITION", KmsMeaning::kTrustWithdrawn},
@@ -64,10 +67,10 @@ constexpr std::array kClockWords = {
 };
 
 constexpr std::array kStatuses = {
-    Row{"HTTP 401", KmsMeaning::kOurCredentials}, Row{"HTTP 403", KmsMeaning::kPermissionMissing},
-    Row{"HTTP 429", KmsMeaning::kThrottled},      Row{"HTTP 500", KmsMeaning::kOutage},
-    Row{"HTTP 502", KmsMeaning::kOutage},         Row{"HTTP 503", KmsMeaning::kOutage},
-    Row{"HTTP 504", KmsMeaning::kTimedOut},
+    // A bare 403 is perhaps a proxy's: Google's own says its status in JSON.
+    Row{"HTTP 401", KmsMeaning::kOurCredentials}, Row{"HTTP 429", KmsMeaning::kThrottled},
+    Row{"HTTP 500", KmsMeaning::kOutage},         Row{"HTTP 502", KmsMeaning::kOutage},
+    Row{"HTTP 503", KmsMeaning::kOutage},         Row{"HTTP 504", KmsMeaning::kTimedOut},
 };
 
 constexpr std::array kStates = {
@@ -110,7 +113,8 @@ KmsFailure Judge(std::string_view operation, const JsonAnswer& answer, std::span
   const std::string code = CodeOf(answer);
   const std::string message = MessageOf(answer);
   const Row* row = FindWords(rows, code);
-  KmsMeaning meaning = row != nullptr ? row->meaning : MeaningOfStatus(answer.status);
+  KmsMeaning meaning =
+      row != nullptr ? Credible(row->meaning, answer.status) : MeaningOfStatus(answer.status);
   if (meaning == KmsMeaning::kOurCredentials && FindWords(kClockWords, message) != nullptr) {
     meaning = KmsMeaning::kOurClock;
   }

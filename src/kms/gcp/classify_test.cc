@@ -17,6 +17,20 @@ JsonAnswer OauthError(const std::string& code, const std::string& words = "the w
   return {400, {}, {{"error", code}, {"error_description", words}}};
 }
 
+TEST(GcpClassify, AProxysRefusalAndAFailingServerProveNoDenial) {
+  const JsonAnswer html{403, {}, {}};
+  EXPECT_EQ(KmsServiceFailure("decrypt", html).meaning, KmsMeaning::kNotUnderstood);
+  EXPECT_EQ(ImpersonationFailure(html).meaning, KmsMeaning::kNotUnderstood);
+  const JsonAnswer failing = Parsed(GoogleError(500, "PERMISSION_DENIED", "w", "SERVICE_DISABLED"));
+  EXPECT_EQ(KmsServiceFailure("decrypt", failing).meaning, KmsMeaning::kOutage);
+}
+
+TEST(GcpClassify, AScopeThatWeLackIsNotTheCustomersRefusal) {
+  const JsonAnswer answer =
+      Parsed(GoogleError(403, "PERMISSION_DENIED", "w", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"));
+  EXPECT_EQ(ImpersonationFailure(answer).meaning, KmsMeaning::kOurConfiguration);
+}
+
 TEST(GcpClassify, JudgesEveryAnswerOfTheKms) {
   const struct {
     int code;

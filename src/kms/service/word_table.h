@@ -30,6 +30,13 @@ inline const WordRow* FindCode(std::span<const WordRow> rows, std::string_view c
   return nullptr;
 }
 
+// A server that fails itself proves no customer's "no", whatever its words: its own storage may be
+// what refused.
+inline KmsMeaning Credible(KmsMeaning meaning, int status) {
+  const bool denied = InfoOf(meaning).kms_class == KmsClass::kDenied;
+  return denied && status >= 500 ? KmsMeaning::kOutage : meaning;
+}
+
 // For the page that lists all answers.
 inline void AddAnswers(std::vector<AnswerRow>& answers, std::string_view service,
                        std::span<const WordRow> rows) {

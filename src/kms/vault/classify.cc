@@ -35,12 +35,25 @@ constexpr std::array kTransitWords = {
 constexpr std::array kLoginWords = {
     Row{"invalid role or secret ID", KmsMeaning::kTrustWithdrawn},
     Row{"invalid role ID", KmsMeaning::kTrustWithdrawn},
+    Row{"invalid role name", KmsMeaning::kTrustWithdrawn},
     Row{"role not found", KmsMeaning::kTrustWithdrawn},
     Row{"could not be found", KmsMeaning::kTrustWithdrawn},
     Row{"token is expired", KmsMeaning::kOurCredentials},
     Row{"Token is expired", KmsMeaning::kOurCredentials},
     Row{"not yet valid", KmsMeaning::kOurClock},
-    Row{"error validating", KmsMeaning::kTrustWithdrawn},
+    Row{"issued in the future", KmsMeaning::kOurClock},
+    // Vault could not ask the identity provider for its keys.
+    Row{"fetching keys", KmsMeaning::kOutage},
+    Row{"get keys failed", KmsMeaning::kOutage},
+    Row{"i/o timeout", KmsMeaning::kOutage},
+    Row{"connection refused", KmsMeaning::kOutage},
+    Row{"context deadline exceeded", KmsMeaning::kOutage},
+    Row{"CIDR", KmsMeaning::kNetworkRefused},
+    Row{"invalid subject", KmsMeaning::kTrustWithdrawn},
+    Row{"invalid audience", KmsMeaning::kTrustWithdrawn},
+    Row{"invalid issuer", KmsMeaning::kTrustWithdrawn},
+    Row{"error validating claims", KmsMeaning::kTrustWithdrawn},
+    Row{"error validating", KmsMeaning::kNotUnderstood},
     Row{"permission denied", KmsMeaning::kTrustWithdrawn},
     Row{"no handler for route", KmsMeaning::kTrustWithdrawn},
     Row{"unsupported path", KmsMeaning::kTrustWithdrawn},
@@ -68,7 +81,16 @@ KmsMeaning MeaningOfStatus(int status) {
   return status >= 500 ? KmsMeaning::kOutage : KmsMeaning::kNotUnderstood;
 }
 
+// A proxy in front of Vault answers 403 and 404 too, in words of its own.
+bool IsVaults(const JsonAnswer& answer) {
+  const auto* errors = answer.body.if_contains("errors");
+  return errors != nullptr && errors->is_array();
+}
+
 KmsFailure Failure(KmsMeaning meaning, std::string_view operation, const JsonAnswer& answer) {
+  if (InfoOf(meaning).kms_class == KmsClass::kDenied && !IsVaults(answer)) {
+    meaning = KmsMeaning::kNotUnderstood;
+  }
   KmsFailure failure =
       FailureOf(meaning, operation, fmt::format("HTTP {}", answer.status), ErrorText(answer));
   failure.request_id = FirstLine(TextOf(answer.body, "request_id"));
@@ -89,12 +111,12 @@ std::string ErrorText(const JsonAnswer& answer) {
 }
 
 KmsMeaning MeaningOfTransitError(int status, std::string_view text) {
-  if (const Row* row = FindWords(kTransitWords, text)) return row->meaning;
+  if (const Row* row = FindWords(kTransitWords, text)) return Credible(row->meaning, status);
   return MeaningOfStatus(status);
 }
 
 KmsMeaning MeaningOfLoginError(int status, std::string_view text) {
-  if (const Row* row = FindWords(kLoginWords, text)) return row->meaning;
+  if (const Row* row = FindWords(kLoginWords, text)) return Credible(row->meaning, status);
   if (const Row* row = FindWords(kLoginStatuses, fmt::format("HTTP {}", status)))
     return row->meaning;
   return MeaningOfStatus(status);

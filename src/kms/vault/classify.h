@@ -1,7 +1,8 @@
 // What an answer of Vault or OpenBao means.
 //
 // Judged by the words first, because the same failure comes as 400 or 500 from different releases,
-// and by the status for the rest. Pure. Threads: safe.
+// and by the status for the rest. A denial counts only in Vault's own JSON, and only below 500.
+// Pure. Threads: safe.
 // Spec: Vault API documentation (HTTP status codes; transit; auth methods); OpenBao's is the same.
 #pragma once
 

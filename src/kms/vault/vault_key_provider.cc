@@ -101,7 +101,14 @@ KmsResult<KeyFacts> VaultKeyProvider::Describe() {
 
 KmsResult<std::string> VaultKeyProvider::Identify() {
   auto data = Call("lookup-self", "auth/token/lookup-self", nullptr);
-  if (!data.has_value()) return tl::unexpected(data.error());
+  if (!data.has_value()) {
+    const bool not_allowed = data.error().meaning == KmsMeaning::kPermissionMissing ||
+                             data.error().meaning == KmsMeaning::kOurCredentials;
+    if (!not_allowed) return tl::unexpected(data.error());
+    // A token need not be allowed to look at itself; what it may do with the key shows whether it
+    // is good.
+    return fmt::format("a token at {}", access_.uri.vault().authority);
+  }
   const std::string name = TextOf(*data, "display_name");
   return fmt::format("{} at {}", name.empty() ? "a token" : name, access_.uri.vault().authority);
 }
@@ -129,7 +136,14 @@ KmsResult<json::object> VaultKeyProvider::CallOnce(std::string_view operation,
   auto answer = client->Ask(operation, path, body, session->token, access_.uri.vault().name_space);
   LogOut(*client, *session, LoginNamespace(access_, surroundings_));
   if (!answer.has_value()) return tl::unexpected(answer.error());
-  if (!answer->ok()) return tl::unexpected(TransitFailure(operation, *answer));
+  if (!answer->ok()) {
+    KmsFailure failure = TransitFailure(operation, *answer);
+    if (failure.meaning == KmsMeaning::kPermissionMissing && !session->proven) {
+      failure = FailureOf(KmsMeaning::kOurCredentials, "VAULT_TOKEN", failure.code,
+                          "the token has ended or was revoked, or may do nothing here");
+    }
+    return tl::unexpected(std::move(failure));
+  }
   auto* data = answer->body.if_contains("data");
   if (data == nullptr || !data->is_object()) {
     return tl::unexpected(
