@@ -32,10 +32,15 @@ ALLOWED = {
     "kms/embedded/google": {"base", "crypto", "kms", "kms/service", "kms/embedded", "net"},
     "kms/embedded/vault": {"base", "crypto", "kms", "kms/service", "kms/embedded", "net"},
     "papers": {"base"},
+    "api": {"base", "kms"},
+    "control": {"base", "crypto", "kms", "api"},
+    "store/sqlite": {"base", "crypto", "control"},
+    "server": {"base", "api", "control", "net"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "cli": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
             "kms/azure", "kms/gcp", "kms/vault", "kms/pkcs11", "kms/embedded", "kms/embedded/azure",
-            "kms/embedded/google", "kms/embedded/vault", "node", "net", "papers"},
+            "kms/embedded/google", "kms/embedded/vault", "node", "net", "papers", "server",
+            "store/sqlite"},
 }
 # third-party headers -> the only places that may include them
 OWNERS = {
@@ -47,6 +52,7 @@ OWNERS = {
     r"CLI/.*": {"cli"},
     r"p11-kit/.*": {"kms/pkcs11"},
     r"tinyxml2\.h": {"kms/aws"},
+    r"sqlite3\.h": {"store/sqlite"},
 }
 
 

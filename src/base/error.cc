@@ -54,6 +54,16 @@ constexpr std::array kTable = {
                   "the file is written once only, and this would write over what is there"},
     ErrorCodeInfo{ErrorCode::kVerifyFailed, "verify_failed", 30, EIO, 422, false,
                   "verification ran to its end and found faults"},
+    ErrorCodeInfo{ErrorCode::kUnauthenticated, "unauthenticated", 31, EACCES, 401, false,
+                  "the control plane knows no such API key"},
+    ErrorCodeInfo{ErrorCode::kForbidden, "forbidden", 32, EACCES, 403, false,
+                  "the caller's roles do not allow this here"},
+    ErrorCodeInfo{ErrorCode::kRateLimited, "rate_limited", 33, EAGAIN, 429, true,
+                  "too many requests; the answer says when to try again"},
+    ErrorCodeInfo{ErrorCode::kPrecondition, "failed_precondition", 34, EINVAL, 400, false,
+                  "right in itself, but not in the state that things are in"},
+    ErrorCodeInfo{ErrorCode::kNotReady, "not_ready", 35, EAGAIN, 503, true,
+                  "the nodes that must do it are not ready yet"},
 };
 
 ErrorCode CodeOfErrno(int errno_value) {

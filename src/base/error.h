@@ -37,6 +37,11 @@ enum class ErrorCode : std::uint8_t {
   kTimeout,             // a deadline passed
   kNotSupported,        // the request is understood and not offered
   kVerifyFailed,        // verification finished and found faults
+  kUnauthenticated,     // no API key, or none that is known
+  kForbidden,           // the caller's roles do not allow it here
+  kRateLimited,         // too many requests of this caller
+  kPrecondition,        // right in itself, but not in the state that things are in
+  kNotReady,            // what must do it is not there yet
 };
 
 struct ErrorCodeInfo {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <charconv>
 #include <cstdlib>
 #include <deque>
 #include <thread>
@@ -13,6 +12,7 @@
 #include "base/log.h"
 #include "base/posix_file.h"
 #include "base/stop_signal.h"
+#include "cli/listen_address.h"
 #include "cli/output.h"
 #include "fmt/format.h"
 #include "kms/embedded/azure/azure_dialect.h"
@@ -28,22 +28,6 @@ namespace {
 
 using embedded::EmbeddedKms;
 using embedded::EventLog;
-
-// "127.0.0.1:4566", "[::1]:0"
-Status ParseListen(std::string_view text, HttpServerOptions& options) {
-  const auto colon = text.rfind(':');
-  std::string_view address = text.substr(0, colon);
-  if (address.starts_with('[') && address.ends_with(']')) {
-    address = address.substr(1, address.size() - 2);
-  }
-  const std::string_view port = colon == std::string_view::npos ? "" : text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), options.port);
-  if (port.empty() || error != std::errc() || end != port.data() + port.size()) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("--listen {} is not ADDRESS:PORT", text));
-  }
-  options.address = address;
-  return {};
-}
 
 Status Announce(const EmbeddedKms& kms, const HttpServer& server, const HttpServer& tls_server,
                 int ready_fd) {

@@ -11,6 +11,7 @@
 #include "cli/kms_helper_command.h"
 #include "cli/output.h"
 #include "cli/run_command.h"
+#include "cli/server_command.h"
 #include "cli/transfer_commands.h"
 #include "cli/volume_commands.h"
 #include "node/guardian.h"
@@ -271,6 +272,7 @@ int main(int argc, char** argv) {
   freehold::cli::AddRunCommand(app, exit_code);
   freehold::cli::AddInspectCommand(app, exit_code);
   freehold::cli::AddProvision(app, exit_code);
+  freehold::cli::AddServer(app, exit_code);
   freehold::cli::AddInternalCommands(app, exit_code);
 
   try {

@@ -181,21 +181,10 @@ class BeastHttpServer : public HttpServer {
 
   Status Listen() {
     const HttpServerOptions& options = shared_->options;
-    error_code error;
-    const auto address = asio::ip::make_address(options.address, error);
-    if (error) {
-      return Error(ErrorCode::kInvalidArgument,
-                   fmt::format("'{}' is not a numeric IP address", options.address));
-    }
+    TRY(CheckListenAddress(options));
     if (options.tls != nullptr) TRY(UseTls(*options.tls));
-    if (!address.is_loopback() && !options.allow_remote && tls_ == nullptr) {
-      return Error(ErrorCode::kInvalidArgument,
-                   fmt::format("{} is not a loopback address, and this server speaks no TLS: "
-                               "requests and plaintext keys would cross the network in the clear. "
-                               "Listen on 127.0.0.1, or give --allow-remote if that is meant",
-                               options.address));
-    }
-    const Tcp::endpoint endpoint(address, options.port);
+    error_code error;
+    const Tcp::endpoint endpoint(asio::ip::make_address(options.address), options.port);
     if (!error) acceptor_.open(endpoint.protocol(), error);
     if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
@@ -275,6 +264,21 @@ class BeastHttpServer : public HttpServer {
 };
 
 }  // namespace
+
+Status CheckListenAddress(const HttpServerOptions& options) {
+  error_code error;
+  const auto address = asio::ip::make_address(options.address, error);
+  if (error) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("'{}' is not a numeric IP address", options.address));
+  }
+  if (address.is_loopback() || options.allow_remote || options.tls != nullptr) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("{} is not a loopback address, and this server speaks no TLS: "
+                           "requests and plaintext keys would cross the network in the clear. "
+                           "Listen on 127.0.0.1, or give --allow-remote if that is meant",
+                           options.address));
+}
 
 Result<std::unique_ptr<HttpServer>> StartHttpServer(const HttpServerOptions& options,
                                                     HttpHandler handler) {

@@ -50,6 +50,9 @@ class HttpServer {
   virtual std::string Url() const = 0;
 };
 
+// What StartHttpServer would refuse about the address, before anything is made for it.
+Status CheckListenAddress(const HttpServerOptions& options);
+
 // Bound and accepting when it returns.
 Result<std::unique_ptr<HttpServer>> StartHttpServer(const HttpServerOptions& options,
                                                     HttpHandler handler);

@@ -5,15 +5,14 @@
 #include <string_view>
 
 #include "base/secret_bytes.h"
+#include "crypto/uuid.h"
 
 namespace freehold::embedded {
 
-std::string NewUuid();        // version 4
 std::string NewMaterialId();  // 64 hex digits
 // A prefix ("AKIA", "ASIA", "AIDA", "AROA") and 16 characters of A-Z2-7.
 std::string NewUniqueId(std::string_view prefix);
-SecretBytes NewSecretAccessKey();  // 40 characters
-bool IsUuid(std::string_view text);
+SecretBytes NewSecretAccessKey();         // 40 characters
 bool IsAccountId(std::string_view text);  // 12 digits
 
 }  // namespace freehold::embedded

@@ -1,0 +1,97 @@
+// The CMEK part of the API's contract: key specs, region specs, statuses; as CockroachDB Cloud has
+// it.
+//
+// Enums are closed: clients poll for hours on a value that they do not know. What Freehold adds
+// stands beside, in fields of its own (`custody`, `last_verified_at`, `lease_expires_at`).
+// Errors: kInvalidArgument with one sentence. Threads: values. Spec: docs/api/cmek.md.
+#pragma once
+
+#include <boost/json/fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/json_reader.h"
+#include "base/clock.h"
+#include "kms/key_provider.h"
+
+namespace freehold::api {
+
+// Of a key, a region and a cluster alike.
+enum class CmekStatus {
+  kDisabled,
+  kDisabling,
+  kDisableFailed,
+  kEnabled,
+  kEnabling,
+  kEnableFailed,
+  kRotating,
+  kRotateFailed,
+  kRevoked,
+  kRevoking,
+  kRevokeFailed,
+};
+std::string_view NameOf(CmekStatus status);  // "ENABLE_FAILED"
+Result<CmekStatus> CmekStatusFromName(std::string_view name);
+
+enum class CmekAction { kRevoke, kRestore };  // RESTORE is Freehold's
+Result<CmekAction> CmekActionFromName(std::string_view name);
+
+struct KeySpec {
+  std::string type;            // a KmsType's name
+  std::string uri;             // as the customer gave it
+  std::string auth_principal;  // "" = none
+
+  bool operator==(const KeySpec&) const = default;
+};
+
+struct RegionSpec {
+  std::string region;
+  KeySpec key_spec;
+
+  bool operator==(const RegionSpec&) const = default;
+};
+
+struct KeyInfo {
+  CmekStatus status = CmekStatus::kDisabled;
+  std::string user_message;
+  WallTime created_at;
+  WallTime updated_at;
+  KeySpec spec;
+};
+
+// What the region's nodes say of their custody: Freehold's own.
+struct RegionCustody {
+  std::string state;   // "open", "grace", "sealed", ...; that of the worst node
+  std::string reason;  // "denied", ...
+  std::optional<WallTime> since;
+  std::optional<WallTime> last_verified_at;
+  std::optional<WallTime> lease_expires_at;
+  std::vector<std::string> nodes;
+};
+
+struct RegionInfo {
+  std::string region;
+  CmekStatus status = CmekStatus::kDisabled;
+  std::vector<KeyInfo> key_infos;  // the newest first
+  std::optional<RegionCustody> custody;
+};
+
+struct CmekClusterInfo {
+  CmekStatus status = CmekStatus::kDisabled;
+  std::vector<RegionInfo> region_infos;  // sorted by name
+};
+
+// The type must be one that there is, and the URI one of that type; so must the principal.
+Result<KeyAccess> ToKeyAccess(const KeySpec& spec, const std::string& external_id);
+
+// Reads "region_specs", or another list of that shape: at least one, no region twice, each with a
+// key that exists in the world of URIs.
+std::vector<RegionSpec> ReadRegionSpecs(JsonReader& reader, std::string_view name);
+
+boost::json::object ToJson(const KeySpec& spec);
+boost::json::object ToJson(const RegionSpec& spec);
+boost::json::object ToJson(const CmekClusterInfo& info);
+
+}  // namespace freehold::api

@@ -1,0 +1,13 @@
+// Where a server of ours listens, as a person writes it. Threads: safe.
+#pragma once
+
+#include <string_view>
+
+#include "net/http_server.h"
+
+namespace freehold::cli {
+
+// "127.0.0.1:4566", "[::1]:0"; kInvalidArgument names --listen.
+Status ParseListen(std::string_view text, HttpServerOptions& options);
+
+}  // namespace freehold::cli

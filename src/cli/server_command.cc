@@ -1,0 +1,104 @@
+#include "cli/server_command.h"
+
+#include <unistd.h>
+
+#include "CLI/CLI.hpp"
+#include "base/posix_file.h"
+#include "base/stop_signal.h"
+#include "cli/listen_address.h"
+#include "cli/output.h"
+#include "fmt/format.h"
+#include "server/api_server.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace freehold::cli {
+namespace {
+
+struct ServerOptions {
+  std::string data;
+  std::string listen = "127.0.0.1:8443";
+  std::string certificate;
+  std::string key;
+  std::string account_id;
+  bool insecure = false;
+  int requests_per_second = 10;
+  int ready_fd = -1;
+};
+
+// With TLS, or on loopback and without when that is said.
+Result<HttpServerOptions> HttpOptionsOf(const ServerOptions& options) {
+  HttpServerOptions http;
+  http.threads = 16;
+  TRY(ParseListen(options.listen, http));
+  if (options.requests_per_second < 1 || options.requests_per_second > 100'000) {
+    return Error(ErrorCode::kInvalidArgument, "--requests-per-second: must be 1 to 100000");
+  }
+  if (options.insecure) {
+    if (!options.certificate.empty() || !options.key.empty()) {
+      return Error(ErrorCode::kInvalidArgument, "--insecure means that there is no certificate");
+    }
+    TRY(CheckListenAddress(http));
+    return http;
+  }
+  if (options.certificate.empty() || options.key.empty()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "give --tls-certificate and --tls-key, or --insecure to serve this machine alone");
+  }
+  const Bytes chain = TRY(ReadRegularFile(options.certificate));
+  Bytes key = TRY(ReadRegularFile(options.key));
+  TlsCertificate identity{std::string(AsText(chain)), SecretBytes::CopyOf(key)};
+  explicit_bzero(key.data(), key.size());
+  http.tls = std::make_shared<const TlsCertificate>(std::move(identity));
+  TRY(CheckListenAddress(http));
+  return http;
+}
+
+Status Serve(const ServerOptions& options) {
+  StopSignal stop;
+  const HttpServerOptions http = TRY(HttpOptionsOf(options));
+  TRY(MakeDirectories(options.data, 0700));
+  const auto store = TRY(store::OpenSqliteStore(options.data + "/freehold.db"));
+  const auto first = TRY(control::Credentials(*store, SystemClock()).Bootstrap());
+  server::ApiServer api(*store, SystemClock(), {options.requests_per_second, options.account_id});
+  const auto server = TRY(
+      StartHttpServer(http, [&api](const HttpRequest& request) { return api.Handle(request); }));
+  TRY(ReplaceFile(options.data + "/endpoint", AsBytes(server->Url() + "\n"), 0644));
+  Print(fmt::format("listening on {}", server->Url()));
+  if (first.has_value()) {
+    Print(fmt::format("the operator's API key, shown this once: {}", first->secret));
+  }
+  if (options.ready_fd >= 0) {
+    TRY(WriteAll(options.ready_fd, AsBytes("READY\n")));
+    close(options.ready_fd);
+  }
+  while (!stop.WaitFor(std::chrono::seconds(3600))) {
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddServer(CLI::App& app, int& exit_code) {
+  static ServerOptions options;
+  CLI::App* server = app.add_subcommand("server", "The control plane: customers manage their keys");
+  server->add_option("--data", options.data, "Where its store is kept")->required();
+  server->add_option("--listen", options.listen, "ADDRESS:PORT; port 0 takes any free one")
+      ->capture_default_str();
+  server->add_option("--tls-certificate", options.certificate, "PEM, with the whole chain");
+  server->add_option("--tls-key", options.key, "PEM");
+  server->add_flag("--insecure", options.insecure, "No TLS: for loopback only");
+  server->add_option("--account-id", options.account_id,
+                     "The cloud account that customers are to trust, shown with each cluster");
+  server
+      ->add_option("--requests-per-second", options.requests_per_second,
+                   "Of one service account; more are told to wait")
+      ->capture_default_str();
+  server->add_option("--ready-fd", options.ready_fd, "Descriptor that gets READY when serving");
+  server->callback([&exit_code] {
+    HardenProcess();
+    const Status served = Serve(options);
+    exit_code = served.ok() ? 0 : Fail(served.error());
+  });
+}
+
+}  // namespace freehold::cli

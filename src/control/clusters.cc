@@ -1,0 +1,301 @@
+#include "control/clusters.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "base/bytes.h"
+#include "control/audit.h"
+#include "crypto/uuid.h"
+#include "fmt/format.h"
+
+namespace freehold::control {
+namespace {
+
+constexpr std::size_t kLongestName = 40;
+constexpr std::uint64_t kMostNodes = 100;
+
+// As hosts and regions are named: it appears in URLs, contexts and messages.
+Status CheckLabel(std::string_view what, const std::string& text, std::size_t longest) {
+  const bool good = !text.empty() && text.size() <= longest &&
+                    std::all_of(text.begin(), text.end(), [](unsigned char c) {
+                      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+                    });
+  if (good) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("{}: '{}' must be 1 to {} small letters, digits and hyphens", what,
+                           Printable(text), longest));
+}
+
+Status AddRegion(Cluster& cluster, const std::string& name, std::uint64_t nodes) {
+  TRY(CheckLabel("region", name, 40));
+  if (nodes < 1 || nodes > kMostNodes) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("region_nodes.{}: must be 1 to {}", name, kMostNodes));
+  }
+  const auto at = std::lower_bound(
+      cluster.regions.begin(), cluster.regions.end(), name,
+      [](const Region& region, const std::string& other) { return region.name < other; });
+  if (at != cluster.regions.end() && at->name == name) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("the region '{}' is there twice", name));
+  }
+  cluster.regions.insert(at, Region{name, nodes, {}, 0});
+  return {};
+}
+
+boost::json::object PayloadOf(const std::vector<api::RegionSpec>& specs) {
+  boost::json::array list;
+  for (const api::RegionSpec& spec : specs) list.push_back(api::ToJson(spec));
+  return {{"region_specs", std::move(list)}};
+}
+
+// Every region that is to do something has a node to do it.
+Status CheckReady(const Cluster& cluster, const std::vector<NodeState>& nodes,
+                  const std::vector<api::RegionSpec>& specs) {
+  for (const api::RegionSpec& spec : specs) {
+    const auto ready = [&](const NodeState& node) {
+      return node.region == spec.region && node.connected;
+    };
+    if (std::none_of(nodes.begin(), nodes.end(), ready)) {
+      return Error(ErrorCode::kNotReady,
+                   fmt::format("no node of cluster '{}' in region '{}' is ready; try again later",
+                               cluster.name, spec.region));
+    }
+  }
+  return {};
+}
+
+const Region* RegionOf(const Cluster& cluster, const std::string& name) {
+  for (const Region& region : cluster.regions) {
+    if (region.name == name) return &region;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) {
+  TRY(CheckLabel("name", plan.name, kLongestName));
+  if (plan.regions.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "region_nodes: is missing or empty");
+  }
+  Cluster made;
+  made.id = NewUuid();
+  made.name = plan.name;
+  made.organization = caller.organization;
+  made.created_at = made.updated_at = clock_.Wall();
+  for (const auto& [name, nodes] : plan.regions) TRY(AddRegion(made, name, nodes));
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    Loaded loaded{made, {}, {}};
+    if (!plan.project.empty()) {
+      const auto project = TRY(Load<Project>(transaction, Kind::kProject, plan.project, "project"));
+      loaded.cluster.project = project.id;
+      TRY(caller.Require(Permission::kManageClusters, PlaceOf(project)));
+    } else {
+      TRY(caller.Require(Permission::kManageClusters, {caller.organization, "", ""}));
+    }
+    loaded.organization = TRY(
+        Load<Organization>(transaction, Kind::kOrganization, caller.organization, "organization"));
+    if (!plan.region_specs.empty()) {
+      TRY(EnableCmek(loaded.cluster, loaded.organization, plan.region_specs, clock_.Wall()));
+      TRY(CheckUnique(transaction, loaded, plan.region_specs));
+    }
+    TRY(transaction.Put(ToRecord(loaded.cluster)));
+    TRY(Note(transaction, clock_, caller,
+             {"CREATE_CLUSTER", PlaceOf(loaded.cluster), loaded.cluster.name},
+             PayloadOf(plan.region_specs)));
+    made = std::move(loaded.cluster);
+    return {};
+  }));
+  return made;
+}
+
+Result<Clusters::Loaded> Clusters::LoadFor(Transaction& transaction, const Caller& caller,
+                                           const std::string& id, Permission permission) {
+  Loaded loaded;
+  loaded.cluster = TRY(Load<Cluster>(transaction, Kind::kCluster, id, "cluster"));
+  TRY(caller.Require(permission, PlaceOf(loaded.cluster)));
+  loaded.organization = TRY(Load<Organization>(transaction, Kind::kOrganization,
+                                               loaded.cluster.organization, "organization"));
+  loaded.nodes = TRY(LoadAll<NodeState>(transaction, Kind::kNode, id, {}));
+  return loaded;
+}
+
+Result<Cluster> Clusters::Get(const Caller& caller, const std::string& id) {
+  Cluster found;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    found = TRY(LoadFor(transaction, caller, id, Permission::kRead)).cluster;
+    return {};
+  }));
+  return found;
+}
+
+Result<std::vector<Cluster>> Clusters::List(const Caller& caller, const Page& page) {
+  std::vector<Cluster> seen;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    seen = TRY(LoadSeen<Cluster>(transaction, Kind::kCluster, caller, page));
+    return {};
+  }));
+  return seen;
+}
+
+Result<Cluster> Clusters::Delete(const Caller& caller, const std::string& id) {
+  Cluster deleted;
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageClusters));
+    if (!loaded.nodes.empty()) {
+      return Error(ErrorCode::kPrecondition,
+                   fmt::format("{} nodes still belong to the cluster; remove them first",
+                               loaded.nodes.size()));
+    }
+    deleted = std::move(loaded.cluster);
+    deleted.state = ClusterState::kDeleting;
+    TRY(transaction.Remove(Kind::kCluster, id));
+    // Whoever destroys these at the KMS has erased the cluster's data everywhere.
+    boost::json::array keys;
+    for (const Region& region : deleted.regions) {
+      for (const RegionKey& key : region.keys) keys.push_back(api::ToJson(key.spec));
+    }
+    return Note(transaction, clock_, caller, {"DELETE_CLUSTER", PlaceOf(deleted), deleted.name},
+                {{"keys_that_stood_over_it", std::move(keys)}});
+  }));
+  return deleted;
+}
+
+Result<Cluster> Clusters::AddRegions(
+    const Caller& caller, const std::string& id,
+    const std::vector<std::pair<std::string, std::uint64_t>>& regions,
+    const std::vector<api::RegionSpec>& specs) {
+  Cluster changed;
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageKeys));
+    Cluster& cluster = loaded.cluster;
+    std::vector<api::RegionSpec> fresh;
+    for (const api::RegionSpec& spec : specs) {
+      const Region* present = RegionOf(cluster, spec.region);
+      if (present == nullptr) {
+        fresh.push_back(spec);
+      } else if (present->keys.empty() || present->keys.front().spec != spec.key_spec) {
+        return Error(ErrorCode::kInvalidArgument,
+                     fmt::format("the region '{}' has its key already; PUT on the cluster's cmek "
+                                 "changes it",
+                                 spec.region));
+      }
+    }
+    const bool has_keys = !cluster.regions.front().keys.empty();
+    for (const auto& [name, nodes] : regions) {
+      if (RegionOf(cluster, name) == nullptr) TRY(AddRegion(cluster, name, nodes));
+    }
+    for (const api::RegionSpec& spec : fresh) {
+      if (RegionOf(cluster, spec.region) == nullptr) TRY(AddRegion(cluster, spec.region, 1));
+    }
+    for (const Region& region : cluster.regions) {
+      const auto named = [&](const api::RegionSpec& spec) { return spec.region == region.name; };
+      if (has_keys && region.keys.empty() && std::none_of(fresh.begin(), fresh.end(), named)) {
+        return Error(ErrorCode::kInvalidArgument,
+                     fmt::format("cmek_region_specs: the region '{}' is missing", region.name));
+      }
+    }
+    if (!fresh.empty()) {
+      if (!has_keys) {
+        return Error(ErrorCode::kPrecondition,
+                     "the cluster has no customer-managed keys yet; POST to its cmek first");
+      }
+      TRY(UpdateCmek(cluster, loaded.organization, fresh, clock_.Wall()));
+      TRY(CheckUnique(transaction, loaded, fresh));
+    }
+    cluster.updated_at = clock_.Wall();
+    TRY(transaction.Put(ToRecord(cluster)));
+    TRY(Note(transaction, clock_, caller, {"UPDATE_CLUSTER", PlaceOf(cluster), cluster.name},
+             PayloadOf(fresh)));
+    changed = std::move(cluster);
+    return {};
+  }));
+  return changed;
+}
+
+Result<api::CmekClusterInfo> Clusters::Cmek(const Caller& caller, const std::string& id) {
+  api::CmekClusterInfo info;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    const Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kRead));
+    info = InfoOf(loaded.cluster, loaded.nodes);
+    return {};
+  }));
+  return info;
+}
+
+Result<api::CmekClusterInfo> Clusters::ChangeKeys(const Caller& caller, const std::string& id,
+                                                  Permission permission, std::string_view action,
+                                                  const boost::json::object& payload,
+                                                  const std::function<Status(Loaded&)>& apply) {
+  api::CmekClusterInfo info;
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    Loaded loaded = TRY(LoadFor(transaction, caller, id, permission));
+    TRY(apply(loaded));
+    for (const Region& region : loaded.cluster.regions) {
+      if (!region.keys.empty()) {
+        TRY(CheckUnique(transaction, loaded, {{region.name, region.keys.front().spec}}));
+      }
+    }
+    TRY(transaction.Put(ToRecord(loaded.cluster)));
+    TRY(Note(transaction, clock_, caller, {action, PlaceOf(loaded.cluster), loaded.cluster.name},
+             payload));
+    info = InfoOf(loaded.cluster, loaded.nodes);
+    return {};
+  }));
+  return info;
+}
+
+Result<api::CmekClusterInfo> Clusters::Enable(const Caller& caller, const std::string& id,
+                                              const std::vector<api::RegionSpec>& specs) {
+  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", PayloadOf(specs),
+                    [&](Loaded& loaded) -> Status {
+                      TRY(EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
+                      return CheckReady(loaded.cluster, loaded.nodes, specs);
+                    });
+}
+
+Result<api::CmekClusterInfo> Clusters::Update(const Caller& caller, const std::string& id,
+                                              const std::vector<api::RegionSpec>& specs) {
+  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", PayloadOf(specs),
+                    [&](Loaded& loaded) -> Status {
+                      TRY(UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
+                      return CheckReady(loaded.cluster, loaded.nodes, specs);
+                    });
+}
+
+Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::string& id,
+                                           api::CmekAction action) {
+  if (action == api::CmekAction::kRestore) {
+    return ChangeKeys(
+        caller, id, Permission::kRestoreKeys, "RESTORE_CMEK", {}, [&](Loaded& loaded) {
+          return RestoreCmek(loaded.cluster,
+                             caller.RolesFor(Permission::kRestoreKeys, PlaceOf(loaded.cluster)));
+        });
+  }
+  return ChangeKeys(caller, id, Permission::kRevokeKeys, "REVOKE_CMEK", {}, [&](Loaded& loaded) {
+    const auto roles = caller.RolesFor(Permission::kRevokeKeys, PlaceOf(loaded.cluster));
+    return RevokeCmek(loaded.cluster, caller, roles.front(), clock_.Wall());
+  });
+}
+
+Status Clusters::CheckUnique(Transaction& transaction, const Loaded& loaded,
+                             const std::vector<api::RegionSpec>& specs) {
+  if (!loaded.organization.unique_keys) return {};
+  for (const Cluster& other :
+       TRY(LoadAll<Cluster>(transaction, Kind::kCluster, loaded.organization.id, {}))) {
+    if (other.id == loaded.cluster.id) continue;
+    for (const Region& region : other.regions) {
+      for (const api::RegionSpec& spec : specs) {
+        if (!region.keys.empty() && region.keys.front().spec.uri == spec.key_spec.uri) {
+          return Error(ErrorCode::kPrecondition,
+                       fmt::format("the cluster '{}' uses this key already, and the operator "
+                                   "wants one for each",
+                                   other.name));
+        }
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace freehold::control

@@ -1,0 +1,67 @@
+// Clusters and their keys: the changes that customers ask for, each with its audit entry.
+//
+// The rules of keys are cmek.h's; this loads, checks who asks, and stores. Errors: kNotFound,
+// kForbidden, kInvalidArgument, kPrecondition, kNotReady, kAlreadyExists. Threads: safe.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/cmek.h"
+#include "control/model.h"
+
+namespace freehold::control {
+
+struct ClusterPlan {
+  std::string name;
+  std::string project;                                         // "" = the organization's only one
+  std::vector<std::pair<std::string, std::uint64_t>> regions;  // name, number of nodes
+  std::vector<api::RegionSpec> region_specs;  // empty: under the operator's escrow key
+};
+
+class Clusters {
+ public:
+  Clusters(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+
+  Result<Cluster> Create(const Caller& caller, const ClusterPlan& plan);
+  Result<Cluster> Get(const Caller& caller, const std::string& id);
+  // Those that the caller may see.
+  Result<std::vector<Cluster>> List(const Caller& caller, const Page& page);
+  // Refused while nodes hold it open.
+  Result<Cluster> Delete(const Caller& caller, const std::string& id);
+  // New regions, with a key each where the cluster has keys. A spec of a region that is there
+  // already is ignored when it is the same, and refused when it is not.
+  Result<Cluster> AddRegions(const Caller& caller, const std::string& id,
+                             const std::vector<std::pair<std::string, std::uint64_t>>& regions,
+                             const std::vector<api::RegionSpec>& specs);
+
+  Result<api::CmekClusterInfo> Cmek(const Caller& caller, const std::string& id);
+  Result<api::CmekClusterInfo> Enable(const Caller& caller, const std::string& id,
+                                      const std::vector<api::RegionSpec>& specs);
+  Result<api::CmekClusterInfo> Update(const Caller& caller, const std::string& id,
+                                      const std::vector<api::RegionSpec>& specs);
+  Result<api::CmekClusterInfo> Act(const Caller& caller, const std::string& id,
+                                   api::CmekAction action);
+
+ private:
+  struct Loaded {
+    Cluster cluster;
+    Organization organization;
+    std::vector<NodeState> nodes;
+  };
+  // A change of one cluster's keys: `apply` decides, what it leaves is stored and noted.
+  Result<api::CmekClusterInfo> ChangeKeys(const Caller& caller, const std::string& id,
+                                          Permission permission, std::string_view action,
+                                          const boost::json::object& payload,
+                                          const std::function<Status(Loaded&)>& apply);
+  Result<Loaded> LoadFor(Transaction& transaction, const Caller& caller, const std::string& id,
+                         Permission permission);
+  Status CheckUnique(Transaction& transaction, const Loaded& loaded,
+                     const std::vector<api::RegionSpec>& specs);
+
+  Store& store_;
+  const Clock& clock_;
+};
+
+}  // namespace freehold::control

@@ -1,0 +1,249 @@
+#include "control/cmek.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "fmt/format.h"
+
+namespace freehold::control {
+namespace {
+
+using api::CmekStatus;
+
+Region* RegionOf(Cluster& cluster, const std::string& name) {
+  const auto found = std::find_if(cluster.regions.begin(), cluster.regions.end(),
+                                  [&](const Region& region) { return region.name == name; });
+  return found == cluster.regions.end() ? nullptr : &*found;
+}
+
+bool HasKeys(const Cluster& cluster) {
+  return std::any_of(cluster.regions.begin(), cluster.regions.end(),
+                     [](const Region& region) { return !region.keys.empty(); });
+}
+
+// The types that the operator allows there; a region that is not named has those of "*".
+Status CheckAllowedType(const Organization& organization, const api::RegionSpec& spec) {
+  const auto& allowed = organization.allowed_kms_types;
+  auto found = allowed.find(spec.region);
+  if (found == allowed.end()) found = allowed.find("*");
+  if (found == allowed.end()) return {};
+  const auto& types = found->second;
+  if (std::find(types.begin(), types.end(), spec.key_spec.type) != types.end()) return {};
+  return Error(ErrorCode::kForbidden,
+               fmt::format("the operator does not allow keys of {} in region {}",
+                           spec.key_spec.type, spec.region));
+}
+
+Status CheckMayChange(const Cluster& cluster, const Organization& organization,
+                      const std::vector<api::RegionSpec>& specs) {
+  if (!organization.cmek_granted) {
+    return Error(ErrorCode::kForbidden,
+                 "customer-managed keys are not granted to this organization; ask the operator");
+  }
+  if (cluster.revoked.has_value()) {
+    return Error(ErrorCode::kPrecondition,
+                 "the cluster's keys are revoked; restore them before changing them");
+  }
+  if (cluster.state == ClusterState::kDeleting) {
+    return Error(ErrorCode::kPrecondition, "the cluster is being deleted");
+  }
+  for (const api::RegionSpec& spec : specs) {
+    const auto known = [&](const Region& region) { return region.name == spec.region; };
+    if (std::none_of(cluster.regions.begin(), cluster.regions.end(), known)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("the cluster has no region '{}'", Printable(spec.region)));
+    }
+    TRY(CheckAllowedType(organization, spec));
+  }
+  return {};
+}
+
+// A key in front of the others, which are on their way out.
+void Begin(Region& region, const api::KeySpec& spec, WallTime now) {
+  for (RegionKey& past : region.keys) {
+    if (past.status == CmekStatus::kDisabled) continue;
+    past.status = CmekStatus::kDisabling;
+    past.updated_at = now;
+  }
+  region.keys.insert(region.keys.begin(), RegionKey{spec, CmekStatus::kEnabling, "", now, now});
+}
+
+void Rewrap(Region& region, WallTime now) {
+  ++region.rewraps;
+  RegionKey& key = region.keys.front();
+  key.status = CmekStatus::kEnabling;
+  key.user_message.clear();
+  key.updated_at = now;
+}
+
+// Of a region, from its keys.
+CmekStatus StatusOf(const Region& region) {
+  if (region.keys.empty()) return CmekStatus::kDisabled;
+  const bool rotates = region.keys.size() > 1 || region.rewraps > 0;
+  switch (region.keys.front().status) {
+    case CmekStatus::kEnabling:
+      return rotates ? CmekStatus::kRotating : CmekStatus::kEnabling;
+    case CmekStatus::kEnableFailed:
+      return rotates ? CmekStatus::kRotateFailed : CmekStatus::kEnableFailed;
+    default:
+      return region.keys.front().status;
+  }
+}
+
+bool Sealed(const NodeState& node) {
+  return node.custody == "sealed" && node.custody_reason == "revoked";
+}
+
+std::vector<NodeState> In(const Region& region, const std::vector<NodeState>& nodes) {
+  std::vector<NodeState> here;
+  std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(here),
+               [&](const NodeState& node) { return node.region == region.name; });
+  return here;
+}
+
+CmekStatus WhileRevoked(const std::vector<NodeState>& nodes) {
+  return std::all_of(nodes.begin(), nodes.end(), Sealed) ? CmekStatus::kRevoked
+                                                         : CmekStatus::kRevoking;
+}
+
+// The states of custody, the worst last.
+int Rank(const std::string& state) {
+  static constexpr std::array<std::string_view, 5> kOrder = {"open", "opening", "grace", "sealing",
+                                                             "sealed"};
+  return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), state) - kOrder.begin());
+}
+
+std::optional<api::RegionCustody> CustodyOf(const std::vector<NodeState>& nodes) {
+  if (nodes.empty()) return std::nullopt;
+  const auto worst = std::max_element(
+      nodes.begin(), nodes.end(),
+      [](const NodeState& a, const NodeState& b) { return Rank(a.custody) < Rank(b.custody); });
+  api::RegionCustody custody{worst->custody,          worst->custody_reason,   worst->since,
+                             worst->last_verified_at, worst->lease_expires_at, {}};
+  for (const NodeState& node : nodes) custody.nodes.push_back(node.node);
+  return custody;
+}
+
+// Of a cluster, from its regions: trouble first, then what is under way.
+CmekStatus Together(const std::vector<api::RegionInfo>& regions) {
+  static constexpr CmekStatus kOrder[] = {CmekStatus::kRevoking,     CmekStatus::kRevokeFailed,
+                                          CmekStatus::kRevoked,      CmekStatus::kEnableFailed,
+                                          CmekStatus::kRotateFailed, CmekStatus::kDisableFailed,
+                                          CmekStatus::kRotating,     CmekStatus::kEnabling,
+                                          CmekStatus::kDisabling,    CmekStatus::kEnabled};
+  for (const CmekStatus status : kOrder) {
+    const auto has = [&](const api::RegionInfo& region) { return region.status == status; };
+    if (std::any_of(regions.begin(), regions.end(), has)) return status;
+  }
+  return CmekStatus::kDisabled;
+}
+
+}  // namespace
+
+Status EnableCmek(Cluster& cluster, const Organization& organization,
+                  const std::vector<api::RegionSpec>& specs, WallTime now) {
+  TRY(CheckMayChange(cluster, organization, specs));
+  if (HasKeys(cluster)) {
+    return Error(ErrorCode::kPrecondition,
+                 "the cluster has customer-managed keys already; PUT changes them");
+  }
+  for (const Region& region : cluster.regions) {
+    const auto named = [&](const api::RegionSpec& spec) { return spec.region == region.name; };
+    if (std::none_of(specs.begin(), specs.end(), named)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("region_specs: the region '{}' is missing", region.name));
+    }
+  }
+  for (const api::RegionSpec& spec : specs) {
+    Begin(*RegionOf(cluster, spec.region), spec.key_spec, now);
+  }
+  cluster.updated_at = now;
+  return {};
+}
+
+Status UpdateCmek(Cluster& cluster, const Organization& organization,
+                  const std::vector<api::RegionSpec>& specs, WallTime now) {
+  if (!HasKeys(cluster)) return EnableCmek(cluster, organization, specs, now);
+  TRY(CheckMayChange(cluster, organization, specs));
+  for (const api::RegionSpec& spec : specs) {
+    Region& region = *RegionOf(cluster, spec.region);
+    const bool same = !region.keys.empty() && region.keys.front().spec == spec.key_spec;
+    same ? Rewrap(region, now) : Begin(region, spec.key_spec, now);
+  }
+  cluster.updated_at = now;
+  return {};
+}
+
+Status RevokeCmek(Cluster& cluster, const Caller& caller, Role by, WallTime now) {
+  if (!HasKeys(cluster)) {
+    return Error(ErrorCode::kPrecondition,
+                 "the cluster has no customer-managed keys that could be revoked");
+  }
+  if (cluster.revoked.has_value()) return {};
+  cluster.revoked = Revocation{now, caller.service_account, std::string(NameOf(by))};
+  cluster.updated_at = now;
+  return {};
+}
+
+Status RestoreCmek(Cluster& cluster, const std::vector<Role>& roles) {
+  if (!cluster.revoked.has_value()) {
+    return Error(ErrorCode::kPrecondition, "the cluster's keys are not revoked");
+  }
+  const auto other = [&](Role role) { return NameOf(role) != cluster.revoked->role; };
+  if (std::none_of(roles.begin(), roles.end(), other)) {
+    return Error(ErrorCode::kForbidden,
+                 fmt::format("the role {} revoked these keys; another one must restore them",
+                             cluster.revoked->role));
+  }
+  cluster.revoked.reset();
+  return {};
+}
+
+bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime now) {
+  if (region.keys.empty() || nodes.size() < region.node_count) return false;
+  RegionKey& key = region.keys.front();
+  if (key.status != CmekStatus::kEnabling && key.status != CmekStatus::kEnableFailed) return false;
+  const auto failed = std::find_if(nodes.begin(), nodes.end(),
+                                   [](const NodeState& node) { return !node.problem.empty(); });
+  const auto follows = [&](const NodeState& node) {
+    return node.key_uri == key.spec.uri && node.rewraps >= region.rewraps;
+  };
+  if (std::all_of(nodes.begin(), nodes.end(), follows)) {
+    for (RegionKey& one : region.keys) {
+      one.status = &one == &key ? CmekStatus::kEnabled : CmekStatus::kDisabled;
+      one.user_message.clear();
+      one.updated_at = now;
+    }
+    return true;
+  }
+  if (failed == nodes.end() || key.user_message == failed->problem) return false;
+  key.status = CmekStatus::kEnableFailed;
+  key.user_message = failed->problem;
+  key.updated_at = now;
+  return true;
+}
+
+api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>& nodes) {
+  api::CmekClusterInfo info;
+  for (const Region& region : cluster.regions) {
+    const std::vector<NodeState> here = In(region, nodes);
+    api::RegionInfo shown;
+    shown.region = region.name;
+    shown.status = StatusOf(region);
+    if (cluster.revoked.has_value() && !region.keys.empty()) shown.status = WhileRevoked(here);
+    for (const RegionKey& key : region.keys) {
+      shown.key_infos.push_back(
+          {key.status, key.user_message, key.created_at, key.updated_at, key.spec});
+    }
+    if (cluster.revoked.has_value() && !shown.key_infos.empty()) {
+      shown.key_infos.front().status = shown.status;
+    }
+    shown.custody = CustodyOf(here);
+    info.region_infos.push_back(std::move(shown));
+  }
+  info.status = Together(info.region_infos);
+  return info;
+}
+
+}  // namespace freehold::control

@@ -1,0 +1,37 @@
+// What may happen to a cluster's keys, and what their statuses are: rules over a Cluster, no I/O.
+//
+// A region's newest key is the one its nodes are to use; the ones below it are past. A change makes
+// new keys ENABLING and the ones they follow DISABLING; the nodes' confirmations end both. What the
+// nodes have said comes in as NodeState. Errors: kInvalidArgument, kPrecondition, kForbidden with
+// one sentence, and then nothing has changed. Threads: values. Spec: docs/api/cmek.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/model.h"
+
+namespace freehold::control {
+
+// The first key of every region, at once: a region that is left out is named.
+Status EnableCmek(Cluster& cluster, const Organization& organization,
+                  const std::vector<api::RegionSpec>& specs, WallTime now);
+
+// Enables what has no key yet, and rotates what has another; regions that are not named stay as
+// they are. The same key again is wrapped anew, under its newest version.
+Status UpdateCmek(Cluster& cluster, const Organization& organization,
+                  const std::vector<api::RegionSpec>& specs, WallTime now);
+
+// Sticky: it ends only by a restore.
+Status RevokeCmek(Cluster& cluster, const Caller& caller, Role by, WallTime now);
+
+// By a role other than the one that revoked.
+Status RestoreCmek(Cluster& cluster, const std::vector<Role>& roles);
+
+// Takes in what all nodes of a region say; true when that ends something.
+bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime now);
+
+// What a client sees.
+api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>& nodes);
+
+}  // namespace freehold::control

@@ -1,0 +1,201 @@
+#include "control/credentials.h"
+
+#include <boost/json.hpp>
+
+#include "base/bytes.h"
+#include "control/audit.h"
+#include "crypto/crypto.h"
+#include "crypto/uuid.h"
+#include "fmt/format.h"
+
+namespace freehold::control {
+namespace {
+
+constexpr std::string_view kPrefix = "fhk_";
+constexpr std::size_t kIdDigits = 16;
+constexpr std::size_t kSecretDigits = 64;
+
+std::string DigestOf(std::string_view secret) { return HexEncode(Sha256(AsBytes(secret))); }
+
+NewApiKey MakeKey(const std::string& account, const std::string& name, const Clock& clock) {
+  const std::string secret = HexEncode(RandomBytes(kSecretDigits / 2));
+  NewApiKey made;
+  made.key = {HexEncode(RandomBytes(kIdDigits / 2)), account, name, DigestOf(secret), clock.Wall()};
+  made.secret = fmt::format("{}{}_{}", kPrefix, made.key.id, secret);
+  return made;
+}
+
+struct KeyText {
+  std::string id;
+  std::string secret;
+};
+
+std::optional<KeyText> Split(std::string_view key) {
+  if (key.size() != kPrefix.size() + kIdDigits + 1 + kSecretDigits) return std::nullopt;
+  if (!key.starts_with(kPrefix) || key[kPrefix.size() + kIdDigits] != '_') return std::nullopt;
+  return KeyText{std::string(key.substr(kPrefix.size(), kIdDigits)),
+                 std::string(key.substr(kPrefix.size() + kIdDigits + 1))};
+}
+
+Error Unknown() {
+  return Error(ErrorCode::kUnauthenticated, "this API key is not known, or was deleted");
+}
+
+}  // namespace
+
+Result<std::optional<NewApiKey>> Credentials::Bootstrap() {
+  std::optional<NewApiKey> made;
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    made.reset();
+    if (!TRY(transaction.List(Kind::kServiceAccount, "", {"", 1})).empty()) return {};
+    const ServiceAccount account{NewUuid(), "", "operator", clock_.Wall(), {{Role::kOperator, {}}}};
+    made = MakeKey(account.id, "first", clock_);
+    TRY(transaction.Put(ToRecord(account)));
+    return transaction.Put(ToRecord(made->key));
+  }));
+  return made;
+}
+
+Result<Caller> Credentials::Authenticate(std::string_view text) {
+  const auto parts = Split(text);
+  if (!parts.has_value()) return Unknown();
+  Caller caller;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    const auto record = TRY(transaction.Get(Kind::kApiKey, parts->id));
+    if (!record.has_value()) return Unknown();
+    const ApiKey key = TRY(FromRecord<ApiKey>(*record));
+    if (!ConstantTimeEqual(AsBytes(key.secret_digest), AsBytes(DigestOf(parts->secret)))) {
+      return Unknown();
+    }
+    auto account = Load<ServiceAccount>(transaction, Kind::kServiceAccount, key.service_account,
+                                        "service account");
+    if (!account.ok()) return Unknown();
+    caller = {account->id, account->name, account->organization, std::move(account->grants)};
+    return {};
+  }));
+  return caller;
+}
+
+Status Credentials::CheckGrants(Transaction& transaction, const Caller& caller,
+                                const std::string& organization, const std::vector<Grant>& grants) {
+  if (grants.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "roles: a service account needs at least one");
+  }
+  const bool by_operator = caller.organization.empty();
+  for (const Grant& grant : grants) {
+    if ((grant.role == Role::kOperator) != organization.empty()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   organization.empty() ? "roles: the operator's own have the role OPERATOR only"
+                                        : "roles: OPERATOR is no role within an organization");
+    }
+    if (grant.at.organization != organization) {
+      return Error(ErrorCode::kInvalidArgument, "roles: a role is held in its own organization");
+    }
+    if (!grant.at.project.empty()) {
+      const auto project =
+          TRY(Load<Project>(transaction, Kind::kProject, grant.at.project, "project"));
+      if (project.organization != organization) return Error(ErrorCode::kNotFound, "no project");
+    }
+    if (!grant.at.cluster.empty()) {
+      const auto cluster =
+          TRY(Load<Cluster>(transaction, Kind::kCluster, grant.at.cluster, "cluster"));
+      if (cluster.organization != organization) return Error(ErrorCode::kNotFound, "no cluster");
+    }
+    if (by_operator && !organization.empty() && grant.role != Role::kOrganizationAdmin) {
+      return Error(ErrorCode::kForbidden,
+                   "the operator makes an organization's administrators, and they all others");
+    }
+  }
+  return {};
+}
+
+Result<ServiceAccount> Credentials::CreateAccount(const Caller& caller,
+                                                  const std::string& organization,
+                                                  const std::string& name,
+                                                  const std::vector<Grant>& grants) {
+  TRY(caller.Require(Permission::kManageAccess, {organization, "", ""}));
+  ServiceAccount account{NewUuid(), organization, name, clock_.Wall(), grants};
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    if (!organization.empty()) {
+      TRY(Load<Organization>(transaction, Kind::kOrganization, organization, "organization"));
+    }
+    TRY(CheckGrants(transaction, caller, organization, grants));
+    TRY(transaction.Put(ToRecord(account)));
+    boost::json::array roles;
+    for (const Grant& grant : grants) roles.emplace_back(NameOf(grant.role));
+    return Note(transaction, clock_, caller, {"CREATE_SERVICE_ACCOUNT", {organization, "", ""}},
+                {{"service_account_id", account.id}, {"name", name}, {"roles", roles}});
+  }));
+  return account;
+}
+
+Result<std::vector<ServiceAccount>> Credentials::ListAccounts(const Caller& caller,
+                                                              const std::string& organization,
+                                                              const Page& page) {
+  TRY(caller.Require(Permission::kManageAccess, {organization, "", ""}));
+  std::vector<ServiceAccount> accounts;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    accounts = TRY(LoadAll<ServiceAccount>(transaction, Kind::kServiceAccount, organization, page));
+    return {};
+  }));
+  return accounts;
+}
+
+Status Credentials::DeleteAccount(const Caller& caller, const std::string& id) {
+  return store_.Change([&](Transaction& transaction) -> Status {
+    const auto account =
+        TRY(Load<ServiceAccount>(transaction, Kind::kServiceAccount, id, "service account"));
+    TRY(caller.Require(Permission::kManageAccess, {account.organization, "", ""}));
+    if (account.id == caller.service_account) {
+      return Error(ErrorCode::kPrecondition, "a service account does not delete itself");
+    }
+    for (const ApiKey& key : TRY(LoadAll<ApiKey>(transaction, Kind::kApiKey, id, {}))) {
+      TRY(transaction.Remove(Kind::kApiKey, key.id));
+    }
+    TRY(transaction.Remove(Kind::kServiceAccount, id));
+    return Note(transaction, clock_, caller,
+                {"DELETE_SERVICE_ACCOUNT", {account.organization, "", ""}},
+                {{"service_account_id", id}, {"name", account.name}});
+  });
+}
+
+Result<NewApiKey> Credentials::CreateKey(const Caller& caller, const std::string& account_id,
+                                         const std::string& name) {
+  NewApiKey made = MakeKey(account_id, name, clock_);
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    const auto account = TRY(
+        Load<ServiceAccount>(transaction, Kind::kServiceAccount, account_id, "service account"));
+    TRY(caller.Require(Permission::kManageAccess, {account.organization, "", ""}));
+    TRY(transaction.Put(ToRecord(made.key)));
+    return Note(transaction, clock_, caller, {"CREATE_API_KEY", {account.organization, "", ""}},
+                {{"api_key_id", made.key.id}, {"service_account_id", account_id}});
+  }));
+  return made;
+}
+
+Result<std::vector<ApiKey>> Credentials::ListKeys(const Caller& caller,
+                                                  const std::string& account_id) {
+  std::vector<ApiKey> keys;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    const auto account = TRY(
+        Load<ServiceAccount>(transaction, Kind::kServiceAccount, account_id, "service account"));
+    TRY(caller.Require(Permission::kManageAccess, {account.organization, "", ""}));
+    keys = TRY(LoadAll<ApiKey>(transaction, Kind::kApiKey, account_id, {}));
+    return {};
+  }));
+  return keys;
+}
+
+Status Credentials::DeleteKey(const Caller& caller, const std::string& id) {
+  return store_.Change([&](Transaction& transaction) -> Status {
+    const auto key = TRY(Load<ApiKey>(transaction, Kind::kApiKey, id, "API key"));
+    const auto account = TRY(Load<ServiceAccount>(transaction, Kind::kServiceAccount,
+                                                  key.service_account, "service account"));
+    TRY(caller.Require(Permission::kManageAccess, {account.organization, "", ""}));
+    TRY(transaction.Remove(Kind::kApiKey, id));
+    return Note(transaction, clock_, caller, {"DELETE_API_KEY", {account.organization, "", ""}},
+                {{"api_key_id", id}, {"service_account_id", account.id}});
+  });
+}
+
+}  // namespace freehold::control

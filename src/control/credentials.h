@@ -1,0 +1,53 @@
+// Service accounts, their roles, and the API keys by which they are known.
+//
+// A key is "fhk_ID_SECRET": the prefix is for scanners, the secret is shown once and kept as its
+// digest. Errors: kUnauthenticated, kForbidden, kNotFound, kAlreadyExists, kInvalidArgument.
+// Threads: safe.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/model.h"
+
+namespace freehold::control {
+
+struct NewApiKey {
+  ApiKey key;
+  std::string secret;  // the whole text that a client sends
+};
+
+class Credentials {
+ public:
+  Credentials(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+
+  // On a store without any: the operator's first service account, and its key. Nothing otherwise.
+  Result<std::optional<NewApiKey>> Bootstrap();
+
+  // Who sends this key. Says nothing about why a key is not good.
+  Result<Caller> Authenticate(std::string_view key);
+
+  // In an organization; "" is the operator's own. Nobody gives what they could not do themselves,
+  // but for the operator, who makes an organization's first administrator.
+  Result<ServiceAccount> CreateAccount(const Caller& caller, const std::string& organization,
+                                       const std::string& name, const std::vector<Grant>& grants);
+  Result<std::vector<ServiceAccount>> ListAccounts(const Caller& caller,
+                                                   const std::string& organization,
+                                                   const Page& page);
+  Status DeleteAccount(const Caller& caller, const std::string& id);  // its keys go with it
+
+  Result<NewApiKey> CreateKey(const Caller& caller, const std::string& account,
+                              const std::string& name);
+  Result<std::vector<ApiKey>> ListKeys(const Caller& caller, const std::string& account);
+  Status DeleteKey(const Caller& caller, const std::string& id);
+
+ private:
+  Status CheckGrants(Transaction& transaction, const Caller& caller,
+                     const std::string& organization, const std::vector<Grant>& grants);
+
+  Store& store_;
+  const Clock& clock_;
+};
+
+}  // namespace freehold::control

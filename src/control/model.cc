@@ -1,0 +1,218 @@
+#include "control/model.h"
+
+#include <array>
+
+#include "base/bytes.h"
+#include "control/archive.h"
+#include "fmt/format.h"
+
+namespace freehold::api {
+
+template <typename Archive>
+void Fields(Archive& archive, KeySpec& spec) {
+  archive("type", spec.type);
+  archive("uri", spec.uri);
+  archive("auth_principal", spec.auth_principal);
+}
+
+}  // namespace freehold::api
+
+namespace freehold::control {
+
+template <>
+inline constexpr int kEnumCount<api::CmekStatus> = 11;
+template <>
+inline constexpr int kEnumCount<Role> = 6;
+template <>
+inline constexpr int kEnumCount<ClusterState> = 6;
+
+namespace {
+
+template <typename T>
+Record RecordOf(Kind kind, const T& value, const std::string& owner) {
+  return {kind, value.id, owner, value.name, EncodeBody(value)};
+}
+
+}  // namespace
+
+template <typename Archive>
+void Fields(Archive& archive, Organization& organization) {
+  archive("id", organization.id);
+  archive("name", organization.name);
+  archive("created_at", organization.created_at);
+  archive("cmek_granted", organization.cmek_granted);
+  archive("allowed_kms_types", organization.allowed_kms_types);
+  archive("unique_keys", organization.unique_keys);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, Project& project) {
+  archive("id", project.id);
+  archive("organization", project.organization);
+  archive("name", project.name);
+  archive("created_at", project.created_at);
+  archive("cmek_enabled", project.cmek_enabled);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, RegionKey& key) {
+  archive("spec", key.spec);
+  archive("status", key.status);
+  archive("user_message", key.user_message);
+  archive("created_at", key.created_at);
+  archive("updated_at", key.updated_at);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, Region& region) {
+  archive("name", region.name);
+  archive("node_count", region.node_count);
+  archive("keys", region.keys);
+  archive("rewraps", region.rewraps);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, Revocation& revocation) {
+  archive("at", revocation.at);
+  archive("by", revocation.by);
+  archive("role", revocation.role);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, Cluster& cluster) {
+  archive("id", cluster.id);
+  archive("organization", cluster.organization);
+  archive("project", cluster.project);
+  archive("name", cluster.name);
+  archive("created_at", cluster.created_at);
+  archive("updated_at", cluster.updated_at);
+  archive("state", cluster.state);
+  archive("regions", cluster.regions);
+  archive("revoked", cluster.revoked);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, NodeState& node) {
+  archive("node", node.node);
+  archive("cluster", node.cluster);
+  archive("region", node.region);
+  archive("connected", node.connected);
+  archive("key_uri", node.key_uri);
+  archive("rewraps", node.rewraps);
+  archive("custody", node.custody);
+  archive("custody_reason", node.custody_reason);
+  archive("problem", node.problem);
+  archive("since", node.since);
+  archive("last_verified_at", node.last_verified_at);
+  archive("lease_expires_at", node.lease_expires_at);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, Grant& grant) {
+  archive("role", grant.role);
+  archive("organization", grant.at.organization);
+  archive("project", grant.at.project);
+  archive("cluster", grant.at.cluster);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, ServiceAccount& account) {
+  archive("id", account.id);
+  archive("organization", account.organization);
+  archive("name", account.name);
+  archive("created_at", account.created_at);
+  archive("grants", account.grants);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, ApiKey& key) {
+  archive("id", key.id);
+  archive("service_account", key.service_account);
+  archive("name", key.name);
+  archive("secret_digest", key.secret_digest);
+  archive("created_at", key.created_at);
+}
+
+std::string_view NameOf(ClusterState state) {
+  static constexpr std::array<std::string_view, 6> kNames = {"creating", "running",  "stopping",
+                                                             "stopped",  "starting", "deleting"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+Record ToRecord(const Organization& organization) {
+  return RecordOf(Kind::kOrganization, organization, "");
+}
+Record ToRecord(const Project& project) {
+  return RecordOf(Kind::kProject, project, project.organization);
+}
+Record ToRecord(const Cluster& cluster) {
+  return RecordOf(Kind::kCluster, cluster, cluster.organization);
+}
+Record ToRecord(const ServiceAccount& account) {
+  return RecordOf(Kind::kServiceAccount, account, account.organization);
+}
+Record ToRecord(const ApiKey& key) { return RecordOf(Kind::kApiKey, key, key.service_account); }
+
+template <typename T>
+Result<T> FromRecord(const Record& record) {
+  return DecodeBody<T>(record.body);
+}
+
+template <typename T>
+Result<T> Load(Transaction& transaction, Kind kind, const std::string& id, std::string_view what) {
+  const auto record = TRY(transaction.Get(kind, id));
+  if (!record.has_value()) {
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("there is no {} '{}', or you may not see it", what, Printable(id)));
+  }
+  return FromRecord<T>(*record);
+}
+
+template <typename T>
+Result<std::vector<T>> LoadAll(Transaction& transaction, Kind kind, const std::string& owner,
+                               const Page& page) {
+  std::vector<T> all;
+  for (const Record& record : TRY(transaction.List(kind, owner, page))) {
+    all.push_back(TRY(FromRecord<T>(record)));
+  }
+  return all;
+}
+
+template <typename T>
+Result<std::vector<T>> LoadSeen(Transaction& transaction, Kind kind, const Caller& caller,
+                                Page page) {
+  std::vector<T> seen;
+  for (;;) {
+    auto some = TRY(LoadAll<T>(transaction, kind, caller.organization, page));
+    const bool last = page.limit == 0 || some.size() < page.limit;
+    if (!last) page.after = some.back().id;
+    for (T& one : some) {
+      if (!caller.Require(Permission::kRead, PlaceOf(one)).ok()) continue;
+      seen.push_back(std::move(one));
+      if (page.limit != 0 && seen.size() == page.limit) return seen;
+    }
+    if (last) return seen;
+  }
+}
+
+#define FREEHOLD_LOADS(Type)                                                            \
+  template Result<Type> FromRecord(const Record&);                                      \
+  template Result<Type> Load(Transaction&, Kind, const std::string&, std::string_view); \
+  template Result<std::vector<Type>> LoadAll(Transaction&, Kind, const std::string&, const Page&);
+FREEHOLD_LOADS(Organization)
+FREEHOLD_LOADS(Project)
+FREEHOLD_LOADS(Cluster)
+FREEHOLD_LOADS(NodeState)
+FREEHOLD_LOADS(ServiceAccount)
+FREEHOLD_LOADS(ApiKey)
+#undef FREEHOLD_LOADS
+
+template Result<std::vector<Project>> LoadSeen(Transaction&, Kind, const Caller&, Page);
+template Result<std::vector<Cluster>> LoadSeen(Transaction&, Kind, const Caller&, Page);
+
+Place PlaceOf(const Project& project) { return {project.organization, project.id, ""}; }
+Place PlaceOf(const Cluster& cluster) {
+  return {cluster.organization, cluster.project, cluster.id};
+}
+
+}  // namespace freehold::control

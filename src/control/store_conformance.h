@@ -1,0 +1,178 @@
+// What every Store must do, as one suite of tests: `INSTANTIATE_TYPED_TEST_SUITE_P(Name,
+// StoreConformance, Opener)`, where Opener makes stores: `Open()` gives the same one again, as a
+// second server would see it. For tests only.
+#pragma once
+
+#include <thread>
+#include <vector>
+
+#include "control/store.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace freehold::control {
+
+template <typename Opener>
+class StoreConformance : public testing::Test {
+ protected:
+  Status Put(const Record& record) {
+    return store_->Change([&](Transaction& transaction) { return transaction.Put(record); });
+  }
+  std::optional<Record> Get(Kind kind, const std::string& id) {
+    std::optional<Record> found;
+    EXPECT_TRUE(store_
+                    ->Read([&](Transaction& transaction) -> Status {
+                      found = TRY(transaction.Get(kind, id));
+                      return {};
+                    })
+                    .ok());
+    return found;
+  }
+  std::vector<std::string> Ids(const std::string& owner, const Page& page) {
+    std::vector<std::string> ids;
+    EXPECT_TRUE(store_
+                    ->Read([&](Transaction& transaction) -> Status {
+                      ids.clear();
+                      for (const Record& record :
+                           TRY(transaction.List(Kind::kCluster, owner, page))) {
+                        ids.push_back(record.id);
+                      }
+                      return {};
+                    })
+                    .ok());
+    return ids;
+  }
+  static Record Cluster(const std::string& id, const std::string& name = "",
+                        const std::string& owner = "o1") {
+    return {Kind::kCluster, id, owner, name, R"({"n":"é'\"--"})", 0};
+  }
+
+  Opener opener_;
+  std::unique_ptr<Store> store_ = opener_.Open();
+};
+
+TYPED_TEST_SUITE_P(StoreConformance);
+
+TYPED_TEST_P(StoreConformance, KeepsWhatWasPutAcrossAReopening) {
+  ASSERT_TRUE(this->Put(this->Cluster("c1", "first")).ok());
+  this->store_ = this->opener_.Open();
+  const auto found = this->Get(Kind::kCluster, "c1");
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->name, "first");
+  EXPECT_EQ(found->owner, "o1");
+  EXPECT_EQ(found->body, this->Cluster("c1").body);
+  EXPECT_FALSE(this->Get(Kind::kNode, "c1").has_value());
+}
+
+TYPED_TEST_P(StoreConformance, ATransactionThatFailsLeavesNothing) {
+  const auto before = this->store_->State();
+  const Status failed = this->store_->Change([&](Transaction& transaction) -> Status {
+    TRY(transaction.Put(this->Cluster("c1")));
+    TRY(transaction.Append({0, "o1", "{}"}));
+    return Error(ErrorCode::kPrecondition, "no");
+  });
+  EXPECT_EQ(failed.error().code(), ErrorCode::kPrecondition);
+  EXPECT_FALSE(this->Get(Kind::kCluster, "c1").has_value());
+  EXPECT_EQ(this->store_->State()->revision, before->revision);
+}
+
+TYPED_TEST_P(StoreConformance, NamesAreUniqueBelowTheirOwner) {
+  ASSERT_TRUE(this->Put(this->Cluster("c1", "same")).ok());
+  EXPECT_EQ(this->Put(this->Cluster("c2", "same")).error().code(), ErrorCode::kAlreadyExists);
+  EXPECT_TRUE(this->Put(this->Cluster("c3", "same", "o2")).ok());
+  EXPECT_TRUE(this->Put(this->Cluster("c1", "same")).ok());   // itself
+  EXPECT_TRUE(this->Put(this->Cluster("c1", "other")).ok());  // renamed
+  EXPECT_TRUE(this->Put(this->Cluster("c2", "same")).ok());
+  EXPECT_TRUE(this->Put(this->Cluster("c4")).ok());  // no name: as many as one likes
+  EXPECT_TRUE(this->Put(this->Cluster("c5")).ok());
+}
+
+TYPED_TEST_P(StoreConformance, ListsAnOwnersInPages) {
+  for (const char* id : {"c3", "c1", "c5", "c2", "c4"}) {
+    ASSERT_TRUE(this->Put(this->Cluster(id)).ok());
+  }
+  ASSERT_TRUE(this->Put(this->Cluster("c0", "", "o2")).ok());
+  EXPECT_THAT(this->Ids("o1", {}), testing::ElementsAre("c1", "c2", "c3", "c4", "c5"));
+  EXPECT_THAT(this->Ids("o1", {"", 2}), testing::ElementsAre("c1", "c2"));
+  EXPECT_THAT(this->Ids("o1", {"c2", 2}), testing::ElementsAre("c3", "c4"));
+  EXPECT_THAT(this->Ids("o1", {"c4", 2}), testing::ElementsAre("c5"));
+  EXPECT_THAT(this->Ids("none", {}), testing::IsEmpty());
+}
+
+TYPED_TEST_P(StoreConformance, EveryChangeHasANewRevisionThatReadersCanFollow) {
+  const std::uint64_t first = this->store_->State()->revision;
+  ASSERT_TRUE(this->Put(this->Cluster("c1")).ok());
+  ASSERT_TRUE(this->Put(this->Cluster("c2")).ok());
+  ASSERT_TRUE(this->Put(this->Cluster("c1")).ok());
+  EXPECT_EQ(this->store_->State()->revision, first + 3);
+  ASSERT_TRUE(this->store_
+                  ->Read([&](Transaction& transaction) -> Status {
+                    const auto changed = TRY(transaction.ChangedSince(Kind::kCluster, first + 1));
+                    EXPECT_EQ(changed.size(), 2u);
+                    EXPECT_EQ(changed.front().id, "c2");
+                    EXPECT_EQ(changed.back().id, "c1");
+                    EXPECT_EQ(changed.back().revision, first + 3);
+                    return {};
+                  })
+                  .ok());
+}
+
+TYPED_TEST_P(StoreConformance, TwoServersLoseNoChange) {
+  constexpr int kEach = 40;
+  const auto count_up = [this] {
+    const auto store = this->opener_.Open();
+    for (int i = 0; i < kEach; ++i) {
+      EXPECT_TRUE(
+          store
+              ->Change([&](Transaction& transaction) -> Status {
+                const auto present = TRY(transaction.Get(Kind::kCluster, "c"));
+                const int n = present.has_value() ? std::stoi(present->body) : 0;
+                return transaction.Put({Kind::kCluster, "c", "o1", "", std::to_string(n + 1), 0});
+              })
+              .ok());
+    }
+  };
+  std::thread other(count_up);
+  count_up();
+  other.join();
+  EXPECT_EQ(this->Get(Kind::kCluster, "c")->body, std::to_string(2 * kEach));
+}
+
+TYPED_TEST_P(StoreConformance, AuditEntriesAreNumberedInTheirOrder) {
+  for (const char* organization : {"o1", "o2", "o1"}) {
+    ASSERT_TRUE(this->store_
+                    ->Change([&](Transaction& transaction) {
+                      return transaction.Append({0, organization, "{}"});
+                    })
+                    .ok());
+  }
+  ASSERT_TRUE(this->store_
+                  ->Read([&](Transaction& transaction) -> Status {
+                    const auto own = TRY(transaction.Events("o1", 0, 0));
+                    EXPECT_EQ(own.size(), 2u);
+                    EXPECT_LT(own.front().sequence, own.back().sequence);
+                    EXPECT_EQ(TRY(transaction.Events("o1", own.front().sequence, 0)).size(), 1u);
+                    EXPECT_EQ(TRY(transaction.Events("*", 0, 2)).size(), 2u);
+                    return {};
+                  })
+                  .ok());
+}
+
+TYPED_TEST_P(StoreConformance, WhatIsRemovedIsGone) {
+  ASSERT_TRUE(this->Put(this->Cluster("c1", "name")).ok());
+  ASSERT_TRUE(this->store_
+                  ->Change([&](Transaction& transaction) {
+                    return transaction.Remove(Kind::kCluster, "c1");
+                  })
+                  .ok());
+  EXPECT_FALSE(this->Get(Kind::kCluster, "c1").has_value());
+  EXPECT_TRUE(this->Put(this->Cluster("c2", "name")).ok());
+}
+
+REGISTER_TYPED_TEST_SUITE_P(StoreConformance, KeepsWhatWasPutAcrossAReopening,
+                            ATransactionThatFailsLeavesNothing, NamesAreUniqueBelowTheirOwner,
+                            ListsAnOwnersInPages, EveryChangeHasANewRevisionThatReadersCanFollow,
+                            TwoServersLoseNoChange, AuditEntriesAreNumberedInTheirOrder,
+                            WhatIsRemovedIsGone);
+
+}  // namespace freehold::control

@@ -1,0 +1,104 @@
+#include "server/api_server.h"
+
+#include <algorithm>
+
+#include "fmt/format.h"
+
+namespace freehold::server {
+namespace {
+
+constexpr std::string_view kVersion = "2024-09-16";  // of the contract that this follows
+constexpr std::string_view kBearer = "Bearer ";
+
+void Add(std::vector<Route>& all, std::vector<Route> some) {
+  std::move(some.begin(), some.end(), std::back_inserter(all));
+}
+
+// YYYY-MM-DD, of any version up to ours.
+Status CheckVersion(const HttpRequest& request) {
+  const auto wanted = FindHeader(request.headers, "cc-version");
+  if (!wanted.has_value()) return {};
+  const bool shaped = wanted->size() == 10 && (*wanted)[4] == '-' && (*wanted)[7] == '-' &&
+                      std::all_of(wanted->begin(), wanted->end(), [](unsigned char c) {
+                        return c == '-' || (c >= '0' && c <= '9');
+                      });
+  if (shaped && *wanted <= kVersion) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("invalid Cc-Version; this server speaks {}", kVersion));
+}
+
+HttpResponse RateLimited(Duration wait) {
+  HttpResponse response = ErrorResponse(Error(ErrorCode::kRateLimited, "rate limit exceeded"));
+  response.headers.emplace_back(
+      "retry-after", fmt::format("{}", std::chrono::ceil<std::chrono::seconds>(wait).count()));
+  return response;
+}
+
+HttpResponse MethodNotAllowed(const std::string& allowed) {
+  HttpResponse response =
+      JsonResponse(405, {{"code", 12},
+                         {"message", fmt::format("this path takes {} only", allowed)},
+                         {"details", boost::json::array()}});
+  response.headers.emplace_back("allow", allowed);
+  return response;
+}
+
+}  // namespace
+
+ApiServer::ApiServer(control::Store& store, const Clock& clock, ApiOptions options)
+    : options_(std::move(options)),
+      credentials_(store, clock),
+      organizations_(store, clock),
+      clusters_(store, clock),
+      store_(store),
+      rate_limit_(options_.requests_per_second, clock),
+      routes_([this] {
+        std::vector<Route> all;
+        Add(all, OrganizationRoutes(organizations_));
+        Add(all, CredentialRoutes(credentials_));
+        Add(all, ClusterRoutes(clusters_, options_));
+        Add(all, CmekRoutes(clusters_));
+        Add(all, AuditRoutes(store_));
+        return all;
+      }()) {}
+
+Result<control::Caller> ApiServer::Authenticate(const HttpRequest& request) {
+  const auto header = FindHeader(request.headers, "authorization");
+  if (!header.has_value() || !header->starts_with(kBearer)) {
+    return Error(ErrorCode::kUnauthenticated, "send an API key: 'Authorization: Bearer fhk_...'");
+  }
+  return credentials_.Authenticate(std::string_view(*header).substr(kBearer.size()));
+}
+
+HttpResponse ApiServer::Handle(const HttpRequest& request) {
+  const auto question = request.target.find('?');
+  const std::string path = request.target.substr(0, question);
+  const std::string query =
+      question == std::string::npos ? "" : request.target.substr(question + 1);
+
+  auto caller = Authenticate(request);
+  if (!caller.ok()) return ErrorResponse(caller.error());
+  if (const Duration wait = rate_limit_.Take(caller->service_account); wait > Duration(0)) {
+    return RateLimited(wait);
+  }
+  if (auto version = CheckVersion(request); !version.ok()) return ErrorResponse(version.error());
+
+  std::string allowed;
+  for (const Route& route : routes_) {
+    auto parameters = MatchPath(route.path, path);
+    if (!parameters.has_value()) continue;
+    if (route.method != request.method) {
+      allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+      continue;
+    }
+    auto parsed = ParseQuery(query);
+    if (!parsed.ok()) return ErrorResponse(parsed.error());
+    auto answer = route.handler(
+        Call{std::move(*caller), std::move(*parameters), std::move(*parsed), request.body});
+    return answer.ok() ? JsonResponse(200, *answer) : ErrorResponse(answer.error());
+  }
+  if (!allowed.empty()) return MethodNotAllowed(allowed);
+  return ErrorResponse(Error(ErrorCode::kNotFound, "there is no such path in this API"));
+}
+
+}  // namespace freehold::server

@@ -1,0 +1,51 @@
+// ApiServer: an HTTP request in, the control plane's answer out.
+//
+// Matches the route, finds out who calls, keeps to their rate, calls the handler, renders. Knows
+// HTTP and JSON; what a cluster is, control/ knows. Errors become google.rpc.Status; whoever sends
+// no key, or none that is good, learns nothing but that. Threads: safe.
+// Spec: docs/api/README.md.
+#pragma once
+
+#include <vector>
+
+#include "control/clusters.h"
+#include "control/credentials.h"
+#include "control/organizations.h"
+#include "server/rate_limit.h"
+#include "server/route.h"
+
+namespace freehold::server {
+
+struct ApiOptions {
+  int requests_per_second = 10;  // of one service account
+  // What customers are to trust: shown with a cluster.
+  std::string account_id;
+};
+
+class ApiServer {
+ public:
+  ApiServer(control::Store& store, const Clock& clock, ApiOptions options);
+
+  HttpResponse Handle(const HttpRequest& request);
+  const std::vector<Route>& routes() const { return routes_; }
+
+ private:
+  Result<control::Caller> Authenticate(const HttpRequest& request);
+
+  const ApiOptions options_;
+  control::Credentials credentials_;
+  control::Organizations organizations_;
+  control::Clusters clusters_;
+  control::Store& store_;
+  RateLimit rate_limit_;
+  const std::vector<Route> routes_;
+};
+
+// The parts of the table, by resource.
+std::vector<Route> OrganizationRoutes(control::Organizations& organizations);
+std::vector<Route> CredentialRoutes(control::Credentials& credentials);
+std::vector<Route> ClusterRoutes(control::Clusters& clusters, const ApiOptions& options);
+std::vector<Route> CmekRoutes(control::Clusters& clusters);
+std::vector<Route> AuditRoutes(control::Store& store);
+
+}  // namespace freehold::server

@@ -1,0 +1,130 @@
+// Clusters: /api/v1/clusters, in the shapes of CockroachDB Cloud's.
+#include "api/json_reader.h"
+#include "server/api_server.h"
+
+namespace freehold::server {
+namespace {
+
+namespace json = boost::json;
+using api::JsonReader;
+using control::Cluster;
+using control::ClusterPlan;
+using control::Clusters;
+using control::ClusterState;
+using control::Permission;
+using control::Region;
+
+// What clients of the contract wait for; our own word stands beside it.
+std::string_view ContractState(ClusterState state) {
+  switch (state) {
+    case ClusterState::kCreating:
+      return "CREATING";
+    case ClusterState::kDeleting:
+      return "DELETED";
+    default:
+      return "CREATED";
+  }
+}
+
+json::object ToJson(const Cluster& cluster, const ApiOptions& options) {
+  json::array regions;
+  for (const Region& region : cluster.regions) {
+    regions.push_back({{"name", region.name}, {"node_count", region.node_count}});
+  }
+  return {{"id", cluster.id},
+          {"name", cluster.name},
+          {"organization_id", cluster.organization},
+          {"project_id", cluster.project},
+          {"account_id", options.account_id},
+          {"state", ContractState(cluster.state)},
+          {"service_state", NameOf(cluster.state)},
+          {"regions", std::move(regions)},
+          {"created_at", FormatTime(cluster.created_at)},
+          {"updated_at", FormatTime(cluster.updated_at)}};
+}
+
+Result<ClusterPlan> ReadPlan(const std::string& text) {
+  const json::object body = TRY(api::ParseObject(text, "the body"));
+  JsonReader reader(body, "");
+  ClusterPlan plan;
+  plan.name = reader.RequiredText("name");
+  plan.project = reader.Text("project_id");
+  reader.Ignore("provider");
+  reader.Object("spec", [&](JsonReader& spec) {
+    spec.Object("dedicated", [&](JsonReader& dedicated) {
+      plan.regions = dedicated.Numbers("region_nodes");
+      if (dedicated.Has("cmek_region_specs")) {
+        plan.region_specs = api::ReadRegionSpecs(dedicated, "cmek_region_specs");
+      }
+      for (const char* other : {"hardware", "cockroach_version", "network_visibility"}) {
+        dedicated.Ignore(other);
+      }
+    });
+  });
+  TRY(reader.Finish());
+  return plan;
+}
+
+struct NewRegions {
+  std::vector<std::pair<std::string, std::uint64_t>> regions;
+  std::vector<api::RegionSpec> specs;
+};
+
+// Two shapes: that of the OpenAPI, nested in "dedicated", and that of the documentation's page.
+Result<NewRegions> ReadNewRegions(const std::string& text) {
+  const json::object body = TRY(api::ParseObject(text, "the body"));
+  JsonReader reader(body, "");
+  NewRegions wanted;
+  if (reader.Has("region_specs")) wanted.specs = api::ReadRegionSpecs(reader, "region_specs");
+  reader.Object("dedicated", [&](JsonReader& dedicated) {
+    wanted.regions = dedicated.Numbers("region_nodes");
+    if (dedicated.Has("cmek_region_specs")) {
+      wanted.specs = api::ReadRegionSpecs(dedicated, "cmek_region_specs");
+    }
+    dedicated.Ignore("hardware");
+  });
+  if (wanted.regions.empty() && wanted.specs.empty()) {
+    reader.Refuse("dedicated", "names no region");
+  }
+  TRY(reader.Finish());
+  return wanted;
+}
+
+}  // namespace
+
+std::vector<Route> ClusterRoutes(Clusters& clusters, const ApiOptions& options) {
+  return {
+      {"POST", "/api/v1/clusters", "CreateCluster", Permission::kManageClusters,
+       "Makes a cluster, with its keys if they are given",
+       [&](const Call& call) -> Result<json::object> {
+         const ClusterPlan plan = TRY(ReadPlan(call.body));
+         return ToJson(TRY(clusters.Create(call.caller, plan)), options);
+       }},
+      {"GET", "/api/v1/clusters", "ListClusters", Permission::kRead, "The clusters one may see",
+       [&](const Call& call) -> Result<json::object> {
+         const control::Page page = TRY(call.PageWanted());
+         const auto all = TRY(clusters.List(call.caller, page));
+         return PageJson("clusters", all, page,
+                         [&](const auto& one) { return ToJson(one, options); });
+       }},
+      {"GET", "/api/v1/clusters/{cluster_id}", "GetCluster", Permission::kRead, "One cluster",
+       [&](const Call& call) -> Result<json::object> {
+         return ToJson(TRY(clusters.Get(call.caller, call.Parameter("cluster_id"))), options);
+       }},
+      {"PATCH", "/api/v1/clusters/{cluster_id}", "UpdateCluster", Permission::kManageKeys,
+       "Adds regions, with a key for each",
+       [&](const Call& call) -> Result<json::object> {
+         const NewRegions wanted = TRY(ReadNewRegions(call.body));
+         return ToJson(TRY(clusters.AddRegions(call.caller, call.Parameter("cluster_id"),
+                                               wanted.regions, wanted.specs)),
+                       options);
+       }},
+      {"DELETE", "/api/v1/clusters/{cluster_id}", "DeleteCluster", Permission::kManageClusters,
+       "Deletes a cluster that has no nodes any more",
+       [&](const Call& call) -> Result<json::object> {
+         return ToJson(TRY(clusters.Delete(call.caller, call.Parameter("cluster_id"))), options);
+       }},
+  };
+}
+
+}  // namespace freehold::server

@@ -1,0 +1,241 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <fcntl.h>
+
+#include <array>
+#include <mutex>
+
+#include "base/posix_file.h"
+#include "crypto/crypto.h"
+#include "fmt/format.h"
+#include "store/sqlite/statement.h"
+
+namespace freehold::store {
+namespace {
+
+using control::AuditRecord;
+using control::Kind;
+using control::Page;
+using control::Record;
+using control::StoreState;
+using control::Transaction;
+
+// Each brings the file from the version before to its own; a released one never changes.
+constexpr std::array<std::string_view, 1> kMigrations = {
+    // 1
+    "CREATE TABLE state (epoch TEXT NOT NULL, revision INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE records ("
+    "  kind INTEGER NOT NULL, id TEXT NOT NULL, owner TEXT NOT NULL, name TEXT,"
+    "  revision INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX records_by_owner ON records (kind, owner, id);"
+    "CREATE UNIQUE INDEX records_by_name ON records (kind, owner, name);"
+    "CREATE INDEX records_by_revision ON records (kind, revision);"
+    "CREATE TABLE audit (sequence INTEGER PRIMARY KEY, organization TEXT NOT NULL,"
+    "  body TEXT NOT NULL) STRICT;"
+    "CREATE INDEX audit_by_organization ON audit (organization, sequence);",
+};
+
+constexpr std::string_view kColumns = "kind, id, owner, coalesce(name, ''), body, revision";
+
+Status Execute(sqlite3* connection, const std::string& sql) {
+  if (sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+  return SqliteError(connection, "the store");
+}
+
+std::uint64_t NumberOf(Kind kind) { return static_cast<std::uint64_t>(kind); }
+
+Record RecordIn(const Statement& row) {
+  return {static_cast<Kind>(row.Number(0)),
+          row.Text(1),
+          row.Text(2),
+          row.Text(3),
+          row.Text(4),
+          row.Number(5)};
+}
+
+Result<std::vector<Record>> AllOf(Statement& statement) {
+  std::vector<Record> records;
+  while (TRY(statement.Step())) records.push_back(RecordIn(statement));
+  return records;
+}
+
+Result<std::optional<Record>> OneOf(Statement& statement) {
+  if (!TRY(statement.Step())) return std::optional<Record>();
+  return std::optional<Record>(RecordIn(statement));
+}
+
+// A limit of none.
+std::uint64_t LimitOf(std::size_t limit) { return limit == 0 ? 1u << 31 : limit; }
+
+class SqliteTransaction : public Transaction {
+ public:
+  explicit SqliteTransaction(sqlite3* connection) : connection_(connection) {}
+
+  Result<std::optional<Record>> Get(Kind kind, const std::string& id) override {
+    Statement select = TRY(Select("WHERE kind = ?1 AND id = ?2"));
+    return OneOf(select.Bind(NumberOf(kind)).Bind(id));
+  }
+  Result<std::optional<Record>> Find(Kind kind, const std::string& owner,
+                                     const std::string& name) override {
+    Statement select = TRY(Select("WHERE kind = ?1 AND owner = ?2 AND name = ?3"));
+    return OneOf(select.Bind(NumberOf(kind)).Bind(owner).Bind(name));
+  }
+  Result<std::vector<Record>> List(Kind kind, const std::string& owner, const Page& page) override {
+    Statement select =
+        TRY(Select("WHERE kind = ?1 AND owner = ?2 AND id > ?3 ORDER BY id LIMIT ?4"));
+    return AllOf(
+        select.Bind(NumberOf(kind)).Bind(owner).Bind(page.after).Bind(LimitOf(page.limit)));
+  }
+  Result<std::vector<Record>> ChangedSince(Kind kind, std::uint64_t revision) override {
+    Statement select = TRY(Select("WHERE kind = ?1 AND revision > ?2 ORDER BY revision, id"));
+    return AllOf(select.Bind(NumberOf(kind)).Bind(revision));
+  }
+
+  Status Put(const Record& record) override {
+    TRY(TakeRevision());
+    if (!record.name.empty()) {
+      const auto other = TRY(Find(record.kind, record.owner, record.name));
+      if (other.has_value() && other->id != record.id) {
+        return Error(ErrorCode::kAlreadyExists,
+                     fmt::format("'{}' is the name of another one", Printable(record.name)));
+      }
+    }
+    Statement put = TRY(Statement::Prepare(
+        connection_,
+        "INSERT INTO records (kind, id, owner, name, body, revision) "
+        "VALUES (?1, ?2, ?3, nullif(?4, ''), ?5, ?6) ON CONFLICT (kind, id) DO UPDATE SET "
+        "owner = excluded.owner, name = excluded.name, body = excluded.body, "
+        "revision = excluded.revision"));
+    return put.Bind(NumberOf(record.kind))
+        .Bind(record.id)
+        .Bind(record.owner)
+        .Bind(record.name)
+        .Bind(record.body)
+        .Bind(revision_)
+        .Run();
+  }
+  Status Remove(Kind kind, const std::string& id) override {
+    TRY(TakeRevision());
+    Statement remove =
+        TRY(Statement::Prepare(connection_, "DELETE FROM records WHERE kind = ?1 AND id = ?2"));
+    return remove.Bind(NumberOf(kind)).Bind(id).Run();
+  }
+
+  Status Append(const AuditRecord& event) override {
+    Statement insert = TRY(
+        Statement::Prepare(connection_, "INSERT INTO audit (organization, body) VALUES (?1, ?2)"));
+    return insert.Bind(event.organization).Bind(event.body).Run();
+  }
+  Result<std::vector<AuditRecord>> Events(const std::string& organization, std::uint64_t after,
+                                          std::size_t limit) override {
+    Statement select =
+        TRY(Statement::Prepare(connection_,
+                               "SELECT sequence, organization, body FROM audit WHERE sequence > ?1 "
+                               "AND (?2 = '*' OR organization = ?2) ORDER BY sequence LIMIT ?3"));
+    select.Bind(after).Bind(organization).Bind(LimitOf(limit));
+    std::vector<AuditRecord> events;
+    while (TRY(select.Step())) {
+      events.push_back({select.Number(0), select.Text(1), select.Text(2)});
+    }
+    return events;
+  }
+
+ private:
+  Result<Statement> Select(const std::string& where) {
+    return Statement::Prepare(connection_,
+                              fmt::format("SELECT {} FROM records {}", kColumns, where));
+  }
+  // All of a transaction's changes have the same one.
+  Status TakeRevision() {
+    if (revision_ != 0) return {};
+    TRY(Execute(connection_, "UPDATE state SET revision = revision + 1"));
+    Statement select = TRY(Statement::Prepare(connection_, "SELECT revision FROM state"));
+    TRY(select.Step());
+    revision_ = select.Number(0);
+    return {};
+  }
+
+  sqlite3* const connection_;
+  std::uint64_t revision_ = 0;
+};
+
+class SqliteStore : public control::Store {
+ public:
+  explicit SqliteStore(Connection connection) : connection_(std::move(connection)) {}
+
+  Status Change(const std::function<Status(Transaction&)>& work) override {
+    return Within("BEGIN IMMEDIATE", work);
+  }
+  Status Read(const std::function<Status(Transaction&)>& work) override {
+    return Within("BEGIN", work);
+  }
+  Result<StoreState> State() override {
+    std::lock_guard lock(mutex_);
+    Statement select =
+        TRY(Statement::Prepare(connection_.get(), "SELECT epoch, revision FROM state"));
+    TRY(select.Step());
+    return StoreState{select.Text(0), select.Number(1)};
+  }
+
+  Status Migrate() {
+    Statement version = TRY(Statement::Prepare(connection_.get(), "PRAGMA user_version"));
+    TRY(version.Step());
+    const std::uint64_t present = version.Number(0);
+    TRY(version.Run());
+    if (present > kMigrations.size()) {
+      return Error(ErrorCode::kUnsupportedVersion,
+                   fmt::format("the store is of version {}, and this release knows {}", present,
+                               kMigrations.size()));
+    }
+    for (std::uint64_t next = present; next < kMigrations.size(); ++next) {
+      TRY(Within("BEGIN IMMEDIATE", [&](Transaction&) -> Status {
+        TRY(Execute(connection_.get(), std::string(kMigrations[next])));
+        return Execute(connection_.get(), fmt::format("PRAGMA user_version = {}", next + 1));
+      }));
+    }
+    if (present > 0) return {};
+    Statement begin = TRY(Statement::Prepare(connection_.get(),
+                                             "INSERT INTO state (epoch, revision) VALUES (?1, 0)"));
+    return begin.Bind(HexEncode(RandomBytes(16))).Run();
+  }
+
+ private:
+  Status Within(const char* begin, const std::function<Status(Transaction&)>& work) {
+    std::lock_guard lock(mutex_);
+    TRY(Execute(connection_.get(), begin));
+    SqliteTransaction transaction(connection_.get());
+    Status done = work(transaction);
+    if (done.ok()) done = Execute(connection_.get(), "COMMIT");
+    if (!done.ok()) {
+      // After some failures SQLite has rolled back by itself.
+      if (sqlite3_get_autocommit(connection_.get()) == 0)
+        TRY(Execute(connection_.get(), "ROLLBACK"));
+    }
+    return done;
+  }
+
+  std::mutex mutex_;
+  const Connection connection_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<control::Store>> OpenSqliteStore(const std::string& path) {
+  TRY(OpenFile(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));  // its mode, before SQLite makes it
+  sqlite3* opened = nullptr;
+  const int code =
+      sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  Connection connection(opened);
+  if (code != SQLITE_OK) return SqliteError(opened, path);
+  sqlite3_busy_timeout(opened, 10'000);
+  for (const char* setting : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
+                              "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF"}) {
+    if (auto set = Execute(opened, setting); !set.ok()) return set.error().Because(path);
+  }
+  auto store = std::make_unique<SqliteStore>(std::move(connection));
+  if (auto migrated = store->Migrate(); !migrated.ok()) return migrated.error().Because(path);
+  return std::unique_ptr<control::Store>(std::move(store));
+}
+
+}  // namespace freehold::store
