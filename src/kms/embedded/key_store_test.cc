@@ -47,7 +47,7 @@ class KeyStoreTest : public testing::Test {
     key.deletion = WallTime{std::chrono::hours(7)};
     key.tags["t"] = "v";
     key.materials.push_back({NewMaterialId(), *store.Seal(material, "m"), {}, ""});
-    state.keys[key.id] = key;
+    state.keys[key.Place()] = key;
     const Alias alias{key.account, key.region, "alias/a", key.id, {}, {}};
     state.aliases[alias.Arn()] = alias;
     state.users[{key.account, "u"}] = {key.account, "u", "AIDA1", {}, {{"p", "{}"}}};

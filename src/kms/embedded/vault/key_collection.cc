@@ -5,6 +5,7 @@
 
 #include "base/posix_file.h"
 #include "fmt/format.h"
+#include "kms/embedded/ids.h"
 #include "kms/service/json_service.h"
 
 namespace freehold::embedded::vault {
@@ -71,12 +72,6 @@ VaultResult<json::object> ServiceAccountIn(const std::string& path) {
     account[name] = text;
   }
   return account;
-}
-
-bool IsRegion(std::string_view text) {
-  return text.size() >= 3 && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-         });
 }
 
 bool IsKeyRing(std::string_view text) {
