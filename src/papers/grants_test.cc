@@ -10,10 +10,16 @@ namespace {
 using testing::HasSubstr;
 
 std::string PaperOf(std::string_view cloud) {
-  if (cloud == "aws") return AwsKeyPolicy({"arn:aws:iam::111122223333:root", "x"}, "444455556666");
-  if (cloud == "gcp") return GcpCommands({"op@p.iam.gserviceaccount.com", "p"});
-  if (cloud == "azure") return AzureCommands({"application", "tenant", "acme"});
-  return VaultPolicy({"transit", "KEY"});
+  if (cloud == "aws") {
+    AwsPapers papers;
+    papers.operator_principal = "arn:aws:iam::111122223333:root";
+    return AwsKeyPolicy(papers, "444455556666");
+  }
+  if (cloud == "gcp") return GcpCommands(GcpPapers());
+  if (cloud == "azure") return AzureCommands(AzurePapers());
+  VaultPapers papers;
+  papers.key = "KEY";
+  return VaultPolicy(papers);
 }
 
 TEST(GrantsTest, WhatIsGrantedIsInThePapersOfThisEdition) {

@@ -71,8 +71,9 @@ VaultAnswer Update(const KeymgmtCall& call, ManagedKey key) {
   if (!type.empty() && type != kType) {
     return VaultFailure{400, "the type of a key cannot be changed"};
   }
-  VAULT_TRY(
-      SetMinEnabled(call, key, SecondsOf(body, "min_enabled_version", key.min_enabled_version)));
+  if (body.contains("min_enabled_version")) {
+    VAULT_TRY(SetMinEnabled(call, key, SecondsOf(body, "min_enabled_version", -1)));
+  }
   key.deletion_allowed = BoolOf(body, "deletion_allowed", key.deletion_allowed);
   VAULT_TRY(call.Remember(key));
   return json::object();
