@@ -217,6 +217,22 @@ def test_a_volume_moves_to_the_replica_while_the_primarys_region_says_no(
         volume.clean_up()
 
 
+def test_a_mounted_volume_that_the_primary_sealed_opens_again_under_the_replica(
+        kms, here, key, tmp_path):
+    volume = Volume(kms, tmp_path, key=arn(HERE, key))
+    try:
+        volume.create().mount()
+        (volume.mount_point / "f").write_bytes(b"x")
+        here.disable_key(KeyId=key)
+        assert volume.wait_for_state("sealed")["reason"] == "denied"
+        moved = volume.volume("rotate-key", "--key", arn(THERE, key))
+        assert moved.code == OK, moved
+        volume.wait_for_state("open")
+        assert (volume.mount_point / "f").read_bytes() == b"x"
+    finally:
+        volume.clean_up()
+
+
 def test_a_key_of_another_id_is_no_replica_and_the_present_one_must_work(kms, here, there, key,
                                                                          tmp_path):
     volume = Volume(kms, tmp_path, key=arn(HERE, key))

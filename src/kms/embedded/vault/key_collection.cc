@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "base/locked_arena.h"
 #include "base/posix_file.h"
 #include "fmt/format.h"
 #include "kms/embedded/ids.h"
@@ -64,6 +65,7 @@ VaultResult<json::object> ServiceAccountIn(const std::string& path) {
   if (!bytes.ok()) return unfit("cannot be read by Vault");
   boost::system::error_code failure;
   const auto value = json::parse({AsText(*bytes).data(), bytes->size()}, failure);
+  WipeMemory(bytes->data(), bytes->size());
   if (failure || !value.is_object()) return unfit("is no JSON object");
   json::object account;
   for (const std::string_view name : {"client_email", "private_key", "private_key_id"}) {
