@@ -34,7 +34,7 @@ def test_a_key_is_created_described_listed_and_survives_a_kill(kms):
 
 def test_what_is_not_offered_is_refused(kms):
     client = kms.client("kms")
-    for parameters in ({"Origin": "AWS_CLOUDHSM"}, {"KeySpec": "RSA_2048"}, {"MultiRegion": True},
+    for parameters in ({"Origin": "AWS_CLOUDHSM"}, {"KeySpec": "RSA_2048"},
                        {"KeyUsage": "SIGN_VERIFY"}):
         with refused("UnsupportedOperationException"):
             client.create_key(**parameters)

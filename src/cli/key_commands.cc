@@ -1,12 +1,14 @@
 #include "cli/key_commands.h"
 
 #include <boost/json.hpp>
+#include <set>
 
 #include "cli/key_providers.h"
 #include "cli/output.h"
 #include "cli/volume_flags.h"
 #include "fmt/format.h"
 #include "kms/key_provider.h"
+#include "papers/grants.h"
 
 namespace freehold::cli {
 namespace {
@@ -58,6 +60,34 @@ void PrintText(const KeyCheckReport& report) {
   }
 }
 
+// Whose papers a key's owner has: `freehold provision ...`.
+std::string_view CloudOf(KmsType type) {
+  switch (type) {
+    case KmsType::kAwsKms:
+      return "aws";
+    case KmsType::kGcpCloudKms:
+      return "gcp";
+    case KmsType::kAzureKeyVault:
+      return "azure";
+    case KmsType::kHashicorpVault:
+      return "vault";
+    case KmsType::kPkcs11:
+      break;
+  }
+  return "";
+}
+
+// What was refused, and the papers of this release grant: a policy that was made with older ones.
+void WarnOfOldPolicy(KmsType type, KeyCheckReport& report) {
+  std::set<std::string> said;
+  for (const std::string& operation : report.refused) {
+    const papers::Grant* grant = papers::FindGrant(CloudOf(type), operation);
+    if (grant == nullptr || !said.insert(operation).second) continue;
+    report.items.push_back(
+        {KeyCheckItem::Outcome::kWarning, "Policy", papers::LackOf(*grant), std::nullopt});
+  }
+}
+
 Result<KeyAccess> AccessOf(const KeyCheckOptions& options) {
   KeyAccess access{TRY(KeyUri::Parse(options.uri)), options.principal, options.external_id};
   TRY(CheckPrincipal(access));
@@ -72,7 +102,8 @@ int RunKeyCheck(const KeyCheckOptions& options) {
   const auto context = ParseContext(options.context);
   if (!context.ok()) return Fail(context.error(), options.json);
   const auto provider = KeyProviders().NewProvider(*access);
-  const KeyCheckReport report = CheckKey(*provider, *access, *context, options.region);
+  KeyCheckReport report = CheckKey(*provider, *access, *context, options.region);
+  WarnOfOldPolicy(access->uri.type(), report);
   if (options.json) {
     PrintJson(*access, report);
   } else {

@@ -56,8 +56,9 @@ Result<std::unique_ptr<HttpServer>> ServeTls(const KmsServeOptions& options, Emb
 }
 
 Status AddDialects(EmbeddedKms& kms) {
-  kms.Add(
-      TRY(embedded::vault::NewVaultDialect(kms.directory(), kms.master(), SystemClock().Wall())));
+  const auto exchange = [&kms](const HttpRequest& request) { return kms.Handle(request); };
+  kms.Add(TRY(embedded::vault::NewVaultDialect(kms.directory(), kms.master(), exchange,
+                                               SystemClock().Wall())));
   kms.Add(TRY(embedded::azure::OpenAzureDialect(kms.directory(), kms.master(), SystemClock())));
   kms.Add(TRY(embedded::google::OpenDialect(kms.directory(), kms.master())));
   return {};

@@ -209,8 +209,10 @@ HelperFrame EncodeAnswer(const HelperAnswer& answer) {
   out.Byte(ByteOf(answer.facts.rotation_enabled));
   out.Text(answer.facts.rotation_detail);
   out.Byte(answer.facts.enabled ? 1 : 0);
-  out.Number(answer.facts.warnings.size());
-  for (const std::string& warning : answer.facts.warnings) out.Text(warning);
+  for (const auto* texts : {&answer.facts.warnings, &answer.facts.refused}) {
+    out.Number(texts->size());
+    for (const std::string& text : *texts) out.Text(text);
+  }
   out.Text(answer.identity);
   return {out.Take(), answer.plaintext.Clone()};
 }
@@ -232,8 +234,10 @@ Result<HelperAnswer> DecodeAnswer(HelperFrame frame) {
     if (rotation > 0) answer.facts.rotation_enabled = rotation == 2;
     answer.facts.rotation_detail = in.Text();
     answer.facts.enabled = in.Byte() != 0;
-    for (std::size_t left = in.Number(); left > 0 && !in.failed(); --left) {
-      answer.facts.warnings.push_back(in.Text());
+    for (auto* texts : {&answer.facts.warnings, &answer.facts.refused}) {
+      for (std::size_t left = in.Number(); left > 0 && !in.failed(); --left) {
+        texts->push_back(in.Text());
+      }
     }
     answer.identity = in.Text();
   }

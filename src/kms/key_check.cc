@@ -38,6 +38,9 @@ class Checker {
     std::string detail = failure.Sentence();
     if (!failure.remedy.empty()) detail += "; " + failure.remedy;
     report_.items.push_back({Outcome::kFailed, std::move(what), std::move(detail), failure});
+    if (failure.meaning == KmsMeaning::kPermissionMissing) {
+      report_.refused.push_back(failure.operation);
+    }
   }
 
   bool CheckIdentity() {
@@ -65,6 +68,7 @@ class Checker {
       Add(Outcome::kOk, "Rotation", "automatic rotation is on");
     }
     for (const std::string& warning : facts->warnings) Add(Outcome::kWarning, "Advice", warning);
+    report_.refused = facts->refused;
   }
 
   std::optional<WrappedKey> CheckWrap() {

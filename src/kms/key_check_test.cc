@@ -91,6 +91,17 @@ TEST(KeyCheck, NamesEachMissingPermissionWithItsRemedy) {
   EXPECT_EQ(report.items.back().detail, "NoDecrypt; the remedy");
 }
 
+TEST(KeyCheck, TellsForWhatAPermissionWasMissing) {
+  ScriptedProvider provider;
+  provider.facts.refused = {"GetKeyRotationStatus"};
+  provider.unwrap_failure =
+      FailureOf(KmsMeaning::kPermissionMissing, "Decrypt", "AccessDeniedException", "no");
+  EXPECT_EQ(Check(provider).refused, (std::vector<std::string>{"GetKeyRotationStatus", "Decrypt"}));
+  provider.unwrap_failure = FailureOf(KmsMeaning::kKeyDisabled, "Decrypt", "DisabledException", "");
+  provider.facts.refused.clear();
+  EXPECT_EQ(Check(provider).refused, std::vector<std::string>());
+}
+
 TEST(KeyCheck, AnOddStateIsAWarningAndUseDecides) {
   ScriptedProvider provider;
   provider.facts.state = "Updating";

@@ -85,6 +85,8 @@ struct KeyFacts {
   bool enabled = true;                   // as far as the state says
   // What a customer should know and change: "purge protection is off; az keyvault ..."
   std::vector<std::string> warnings = {};
+  // Operations that we may do without and had no permission for: "GetKeyRotationStatus".
+  std::vector<std::string> refused = {};
 };
 
 class KeyProvider {
@@ -119,6 +121,7 @@ struct KeyCheckItem {
 
 struct KeyCheckReport {
   std::vector<KeyCheckItem> items;
+  std::vector<std::string> refused;   // operations that a permission was missing for
   bool valid() const;                 // nothing failed; warnings are allowed
   const KmsFailure* failure() const;  // of the first item that failed; null when valid
 };

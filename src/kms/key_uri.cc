@@ -335,6 +335,14 @@ Result<KeyUri> KeyUri::Parse(std::string_view text) {
 
 std::string KeyUri::AwsArn() const { return Format(aws()); }
 
+bool KeyUri::IsReplicaOf(const KeyUri& other) const {
+  if (type() != KmsType::kAwsKms || other.type() != KmsType::kAwsKms || *this == other)
+    return false;
+  const AwsKeyArn &here = aws(), &there = other.aws();
+  return here.key_id.starts_with("mrk-") && here.key_id == there.key_id &&
+         here.partition == there.partition && here.account == there.account;
+}
+
 std::string KeyUri::Region() const {
   if (type() == KmsType::kAwsKms) return aws().region;
   return type() == KmsType::kGcpCloudKms ? gcp().location : "";

@@ -82,6 +82,8 @@ class KeyUri {
   std::string Region() const;  // as the URI says it; "" where a KMS has none there
 
   bool operator==(const KeyUri& other) const { return text_ == other.text_; }
+  // Two Regions' replicas of one multi-Region key of AWS: what either wraps, the other unwraps.
+  bool IsReplicaOf(const KeyUri& other) const;
 
  private:
   using Key = std::variant<AwsKeyArn, GcpKeyName, AzureKeyId, VaultKeyPath, Pkcs11KeyName>;

@@ -83,5 +83,18 @@ TEST(KeyUri, RefusesWhatCouldLeadElsewhere) {
   }
 }
 
+TEST(KeyUriTest, ReplicasAreTheSameMultiRegionKeyInTwoRegions) {
+  const std::string key = ":111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+  const auto uri = [](const std::string& text) { return *KeyUri::Parse(text); };
+  const KeyUri here = uri("arn:aws:kms:us-east-1" + key);
+  EXPECT_TRUE(here.IsReplicaOf(uri("arn:aws:kms:eu-west-1" + key)));
+  EXPECT_FALSE(here.IsReplicaOf(here));
+  EXPECT_FALSE(here.IsReplicaOf(uri("arn:aws-cn:kms:cn-north-1" + key)));
+  EXPECT_FALSE(here.IsReplicaOf(uri("arn:aws:kms:eu-west-1:444455556666:key/mrk-1234")));
+  EXPECT_FALSE(uri("arn:aws:kms:us-east-1:111122223333:key/k")
+                   .IsReplicaOf(uri("arn:aws:kms:eu-west-1:111122223333:key/k")));
+  EXPECT_FALSE(here.IsReplicaOf(uri("hcvault://v.example.com:8200/transit/keys/k")));
+}
+
 }  // namespace
 }  // namespace freehold

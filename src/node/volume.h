@@ -65,7 +65,9 @@ class Volume {
   Status SetRevoked(bool revoked);
 
   // Rewrap: new CMEK, same KEK. Checks the old key and the new one first; then two unwraps and one
-  // wrap of the KEK, whatever the size of the volume; then no wrapping by the old key is left.
+  // wrap of the KEK, whatever the size of the volume; then no wrapping by the old key is left. If
+  // the new key is a replica of the old one, in another Region, it stands in for it: the old one is
+  // not asked.
   Status Rewrap(const KeyAccess& new_access, KeyProviderFactory& factory, const Clock& clock);
 
   // Rekey: new KEK, same DEKs, wrapped by the same key or another one; checked as for a rewrap.

@@ -37,7 +37,10 @@ std::uint32_t NextDekGeneration(const Keyring& keyring) {
 Result<Volume::CheckedKeys> Volume::CheckKeys(const KeyAccess& new_access,
                                               KeyProviderFactory& factory, const Clock& clock) {
   TRY(CheckAllowed(allow_keys_, new_access.uri.text()));
-  CheckedKeys keys{factory.NewProvider(access_), factory.NewProvider(new_access), {}};
+  // A replica unwraps what the present key wrapped: the Region that is left need not answer.
+  const bool moves = new_access.uri.IsReplicaOf(access_.uri);
+  CheckedKeys keys{
+      factory.NewProvider(moves ? new_access : access_), factory.NewProvider(new_access), {}};
   if (auto probed = ProbeCanary(*keys.present, wrapped_kek()); !probed) {
     return BecauseOfPresentKey(probed.error());
   }

@@ -60,6 +60,9 @@ KmsResult<KeyFacts> AwsKeyProvider::Describe() {
       const KmsFailure failure = WithRemedy(rotation.error());
       facts.rotation_detail = failure.Sentence();
       if (!failure.remedy.empty()) facts.rotation_detail += "; " + failure.remedy;
+      if (failure.meaning == KmsMeaning::kPermissionMissing) {
+        facts.refused.push_back(failure.operation);
+      }
     }
     return facts;
   });

@@ -69,7 +69,7 @@ KmsAnswer UpdateAlias(KmsOperation& op) {
     AWS_TRY(AuthorizeAlias(state, op.call, "UpdateAlias", wanted));
     const auto alias = state.aliases.find(wanted.Arn());
     if (alias == state.aliases.end()) return AliasNotFound(wanted);
-    const auto old_key = state.keys.find(alias->second.key_id);
+    const auto old_key = state.keys.find({wanted.region, alias->second.key_id});
     if (old_key != state.keys.end()) {
       AWS_TRY(AuthorizeKey(state, op.call, "UpdateAlias", old_key->second));
     }

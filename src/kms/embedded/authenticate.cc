@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "crypto/crypto.h"
+#include "kms/embedded/ids.h"
 #include "kms/embedded/session.h"
 #include "kms/sigv4.h"
 
@@ -78,12 +79,6 @@ AwsStatus CheckSignedHeaders(const HttpRequest& request, const SigV4Presented& p
     return BadSignature("'host' must be a signed header");
   }
   return {};
-}
-
-bool IsRegion(std::string_view text) {
-  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
 }
 
 // Sets the caller and returns the secret that must have signed.

@@ -107,7 +107,7 @@ bool Holds(const Names& wanted, const Context& context) {
 bool Grants(const Grant& grant, const Call& call, std::string_view action, const Key& key,
             const Context& context) {
   const std::string caller = call.caller.PolicyArn();
-  if (grant.key_id != key.id ||
+  if (!grant.IsOf(key) ||
       (grant.grantee != caller && grant.grantee != Principal::RootArn(call.caller.account))) {
     return false;
   }

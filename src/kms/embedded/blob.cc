@@ -7,6 +7,8 @@ namespace freehold::embedded {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kMultiRegionVersion = 2;  // of a key whose id begins so:
+constexpr std::string_view kMultiRegion = "mrk-";
 constexpr std::size_t kKeyIdSize = 16;
 constexpr std::size_t kMaterialIdSize = 32;
 constexpr std::size_t kLabelSize = 1 + kKeyIdSize + kMaterialIdSize;
@@ -47,8 +49,11 @@ std::string WithDashes(std::string_view hex) {
 
 Result<Bytes> EncryptBlob(const BlobLabel& label, std::string_view key_arn, const Context& context,
                           const SecretBytes& material, ByteView plaintext) {
-  Bytes blob = {kVersion};
-  const Bytes key_id = TRY(HexDecode(WithoutDashes(label.key_id)));
+  const bool multi_region = label.key_id.starts_with(kMultiRegion);
+  Bytes blob = {multi_region ? kMultiRegionVersion : kVersion};
+  const std::string hex = multi_region ? label.key_id.substr(kMultiRegion.size())  //
+                                       : WithoutDashes(label.key_id);
+  const Bytes key_id = TRY(HexDecode(hex));
   const Bytes material_id = TRY(HexDecode(label.material_id));
   blob.insert(blob.end(), key_id.begin(), key_id.end());
   blob.insert(blob.end(), material_id.begin(), material_id.end());
@@ -59,8 +64,11 @@ Result<Bytes> EncryptBlob(const BlobLabel& label, std::string_view key_arn, cons
 }
 
 Result<BlobLabel> ReadBlobLabel(ByteView blob) {
-  if (blob.size() < kLabelSize + kGcmNonceSize + kGcmTagSize || blob[0] != kVersion) return Unfit();
-  return BlobLabel{WithDashes(HexEncode(blob.subspan(1, kKeyIdSize))),
+  if (blob.size() < kLabelSize + kGcmNonceSize + kGcmTagSize) return Unfit();
+  const bool multi_region = blob[0] == kMultiRegionVersion;
+  if (!multi_region && blob[0] != kVersion) return Unfit();
+  const std::string hex = HexEncode(blob.subspan(1, kKeyIdSize));
+  return BlobLabel{multi_region ? std::string(kMultiRegion) + hex : WithDashes(hex),
                    HexEncode(blob.subspan(1 + kKeyIdSize, kMaterialIdSize))};
 }
 

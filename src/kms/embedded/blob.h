@@ -1,9 +1,10 @@
 // CiphertextBlob: what Encrypt returns: it says itself which key and which material made it.
 //
-//   version 1 | key id (16) | key material id (32) | nonce (12) | ciphertext | tag (16)
+//   version | key id (16) | key material id (32) | nonce (12) | ciphertext | tag (16)
 //
 // AES-256-GCM. The associated data is the bytes before the nonce, the key's ARN and the encryption
-// context (sorted, each string after its length), so that none of them can be exchanged.
+// context (sorted, each string after its length), so that none of them can be exchanged. Version 2
+// is of a multi-Region key: its id is "mrk-" and the 16 bytes, its ARN is bound without the Region.
 // Errors: kKeyData for whatever does not fit. Threads: safe. Pure.
 #pragma once
 
@@ -20,7 +21,7 @@ namespace freehold::embedded {
 using Context = std::map<std::string, std::string>;
 
 struct BlobLabel {
-  std::string key_id;       // UUID
+  std::string key_id;       // UUID, or "mrk-..."
   std::string material_id;  // 64 hex digits
 };
 

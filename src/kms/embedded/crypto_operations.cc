@@ -72,7 +72,8 @@ AwsResult<std::string> EncryptUnder(KmsOperation& op, const Key& key, const Cont
     LogError("kms", material.error().Because(key.Arn()).message());
     return InternalFailure();
   }
-  const auto blob = EncryptBlob({key.id, current.id}, key.Arn(), context, *material, plaintext);
+  const auto blob =
+      EncryptBlob({key.id, current.id}, key.BoundName(), context, *material, plaintext);
   if (!blob.ok()) return InternalFailure();
   return Base64Encode(*blob);
 }
@@ -89,7 +90,7 @@ AwsResult<SecretBytes> DecryptUnder(KmsOperation& op, const Key& key, const Cont
       LogError("kms", material.error().Because(key.Arn()).message());
       return InternalFailure();
     }
-    auto plaintext = DecryptBlob(blob, key.Arn(), context, *material);
+    auto plaintext = DecryptBlob(blob, key.BoundName(), context, *material);
     if (!plaintext.ok()) return InvalidCiphertext();
     return *std::move(plaintext);
   }
@@ -113,8 +114,8 @@ AwsResult<const Key*> FindBlobKey(KmsOperation& op, const std::string& key_id, B
     return key;
   }
   if (!label.ok()) return InvalidCiphertext();
-  const auto found = op.state->keys.find(label->key_id);
-  if (found == op.state->keys.end() || found->second.region != op.call.region) {
+  const auto found = op.state->keys.find({op.call.region, label->key_id});
+  if (found == op.state->keys.end()) {
     return AwsFailure{"AccessDeniedException",
                       "The ciphertext refers to a customer master key that does not exist, does "
                       "not exist in this region, or you are not allowed to access."};

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,10 @@ struct DialectCall {
   bool read_only = false;
   boost::json::object parameters;
 };
+
+// What the KMS answers to a request, as its server asks it. A dialect that is itself a client of
+// another (Vault's keymgmt) asks so, with that one's credentials, and must hold no store's update.
+using Exchange = std::function<HttpResponse(const HttpRequest&)>;
 
 class Dialect {
  public:

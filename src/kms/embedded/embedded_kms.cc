@@ -59,9 +59,11 @@ bool IsReadOnlyQuery(std::string_view operation) {
   return operation.starts_with("Get") || operation.starts_with("List") || operation == "AssumeRole";
 }
 
-bool IsDue(const Key& key, WallTime now) {
-  return (key.deletion && *key.deletion <= now) || (key.valid_to && *key.valid_to <= now) ||
-         (key.rotates && key.state == KeyState::kEnabled && key.next_rotation <= now);
+bool IsDue(const State& state, const Key& key, WallTime now) {
+  if (key.waits_for_replicas()) return ReplicasOf(state, key).empty();
+  if ((key.deletion && *key.deletion <= now) || (key.valid_to && *key.valid_to <= now)) return true;
+  const bool rotates = key.rotates && !key.is_replica();
+  return rotates && key.state == KeyState::kEnabled && key.next_rotation <= now;
 }
 
 }  // namespace
@@ -189,30 +191,31 @@ Status EmbeddedKms::DoWhatIsDue() {
   for (const auto& dialect : dialects_) TRY(dialect->DoWhatIsDue(now));
   const auto current = store_->Read();
   bool due = false;
-  for (const auto& [id, key] : current->keys) due |= IsDue(key, now);
+  for (const auto& [id, key] : current->keys) due |= IsDue(*current, key, now);
   if (!due) return {};
   const auto updated = store_->Update([&](State& state) -> AwsStatus {
     for (auto it = state.keys.begin(); it != state.keys.end();) {
       Key& key = it->second;
       if (key.deletion && *key.deletion <= now) {
-        std::erase_if(state.grants,
-                      [&](const auto& grant) { return grant.second.key_id == key.id; });
-        std::erase_if(state.aliases,
-                      [&](const auto& alias) { return alias.second.key_id == key.id; });
+        std::erase_if(state.grants, [&](const auto& grant) { return grant.second.IsOf(key); });
+        std::erase_if(state.aliases, [&](const auto& alias) { return alias.second.IsOf(key); });
         LogInfo("kms", fmt::format("{} is deleted, its key material erased", key.Arn()));
         it = state.keys.erase(it);
         continue;
       }
-      if (key.valid_to && *key.valid_to <= now) {
+      if (key.waits_for_replicas() && IsDue(state, key, now)) {
+        key.deletion = now + std::chrono::hours(24 * key.pending_days);
+      } else if (key.valid_to && *key.valid_to <= now) {
         LogInfo("kms", fmt::format("{}: its imported material has expired", key.Arn()));
         const KeyState before = key.state;
         ForgetImported(key);
         if (before == KeyState::kPendingDeletion) key.state = before;
-      } else if (IsDue(key, now)) {
+      } else if (IsDue(state, key, now)) {
         auto material = NewMaterial(*store_, "AUTOMATIC", now);
         if (!material.ok()) return InternalFailure();
         key.materials.push_back(*std::move(material));
         key.next_rotation = now + std::chrono::hours(24 * key.rotation_days);
+        ShareMaterial(state, key);
       }
       ++it;
     }

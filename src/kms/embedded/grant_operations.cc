@@ -100,12 +100,13 @@ KmsAnswer CreateGrant(KmsOperation& op) {
     AWS_TRY(RequireEnabled(key));
     // The same request again is the same grant, if it has a name.
     for (const auto& [id, known] : state.grants) {
-      const bool same = !grant.name.empty() && known.key_id == key.id && known.name == grant.name &&
+      const bool same = !grant.name.empty() && known.IsOf(key) && known.name == grant.name &&
                         known.grantee == grant.grantee && known.operations == grant.operations;
       if (same) return json::object{{"GrantId", id}, {"GrantToken", known.token}};
     }
     grant.id = NewMaterialId();
     grant.token = Base64Encode(RandomBytes(48));
+    grant.region = key.region;
     grant.key_id = key.id;
     grant.created = op.call.now;
     state.grants[grant.id] = grant;
@@ -118,7 +119,7 @@ KmsAnswer ListGrants(KmsOperation& op) {
   const Key* key = AWS_TRY(AuthorizedKey(op, "ListGrants"));
   std::map<std::string, json::object> items;
   for (const auto& [id, grant] : op.state->grants) {
-    if (grant.key_id == key->id) items[id] = Describe(grant, *key);
+    if (grant.IsOf(*key)) items[id] = Describe(grant, *key);
   }
   return PageOf(page, "Grants", items);
 }
@@ -128,7 +129,7 @@ KmsAnswer RevokeGrant(KmsOperation& op) {
   return Remove(op, [&](const State& state, const Grant& grant) -> AwsStatus {
     const Key* key = AWS_TRY(FindKey(state, op.call, key_id));
     AWS_TRY(AuthorizeKey(state, op.call, "RevokeGrant", *key));
-    if (grant.key_id != key->id) return NoSuchGrant();
+    if (!grant.IsOf(*key)) return NoSuchGrant();
     return {};
   });
 }
@@ -140,7 +141,7 @@ KmsAnswer RetireGrant(KmsOperation& op) {
         caller == grant.grantee && std::find(grant.operations.begin(), grant.operations.end(),
                                              "RetireGrant") != grant.operations.end();
     if (caller == grant.retiring || by_grantee) return {};
-    const auto key = state.keys.find(grant.key_id);
+    const auto key = state.keys.find({grant.region, grant.key_id});
     if (key == state.keys.end()) return NoSuchGrant();
     return AuthorizeKey(state, op.call, "RetireGrant", key->second);
   });

@@ -6,6 +6,8 @@
 
 namespace freehold::embedded {
 
+std::string NewMultiRegionId() { return "mrk-" + HexEncode(RandomBytes(16)); }
+
 std::string NewMaterialId() { return HexEncode(RandomBytes(32)); }
 
 std::string NewUniqueId(std::string_view prefix) {
@@ -23,6 +25,19 @@ SecretBytes NewSecretAccessKey() {
     byte = static_cast<std::uint8_t>(kAlphabet[byte & 63]);
   }
   return secret;
+}
+
+bool IsKeyId(std::string_view text) {
+  if (!text.starts_with("mrk-")) return IsUuid(text);
+  return text.size() == 36 && std::all_of(text.begin() + 4, text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+bool IsRegion(std::string_view text) {
+  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
 }
 
 bool IsAccountId(std::string_view text) {

@@ -7,8 +7,9 @@ namespace {
 
 namespace json = boost::json;
 
-std::string_view NameOf(KeyState state) {
-  switch (state) {
+std::string_view StateOf(const Key& key) {
+  if (key.waits_for_replicas()) return "PendingReplicaDeletion";
+  switch (key.state) {
     case KeyState::kEnabled:
       return "Enabled";
     case KeyState::kDisabled:
@@ -21,58 +22,11 @@ std::string_view NameOf(KeyState state) {
   return "Unavailable";
 }
 
-json::object Metadata(const Key& key) {
-  json::object metadata = {{"AWSAccountId", key.account},
-                           {"KeyId", key.id},
-                           {"Arn", key.Arn()},
-                           {"CreationDate", EpochSeconds(key.created)},
-                           {"Enabled", key.state == KeyState::kEnabled},
-                           {"Description", key.description},
-                           {"KeyUsage", "ENCRYPT_DECRYPT"},
-                           {"KeyState", NameOf(key.state)},
-                           {"Origin", key.origin},
-                           {"KeyManager", "CUSTOMER"},
-                           {"CustomerMasterKeySpec", "SYMMETRIC_DEFAULT"},
-                           {"KeySpec", "SYMMETRIC_DEFAULT"},
-                           {"EncryptionAlgorithms", {"SYMMETRIC_DEFAULT"}},
-                           {"MultiRegion", false}};
-  if (!key.materials.empty()) metadata["CurrentKeyMaterialId"] = key.materials.back().id;
-  if (key.origin == "EXTERNAL" && !key.materials.empty()) {
-    metadata["ExpirationModel"] =
-        key.valid_to ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE";
-    if (key.valid_to) metadata["ValidTo"] = EpochSeconds(*key.valid_to);
-  }
-  if (key.deletion) metadata["DeletionDate"] = EpochSeconds(*key.deletion);
-  return metadata;
-}
-
-std::string DefaultPolicy(const std::string& account) {
-  return json::serialize(
-      json::object{{"Version", "2012-10-17"},
-                   {"Id", "key-default-1"},
-                   {"Statement", json::array{{{"Sid", "Enable IAM User Permissions"},
-                                              {"Effect", "Allow"},
-                                              {"Principal", {{"AWS", Principal::RootArn(account)}}},
-                                              {"Action", "kms:*"},
-                                              {"Resource", "*"}}}}});
-}
-
 AwsStatus RequireOffered(const Params& params, std::string_view name, std::string_view offered) {
   const std::string value = AWS_TRY(params.StringOr(name, std::string(offered)));
   if (value == offered) return {};
   return AwsFailure{"UnsupportedOperationException",
                     fmt::format("{} {} is not offered here, only {}.", name, value, offered)};
-}
-
-AwsResult<std::string> ReadDescription(const Params& params) {
-  std::string description = AWS_TRY(params.StringOr("Description", ""));
-  if (description.size() > 8192) {
-    return ValidationFailure(
-        "1 validation error detected: Value at 'description' failed to "
-        "satisfy constraint: Member must have length less than or equal to "
-        "8192");
-  }
-  return description;
 }
 
 KmsAnswer SetEnabled(KmsOperation& op, std::string_view action, KeyState state) {
@@ -86,6 +40,57 @@ KmsAnswer SetEnabled(KmsOperation& op, std::string_view action, KeyState state) 
 
 }  // namespace
 
+json::object MetadataOf(const State& state, const Key& key) {
+  json::object metadata = {{"AWSAccountId", key.account},
+                           {"KeyId", key.id},
+                           {"Arn", key.Arn()},
+                           {"CreationDate", EpochSeconds(key.created)},
+                           {"Enabled", key.state == KeyState::kEnabled},
+                           {"Description", key.description},
+                           {"KeyUsage", "ENCRYPT_DECRYPT"},
+                           {"KeyState", StateOf(key)},
+                           {"Origin", key.origin},
+                           {"KeyManager", "CUSTOMER"},
+                           {"CustomerMasterKeySpec", "SYMMETRIC_DEFAULT"},
+                           {"KeySpec", "SYMMETRIC_DEFAULT"},
+                           {"EncryptionAlgorithms", {"SYMMETRIC_DEFAULT"}},
+                           {"MultiRegion", key.is_multi_region()}};
+  if (!key.materials.empty()) metadata["CurrentKeyMaterialId"] = key.materials.back().id;
+  if (key.origin == "EXTERNAL" && !key.materials.empty()) {
+    metadata["ExpirationModel"] =
+        key.valid_to ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE";
+    if (key.valid_to) metadata["ValidTo"] = EpochSeconds(*key.valid_to);
+  }
+  if (key.is_multi_region()) {
+    metadata["MultiRegionConfiguration"] = MultiRegionConfiguration(state, key);
+  }
+  if (key.waits_for_replicas()) metadata["PendingDeletionWindowInDays"] = key.pending_days;
+  if (key.deletion) metadata["DeletionDate"] = EpochSeconds(*key.deletion);
+  return metadata;
+}
+
+std::string DefaultKeyPolicy(const std::string& account) {
+  return json::serialize(
+      json::object{{"Version", "2012-10-17"},
+                   {"Id", "key-default-1"},
+                   {"Statement", json::array{{{"Sid", "Enable IAM User Permissions"},
+                                              {"Effect", "Allow"},
+                                              {"Principal", {{"AWS", Principal::RootArn(account)}}},
+                                              {"Action", "kms:*"},
+                                              {"Resource", "*"}}}}});
+}
+
+AwsResult<std::string> ReadDescription(const Params& params) {
+  std::string description = AWS_TRY(params.StringOr("Description", ""));
+  if (description.size() > 8192) {
+    return ValidationFailure(
+        "1 validation error detected: Value at 'description' failed to "
+        "satisfy constraint: Member must have length less than or equal to "
+        "8192");
+  }
+  return description;
+}
+
 KmsAnswer CreateKey(KmsOperation& op) {
   const std::string origin = AWS_TRY(op.params.StringOr("Origin", "AWS_KMS"));
   if (origin != "EXTERNAL") AWS_TRY(RequireOffered(op.params, "Origin", "AWS_KMS"));
@@ -93,19 +98,19 @@ KmsAnswer CreateKey(KmsOperation& op) {
   AWS_TRY(RequireOffered(op.params, "CustomerMasterKeySpec", "SYMMETRIC_DEFAULT"));
   AWS_TRY(RequireOffered(op.params, "KeyUsage", "ENCRYPT_DECRYPT"));
   const bool multi_region = AWS_TRY(op.params.BoolOr("MultiRegion", false));
-  if (multi_region || op.params.Has("CustomKeyStoreId") || op.params.Has("XksKeyId")) {
-    return AwsFailure{"UnsupportedOperationException",
-                      "Multi-Region keys and custom key stores are not offered here."};
+  if (op.params.Has("CustomKeyStoreId") || op.params.Has("XksKeyId")) {
+    return AwsFailure{"UnsupportedOperationException", "Custom key stores are not offered here."};
   }
   Key key;
-  key.id = NewUuid();
+  key.id = multi_region ? NewMultiRegionId() : NewUuid();
   key.account = op.call.caller.account;
   key.region = op.call.region;
+  if (multi_region) key.primary_region = key.region;
   key.created = op.call.now;
   key.description = AWS_TRY(ReadDescription(op.params));
   key.tags = AWS_TRY(op.params.Tags("Tags"));
   if (key.tags.size() > 50) return AwsFailure{"TagException", "A key has at most 50 tags."};
-  key.policy = AWS_TRY(op.params.StringOr("Policy", DefaultPolicy(key.account)));
+  key.policy = AWS_TRY(op.params.StringOr("Policy", DefaultKeyPolicy(key.account)));
   const bool bypass = AWS_TRY(op.params.BoolOr("BypassPolicyLockoutSafetyCheck", false));
   AWS_TRY(AuthorizeIdentity(*op.state, op.call, "kms:CreateKey", "*"));
   key.origin = origin;
@@ -119,26 +124,26 @@ KmsAnswer CreateKey(KmsOperation& op) {
   const bool given = op.params.Has("Policy");
   AWS_TRY(op.store.Update([&](State& state) -> AwsStatus {
     if (given) AWS_TRY(CheckKeyPolicy(state, op.call, key, key.policy, bypass));
-    state.keys.emplace(key.id, key);
+    state.keys.emplace(key.Place(), key);
     return {};
   }));
   op.call.key_arn = key.Arn();
   op.call.key_account = key.account;
-  return json::object{{"KeyMetadata", Metadata(key)}};
+  return json::object{{"KeyMetadata", MetadataOf(*op.state, key)}};
 }
 
 KmsAnswer DescribeKey(KmsOperation& op) {
   const Key* key = AWS_TRY(AuthorizedKey(op, "DescribeKey", Aliases::kAllowed));
-  return json::object{{"KeyMetadata", Metadata(*key)}};
+  return json::object{{"KeyMetadata", MetadataOf(*op.state, *key)}};
 }
 
 KmsAnswer ListKeys(KmsOperation& op) {
   const Page page = AWS_TRY(ReadPage(op.params, 100, 1000));
   AWS_TRY(AuthorizeIdentity(*op.state, op.call, "kms:ListKeys", "*"));
   std::map<std::string, json::object> items;
-  for (const auto& [id, key] : op.state->keys) {
+  for (const auto& [place, key] : op.state->keys) {
     if (key.account != op.call.caller.account || key.region != op.call.region) continue;
-    items[id] = {{"KeyId", id}, {"KeyArn", key.Arn()}};
+    items[key.id] = {{"KeyId", key.id}, {"KeyArn", key.Arn()}};
   }
   return PageOf(page, "Keys", items);
 }
@@ -149,14 +154,16 @@ KmsAnswer DisableKey(KmsOperation& op) { return SetEnabled(op, "DisableKey", Key
 
 KmsAnswer ScheduleKeyDeletion(KmsOperation& op) {
   const auto days = AWS_TRY(op.params.IntOr("PendingWindowInDays", 30, 7, 30));
-  return ChangeKey(op, "ScheduleKeyDeletion", [&](State&, Key& key) -> KmsAnswer {
+  return ChangeKey(op, "ScheduleKeyDeletion", [&](State& state, Key& key) -> KmsAnswer {
     AWS_TRY(RequireNotPending(key));
     key.state = KeyState::kPendingDeletion;
-    key.deletion = op.call.now + std::chrono::hours(24 * days);
-    return json::object{{"KeyId", key.Arn()},
-                        {"DeletionDate", EpochSeconds(*key.deletion)},
-                        {"KeyState", NameOf(key.state)},
-                        {"PendingWindowInDays", days}};
+    key.pending_days = static_cast<int>(days);
+    const bool waits = !key.is_replica() && !ReplicasOf(state, key).empty();
+    if (!waits) key.deletion = op.call.now + std::chrono::hours(24 * days);
+    json::object answer{
+        {"KeyId", key.Arn()}, {"KeyState", StateOf(key)}, {"PendingWindowInDays", days}};
+    if (key.deletion) answer["DeletionDate"] = EpochSeconds(*key.deletion);
+    return answer;
   });
 }
 

@@ -47,7 +47,14 @@ class KeyStoreTest : public testing::Test {
     key.deletion = WallTime{std::chrono::hours(7)};
     key.tags["t"] = "v";
     key.materials.push_back({NewMaterialId(), *store.Seal(material, "m"), {}, ""});
-    state.keys[key.id] = key;
+    state.keys[key.Place()] = key;
+    Key replica = key;
+    replica.id = NewMultiRegionId();
+    replica.primary_region = "us-east-1";
+    replica.pending_days = 7;
+    state.keys[replica.Place()] = replica;
+    state.grants["g"] = {"g", "token",     key.region, key.id, "", "arn:aws:iam::1:root",
+                         "",  {"Decrypt"}, {},         {},     {}};
     const Alias alias{key.account, key.region, "alias/a", key.id, {}, {}};
     state.aliases[alias.Arn()] = alias;
     state.users[{key.account, "u"}] = {key.account, "u", "AIDA1", {}, {{"p", "{}"}}};
@@ -79,6 +86,21 @@ TEST_F(KeyStoreTest, RemembersEverythingAcrossARestart) {
   const Key& key = store->Read()->keys.begin()->second;
   EXPECT_TRUE(store->Unseal(key.materials[0].sealed, "m")->Equals(material));
   EXPECT_FALSE(store->Unseal(key.materials[0].sealed, "other").ok());
+}
+
+TEST_F(KeyStoreTest, AnEarlierReleasesGrantIsOfItsKeysOnlyRegion) {
+  SecretBytes material = RandomSecret(32);
+  auto store = Open();
+  const State state = Example(*store, material);
+  std::string text = EncodeState(state);
+  const std::string field = "\"region\":\"eu-west-1\",\"key_id\"";
+  ASSERT_NE(text.find(field), std::string::npos);
+  for (auto at = text.find(field); at != std::string::npos; at = text.find(field)) {
+    text.replace(at, field.size(), "\"key_id\"");
+  }
+  const auto read = DecodeState(text);
+  ASSERT_TRUE(read.ok()) << read.error().message();
+  EXPECT_EQ(read->grants.at("g").region, "eu-west-1");
 }
 
 TEST_F(KeyStoreTest, ChangesNothingWhenAChangeFails) {
@@ -161,6 +183,16 @@ TEST_F(KeyStoreTest, IsHeldByOneProcessAtATime) {
   EXPECT_THAT(Refusal(), HasSubstr("another process serves"));
   store.reset();
   EXPECT_EQ(Refusal(), "");
+}
+
+TEST(CiphertextBlob, NamesAMultiRegionKey) {
+  const SecretBytes material = RandomSecret(32);
+  const BlobLabel label{NewMultiRegionId(), NewMaterialId()};
+  Bytes blob = *EncryptBlob(label, "arn:k", {}, material, AsBytes("payload"));
+  EXPECT_EQ(ReadBlobLabel(blob)->key_id, label.key_id);
+  EXPECT_EQ(AsText(DecryptBlob(blob, "arn:k", {}, material)->ExposeSecret()), "payload");
+  blob[0] = 1;  // as if it were of an ordinary key
+  EXPECT_FALSE(DecryptBlob(blob, "arn:k", {}, material).ok());
 }
 
 TEST(CiphertextBlob, OpensOnlyWithItsOwnKeyArnContextAndEveryBitInPlace) {

@@ -37,6 +37,7 @@ constexpr std::array kOperations = {
     KmsOperationRow{"ListResourceTags", ListResourceTags, true},
     KmsOperationRow{"PutKeyPolicy", PutKeyPolicy, false},
     KmsOperationRow{"ReEncrypt", ReEncrypt, true},
+    KmsOperationRow{"ReplicateKey", ReplicateKey, false},
     KmsOperationRow{"RetireGrant", RetireGrant, false},
     KmsOperationRow{"RevokeGrant", RevokeGrant, false},
     KmsOperationRow{"RotateKeyOnDemand", RotateKeyOnDemand, false},
@@ -45,6 +46,7 @@ constexpr std::array kOperations = {
     KmsOperationRow{"UntagResource", UntagResource, false},
     KmsOperationRow{"UpdateAlias", UpdateAlias, false},
     KmsOperationRow{"UpdateKeyDescription", UpdateKeyDescription, false},
+    KmsOperationRow{"UpdatePrimaryRegion", UpdatePrimaryRegion, false},
 };
 
 constexpr std::array kNotOffered = {"ConnectCustomKeyStore",
@@ -56,10 +58,8 @@ constexpr std::array kNotOffered = {"ConnectCustomKeyStore",
                                     "GenerateDataKeyPairWithoutPlaintext",
                                     "GenerateMac",
                                     "ListRetirableGrants",
-                                    "ReplicateKey",
                                     "Sign",
                                     "UpdateCustomKeyStore",
-                                    "UpdatePrimaryRegion",
                                     "Verify",
                                     "VerifyMac"};
 
@@ -83,6 +83,9 @@ constexpr std::array kLogged = {"KeyId",
                                 "RotationPeriodInDays",
                                 "BypassPolicyLockoutSafetyCheck",
                                 "TagKeys",
+                                "MultiRegion",
+                                "ReplicaRegion",
+                                "PrimaryRegion",
                                 "DryRun",
                                 "KeyUsage"};
 

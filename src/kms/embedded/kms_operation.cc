@@ -60,12 +60,11 @@ AwsResult<const Key*> FindKey(const State& state, Call& call, const std::string&
     const auto alias = state.aliases.find(arn);
     if (alias == state.aliases.end()) return NotFound(fmt::format("Alias {} is not found.", arn));
     id = alias->second.key_id;
-  } else if (!IsUuid(id)) {
+  } else if (!IsKeyId(id)) {
     return NotFound(fmt::format("Invalid keyId '{}'", id));
   }
-  const auto found = state.keys.find(id);
-  if (found == state.keys.end() || found->second.account != wanted.account ||
-      found->second.region != wanted.region) {
+  const auto found = state.keys.find({wanted.region, id});
+  if (found == state.keys.end() || found->second.account != wanted.account) {
     return NotFound(fmt::format("Key 'arn:aws:kms:{}:{}:key/{}' does not exist", wanted.region,
                                 wanted.account, id));
   }
@@ -102,7 +101,7 @@ KmsAnswer ChangeKey(KmsOperation& op, std::string_view action,
   AWS_TRY(op.store.Update([&](State& state) -> AwsStatus {
     const Key* key = AWS_TRY(FindKey(state, op.call, key_id));
     AWS_TRY(AuthorizeKey(state, op.call, action, *key));
-    answer = AWS_TRY(change(state, state.keys.at(key->id)));
+    answer = AWS_TRY(change(state, state.keys.at(key->Place())));
     return {};
   }));
   return answer;

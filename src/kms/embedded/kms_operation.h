@@ -68,6 +68,18 @@ KmsAnswer DisableKey(KmsOperation& op);
 KmsAnswer ScheduleKeyDeletion(KmsOperation& op);
 KmsAnswer CancelKeyDeletion(KmsOperation& op);
 KmsAnswer UpdateKeyDescription(KmsOperation& op);
+boost::json::object MetadataOf(const State& state, const Key& key);
+std::string DefaultKeyPolicy(const std::string& account);
+AwsResult<std::string> ReadDescription(const Params& params);
+// multi_region_operations.cc
+KmsAnswer ReplicateKey(KmsOperation& op);
+KmsAnswer UpdatePrimaryRegion(KmsOperation& op);
+// UnsupportedOperationException for a replica: what is meant for the primary key.
+AwsStatus RequireNoReplica(const Key& key);
+std::vector<const Key*> ReplicasOf(const State& state, const Key& primary);
+// A primary key's material and rotation, to its replicas; imported material is imported to each.
+void ShareMaterial(State& state, const Key& primary);
+boost::json::object MultiRegionConfiguration(const State& state, const Key& key);
 // setting_operations.cc
 KmsAnswer PutKeyPolicy(KmsOperation& op);
 KmsAnswer GetKeyPolicy(KmsOperation& op);

@@ -20,20 +20,24 @@ AwsStatus RequireOwnMaterial(const Key& key) {
 
 KmsAnswer EnableKeyRotation(KmsOperation& op) {
   const auto days = AWS_TRY(op.params.IntOr("RotationPeriodInDays", 365, 90, 2560));
-  return ChangeKey(op, "EnableKeyRotation", [&](State&, Key& key) -> KmsAnswer {
+  return ChangeKey(op, "EnableKeyRotation", [&](State& state, Key& key) -> KmsAnswer {
     AWS_TRY(RequireEnabled(key));
     AWS_TRY(RequireOwnMaterial(key));
+    AWS_TRY(RequireNoReplica(key));
     if (!key.rotates || key.rotation_days != days) key.next_rotation = op.call.now + Days(days);
     key.rotates = true;
     key.rotation_days = static_cast<int>(days);
+    ShareMaterial(state, key);
     return json::object{};
   });
 }
 
 KmsAnswer DisableKeyRotation(KmsOperation& op) {
-  return ChangeKey(op, "DisableKeyRotation", [&](State&, Key& key) -> KmsAnswer {
+  return ChangeKey(op, "DisableKeyRotation", [&](State& state, Key& key) -> KmsAnswer {
     AWS_TRY(RequireEnabled(key));
+    AWS_TRY(RequireNoReplica(key));
     key.rotates = false;
+    ShareMaterial(state, key);
     return json::object{};
   });
 }
@@ -78,9 +82,10 @@ KmsAnswer ListKeyRotations(KmsOperation& op) {
 }
 
 KmsAnswer RotateKeyOnDemand(KmsOperation& op) {
-  return ChangeKey(op, "RotateKeyOnDemand", [&](State&, Key& key) -> KmsAnswer {
+  return ChangeKey(op, "RotateKeyOnDemand", [&](State& state, Key& key) -> KmsAnswer {
     AWS_TRY(RequireEnabled(key));
     AWS_TRY(RequireOwnMaterial(key));
+    AWS_TRY(RequireNoReplica(key));
     int rotations = 0;
     for (const KeyMaterial& material : key.materials) rotations += material.rotation == "ON_DEMAND";
     if (rotations >= kMaxOnDemandRotations) {
@@ -92,6 +97,7 @@ KmsAnswer RotateKeyOnDemand(KmsOperation& op) {
     if (!material.ok()) return InternalFailure();
     op.call.key_material_id = material->id;
     key.materials.push_back(*std::move(material));
+    ShareMaterial(state, key);
     return json::object{{"KeyId", key.Arn()}};
   });
 }

@@ -38,15 +38,19 @@ struct KeyImport {
   WallTime expires;
 };
 
+using RegionAndId = std::pair<std::string, std::string>;
+
 struct Key {
-  std::string id;  // UUID
+  std::string id;  // UUID, or "mrk-" and 32 hex digits, the same in every Region
   std::string account;
   std::string region;
   std::string description;
   std::string policy;
   KeyState state = KeyState::kEnabled;
   WallTime created;
-  std::optional<WallTime> deletion;  // kPendingDeletion: when it goes
+  std::string primary_region;        // of a multi-Region key; "" = it is none
+  std::optional<WallTime> deletion;  // kPendingDeletion: when it goes; none = replicas go first
+  int pending_days = 0;              // from when the last replica is gone
   bool rotates = false;
   int rotation_days = 365;
   WallTime next_rotation;
@@ -58,11 +62,20 @@ struct Key {
   Names tags;
 
   std::string Arn() const { return fmt::format("arn:aws:kms:{}:{}:key/{}", region, account, id); }
+  RegionAndId Place() const { return {region, id}; }
+  bool is_multi_region() const { return !primary_region.empty(); }
+  bool is_replica() const { return is_multi_region() && region != primary_region; }
+  bool waits_for_replicas() const { return state == KeyState::kPendingDeletion && !deletion; }
+  // What its ciphertexts are bound to: the ARN, without the Region if others decrypt them as well.
+  std::string BoundName() const {
+    return is_multi_region() ? fmt::format("arn:aws:kms::{}:key/{}", account, id) : Arn();
+  }
 };
 
 struct Grant {
   std::string id;
   std::string token;
+  std::string region;  // of the key
   std::string key_id;
   std::string name;
   std::string grantee;   // ARN of a user, a role or an account
@@ -71,6 +84,8 @@ struct Grant {
   Names context_equals;
   Names context_subset;
   WallTime created;
+
+  bool IsOf(const Key& key) const { return key_id == key.id && region == key.region; }
 };
 
 struct Alias {
@@ -82,6 +97,7 @@ struct Alias {
   WallTime updated;
 
   std::string Arn() const { return fmt::format("arn:aws:kms:{}:{}:{}", region, account, name); }
+  bool IsOf(const Key& key) const { return key_id == key.id && region == key.region; }
 };
 
 struct User {
@@ -115,7 +131,7 @@ using AccountAndName = std::pair<std::string, std::string>;
 
 struct State {
   Names accounts;                           // 12 digits -> profile name
-  std::map<std::string, Key> keys;          // by id
+  std::map<RegionAndId, Key> keys;          // by Region, id
   std::map<std::string, Alias> aliases;     // by ARN
   std::map<AccountAndName, User> users;     // by account, name
   std::map<AccountAndName, Role> roles;     // by account, name

@@ -54,6 +54,8 @@ json::object FromKey(const Key& key) {
           {"policy", key.policy},
           {"state", static_cast<int>(key.state)},
           {"created", ToMs(key.created)},
+          {"primary_region", key.primary_region},
+          {"pending_days", key.pending_days},
           {"deletion", key.deletion ? json::value(ToMs(*key.deletion)) : json::value()},
           {"rotates", key.rotates},
           {"rotation_days", key.rotation_days},
@@ -76,6 +78,12 @@ void ReadOrigin(const json::object& o, Key& key) {
   const json::object& import = o.at("import").as_object();
   key.import = KeyImport{Text(import.at("wrapping")), Text(import.at("token_digest")),
                          Octets(import.at("sealed_key")), FromMs(import.at("expires"))};
+}
+
+void ReadMultiRegion(const json::object& o, Key& key) {
+  if (!o.contains("primary_region")) return;
+  key.primary_region = Text(o.at("primary_region"));
+  key.pending_days = static_cast<int>(o.at("pending_days").as_int64());
 }
 
 Key ToKey(const json::object& o) {
@@ -101,6 +109,7 @@ Key ToKey(const json::object& o) {
                              FromMs(material.at("created")), Text(material.at("rotation"))});
   }
   ReadOrigin(o, key);
+  ReadMultiRegion(o, key);
   const bool awaited = key.origin == "EXTERNAL" && key.state != KeyState::kEnabled;
   if (key.materials.empty() && !awaited) throw std::invalid_argument("key without material");
   key.tags = ToNames(o.at("tags"));
@@ -166,6 +175,7 @@ json::object FromGrant(const Grant& grant) {
   for (const std::string& operation : grant.operations) operations.emplace_back(operation);
   return {{"id", grant.id},
           {"token", grant.token},
+          {"region", grant.region},
           {"key_id", grant.key_id},
           {"name", grant.name},
           {"grantee", grant.grantee},
@@ -178,6 +188,7 @@ json::object FromGrant(const Grant& grant) {
 Grant ToGrant(const json::object& o) {
   Grant grant{Text(o.at("id")),
               Text(o.at("token")),
+              o.contains("region") ? Text(o.at("region")) : "",
               Text(o.at("key_id")),
               Text(o.at("name")),
               Text(o.at("grantee")),
@@ -190,6 +201,14 @@ Grant ToGrant(const json::object& o) {
     grant.operations.push_back(Text(operation));
   }
   return grant;
+}
+
+// Of an earlier release, whose keys were in one Region each.
+std::string OnlyRegionOf(const State& state, const std::string& key_id) {
+  for (const auto& [place, key] : state.keys) {
+    if (key.id == key_id) return key.region;
+  }
+  return "";
 }
 
 template <typename Map, typename Function>
@@ -221,15 +240,16 @@ Result<State> DecodeState(std::string_view text) {
     }
     State state;
     state.accounts = ToNames(root.at("accounts"));
+    for (const auto& item : root.at("keys").as_array()) {
+      Key key = ToKey(item.as_object());
+      state.keys.emplace(key.Place(), std::move(key));
+    }
     if (const auto* grants = root.if_contains("grants")) {  // of an earlier release: none
       for (const auto& item : grants->as_array()) {
         Grant grant = ToGrant(item.as_object());
+        if (grant.region.empty()) grant.region = OnlyRegionOf(state, grant.key_id);
         state.grants.emplace(grant.id, std::move(grant));
       }
-    }
-    for (const auto& item : root.at("keys").as_array()) {
-      Key key = ToKey(item.as_object());
-      state.keys.emplace(key.id, std::move(key));
     }
     for (const auto& item : root.at("aliases").as_array()) {
       Alias alias = ToAlias(item.as_object());

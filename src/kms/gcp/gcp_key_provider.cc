@@ -153,6 +153,7 @@ KmsResult<KeyFacts> GcpKeyProvider::DescribeUnseen(const GcpKmsClient& client,
   facts.state = "not shown to us, which may use the key";
   facts.rotation_detail = fmt::format("cloudkms.cryptoKeys.get is missing, which is not needed: {}",
                                       GrantCommand(key, client.account(), kViewRole));
+  facts.refused.push_back(failure.operation);
   return facts;
 }
 

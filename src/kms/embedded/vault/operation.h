@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,8 @@ struct Operation {
   boost::json::object body;
   std::string token_digest;
   DialectCall& call;
+  const Exchange& exchange;   // the KMS itself, for what keymgmt distributes
+  std::mutex& one_at_a_time;  // what keymgmt changes in two places
 
   VaultStatus Update(const std::function<VaultStatus(VaultState&)>& change) const;
 };
@@ -65,8 +68,10 @@ bool BoolOf(const boost::json::object& body, std::string_view name, bool otherwi
 // A new token of these properties, and the "auth" of its answer.
 VaultAnswer IssueToken(const Operation& op, const LoginRole& role, const std::string& display_name);
 
-// The three parts of the tree. `rest` is what follows the mount.
+// The parts of the tree. `rest` is what follows the mount.
 VaultAnswer RunTransit(const Operation& op, const std::string& mount,
+                       const std::vector<std::string>& rest);
+VaultAnswer RunKeymgmt(const Operation& op, const std::string& mount,
                        const std::vector<std::string>& rest);
 VaultAnswer RunAuth(const Operation& op);
 VaultAnswer RunSystem(const Operation& op);

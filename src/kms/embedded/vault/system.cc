@@ -14,8 +14,8 @@ namespace json = boost::json;
 VaultAnswer Mount(const Operation& op, const std::string& path) {
   const std::string type = TextOf(op.body, "type");
   const bool is_auth = op.parts[1] == "auth";
-  const bool known =
-      is_auth ? type == "approle" || type == "jwt" || type == "kubernetes" : type == "transit";
+  const bool known = is_auth ? type == "approle" || type == "jwt" || type == "kubernetes"
+                             : type == "transit" || type == "keymgmt";
   if (!known) {
     return VaultFailure{400, fmt::format("plugin not found in the catalog: {}", type)};
   }
@@ -36,6 +36,8 @@ VaultAnswer Unmount(const Operation& op, const std::string& path) {
     };
     std::erase_if(state.keys, below);
     std::erase_if(state.roles, below);
+    std::erase_if(state.managed_keys, below);
+    std::erase_if(state.kms_entries, below);
     state.jwt_keys.erase(path);
     return {};
   }));

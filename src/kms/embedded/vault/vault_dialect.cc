@@ -78,9 +78,12 @@ bool IsPermitted(const Operation& op, const Token& token) {
 
 class VaultDialect : public Dialect {
  public:
-  VaultDialect(std::string directory, const MasterKey& master,
+  VaultDialect(std::string directory, const MasterKey& master, Exchange exchange,
                std::unique_ptr<StateStore<VaultState>> store)
-      : directory_(std::move(directory)), master_(master), store_(std::move(store)) {}
+      : directory_(std::move(directory)),
+        master_(master),
+        exchange_(std::move(exchange)),
+        store_(std::move(store)) {}
 
   std::string_view name() const override { return "vault"; }
   std::string_view source() const override { return "vault"; }
@@ -100,7 +103,8 @@ class VaultDialect : public Dialect {
   }
 
   HttpResponse Handle(const HttpRequest& request, DialectCall& call) override {
-    Operation op{*store_, master_, store_->Read(), request.method, "", "", {}, {}, "", call};
+    Operation op{*store_, master_, store_->Read(), request.method, "",       "", {},
+                 {},      "",      call,           exchange_,      changing_};
     if (auto failure = Parse(request, op); failure.has_value()) return *failure;
     const auto answer = Run(request, op);
     call.read_only = op.method == "GET" || op.method == "LIST";
@@ -176,8 +180,9 @@ class VaultDialect : public Dialect {
       mount = i == 0 ? op.name_space + op.parts[0] : mount + "/" + op.parts[i];
       const auto found = op.state->mounts.find(mount);
       if (found == op.state->mounts.end()) continue;
-      return RunTransit(op, mount,
-                        {op.parts.begin() + static_cast<std::ptrdiff_t>(i) + 1, op.parts.end()});
+      const auto run = found->second == "keymgmt" ? RunKeymgmt : RunTransit;
+      return run(op, mount,
+                 {op.parts.begin() + static_cast<std::ptrdiff_t>(i) + 1, op.parts.end()});
     }
     return NoRoute(op);
   }
@@ -198,6 +203,8 @@ class VaultDialect : public Dialect {
 
   const std::string directory_;
   const MasterKey& master_;
+  const Exchange exchange_;
+  std::mutex changing_;
   const std::unique_ptr<StateStore<VaultState>> store_;
 };
 
@@ -226,12 +233,13 @@ Status Initialize(const std::string& directory, StateStore<VaultState>& store, W
 }  // namespace
 
 Result<std::unique_ptr<Dialect>> NewVaultDialect(const std::string& directory,
-                                                 const MasterKey& master, WallTime now) {
+                                                 const MasterKey& master, Exchange exchange,
+                                                 WallTime now) {
   auto store = TRY(StateStore<VaultState>::Open(directory + "/vault.store", master,
                                                 EncodeVaultState, DecodeVaultState));
   TRY(Initialize(directory, *store, now));
   return std::unique_ptr<Dialect>(
-      std::make_unique<VaultDialect>(directory, master, std::move(store)));
+      std::make_unique<VaultDialect>(directory, master, std::move(exchange), std::move(store)));
 }
 
 }  // namespace freehold::embedded::vault

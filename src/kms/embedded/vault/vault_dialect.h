@@ -1,4 +1,4 @@
-// VaultDialect: the HTTP API of HashiCorp Vault and OpenBao, as far as transit needs it.
+// VaultDialect: the HTTP API of HashiCorp Vault and OpenBao, as far as transit and keymgmt need it.
 //
 // The first start makes a root token and an unseal key (DIR/vault/), and nothing else, as a real
 // Vault does. Spec: Vault API documentation. Threads: Handle() from any.
@@ -12,8 +12,9 @@
 
 namespace freehold::embedded::vault {
 
-// `master` outlives it. Its store is DIRECTORY/vault.store.
+// `master` outlives it. Its store is DIRECTORY/vault.store. `exchange` is where keymgmt's keys go.
 Result<std::unique_ptr<Dialect>> NewVaultDialect(const std::string& directory,
-                                                 const MasterKey& master, WallTime now);
+                                                 const MasterKey& master, Exchange exchange,
+                                                 WallTime now);
 
 }  // namespace freehold::embedded::vault

@@ -177,7 +177,9 @@ std::string EncodeVaultState(const VaultState& state) {
                                       {"policies", EncodeMap(state.policies)},
                                       {"tokens", EncodeMap(state.tokens)},
                                       {"roles", EncodeMap(state.roles)},
-                                      {"jwt_keys", EncodeMap(state.jwt_keys)}});
+                                      {"jwt_keys", EncodeMap(state.jwt_keys)},
+                                      {"managed_keys", EncodeMap(state.managed_keys)},
+                                      {"kms_entries", EncodeMap(state.kms_entries)}});
 }
 
 Result<VaultState> DecodeVaultState(std::string_view text) {
@@ -199,6 +201,8 @@ Result<VaultState> DecodeVaultState(std::string_view text) {
   TRY(DecodeMap(object, "keys", DecodeKey, state.keys));
   TRY(DecodeMap(object, "tokens", DecodeToken, state.tokens));
   TRY(DecodeMap(object, "roles", DecodeRole, state.roles));
+  TRY(DecodeMap(object, "managed_keys", DecodeManagedKey, state.managed_keys));
+  TRY(DecodeMap(object, "kms_entries", DecodeKmsEntry, state.kms_entries));
   return state;
 }
 

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "kms/embedded/vault/keymgmt_state.h"
 
 namespace freehold::embedded::vault {
 
@@ -76,6 +77,8 @@ struct VaultState {
   std::map<std::string, Token> tokens;                       // by the digest of the token
   std::map<std::string, LoginRole> roles;                    // "auth/approle/r"
   std::map<std::string, std::vector<std::string>> jwt_keys;  // "auth/jwt" -> PEMs
+  std::map<std::string, ManagedKey> managed_keys;            // "keymgmt/k"
+  std::map<std::string, KmsEntry> kms_entries;               // "keymgmt/awskms"
 };
 
 std::string EncodeVaultState(const VaultState& state);
