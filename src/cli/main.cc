@@ -232,6 +232,7 @@ void AddGuardianCommand(CLI::App& internal, int& exit_code) {
   guardian->add_option("timeout_ms", timeout_ms)->required();
   guardian->add_option("daemon", daemon)->required();
   guardian->callback([&exit_code] {
+    RefuseCoreFiles();  // no keys here, but the environment's credentials
     options.heartbeat_timeout = std::chrono::milliseconds(timeout_ms);
     exit_code = RunGuardian(options, daemon);
   });

@@ -1,7 +1,5 @@
 #include "cli/run_command.h"
 
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -144,9 +142,7 @@ Result<int> Supervise(const RunOptions& options) {
 
 int RunRun(const RunOptions& options) {
   // No keys here, but the environment's credentials.
-  const rlimit one{1, 1};  // not 0, from which the database could not get to 1 again
-  setrlimit(RLIMIT_CORE, &one);
-  prctl(PR_SET_DUMPABLE, 0);
+  RefuseCoreFiles();
   auto exit_code = Supervise(options);
   return exit_code.ok() ? *exit_code : Fail(exit_code.error());
 }
