@@ -72,8 +72,8 @@ Result<Work> NewWork(const RunOptions& options, const std::string& volume, const
   }
   const Profile profile =
       TRY(FindProfile(options.profile, ProfileDirectories(options.profile_dir)));
-  DatabasePlan plan =
-      TRY(ResolveProfile(profile, {mount, options.version, TRY(ParseSet(options.set))}));
+  auto set = TRY(ParseSet(options.set));
+  DatabasePlan plan = TRY(ResolveProfile(profile, {mount, options.version, std::move(set)}));
   User user = TRY(FindUser(plan.user));
   std::vector<std::string> direct = plan.direct;
   return Work{std::make_unique<DatabaseWorkload>(std::move(plan), std::move(user), stop_within,
