@@ -129,7 +129,7 @@ def denial_table(figures, options):
              "after the first no, 10 s for a probe, 30 s for a database to stop (none ran). Counted "
              "from the end of the owner's command. The longest that it may take is check-interval + "
              "request-timeout + confirm-after + request-timeout + stop-timeout. "
-             f"{machine()}; {first_line('softhsm2-util', '--version')}.\n",
+             f"{machine()}; SoftHSM {first_line('softhsm2-util', '--version')}.\n",
              "| KMS | the owner's no | fenced, median | range | sealed, median | range |",
              "|---|---|---|---|---|---|"]
     for name in options.kinds:
@@ -188,7 +188,7 @@ def unwrapping(options):
     report("An unwrap beside the bare request",
            "One unwrap as the daemon does it, a helper process and one request over TLS, and curl "
            "sending the same request to the same embedded KMS (Vault's dialect, a token), "
-           f"{options.unwraps} rounds; {first_line('curl', '--version')}",
+           f"{options.unwraps} rounds; {first_line('curl', '--version').split(' (')[0]}",
            figures, [Compared("unwrap ms", "freehold", "curl"),
                      Compared("unwrap ms", "freehold", "curl", unit="ms")], options.results)
 
