@@ -3,13 +3,16 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NINJA := ninja
 PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
+# Every kind of KMS: the embedded one serves many at once, a helper asks it for us.
+KMS_TESTS := $(addprefix tests/,kms_conformance_test.py kms_helper_test.py aws_client_test.py \
+  azure_test.py google_test.py pkcs11_test.py vault_test.py secrets_test.py)
 # What loads a mount and seals it, with threads that have something to race for.
-TSAN_TESTS := tests/parallel_test.py $(wildcard tests/posix_*_test.py) tests/seal_test.py \
+TSAN_TESTS := $(KMS_TESTS) tests/parallel_test.py $(wildcard tests/posix_*_test.py) tests/seal_test.py \
   tests/rotate_test.py tests/reencrypt_test.py tests/reserve_test.py tests/write_once_test.py \
   -m "not slow" -k "not killed and not dying and not block_of_the_device and not synchronous and not that_move"
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build demo test check asan tsan bench bench-build bench-scale bench-short crash crash-model \
+.PHONY: help build demo test check asan tsan bench bench-build bench-scale bench-kms bench-short crash crash-model \
   posix fuzz fuzz-short clean format
 
 help: ## this list
@@ -101,6 +104,9 @@ bench: bench-build ## plain directory, gocryptfs, securefs, null cipher and Free
 bench-scale: bench-build ## many files, much memory: opening, resident size, sealing, re-encrypting
 	@$(call BENCH,scale.py)
 
+bench-kms: bench-build ## from a customer's no to the seal, and an unwrap beside the bare request
+	@$(call BENCH,kms.py)
+
 bench-short: bench-build ## all benchmarks in minutes: that they work, not what they show
 	@$(call BENCH,units.py --rounds 6)
 	@$(call BENCH,files.py --rounds 1 --files 2000 --megabytes 32 --writes 200)
@@ -109,6 +115,7 @@ bench-short: bench-build ## all benchmarks in minutes: that they work, not what 
 	@$(call BENCH,mariadb.py --rounds 1 --seconds 1 --rows 2000 --memory-disk)
 	@$(call BENCH,clickhouse.py --rounds 1 --rows 200000)
 	@$(call BENCH,scale.py --files 2000 --open-files 1000 --churn 5000 --cached-gib 1 --rounds 1)
+	@$(call BENCH,kms.py --rounds 1 --unwraps 3)
 
 format: ## clang-format over all sources
 	@git ls-files '*.h' '*.cc' | xargs clang-format-14 -i

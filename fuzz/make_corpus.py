@@ -150,6 +150,49 @@ def vault_answers():
             for which, status, body in answers]
 
 
+def azure_answers():
+    """Each says all that any answer must: every request of a run gets the same one."""
+    version = "0123456789abcdef0123456789abcdef"
+    kid = f"https://acme.vault.azure.net/keys/orders/{version}"
+    digest = hashlib.sha256(b'{"freehold:cluster":"c1"}').digest()
+
+    def base64url(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    def jwt(**claims):
+        return ".".join(base64url(json.dumps(part).encode()) for part in ({"alg": "RS256"}, claims)) + ".AA"
+
+    token = {"token_type": "Bearer", "expires_in": 3599, "access_token": jwt(appid="app", tid="t")}
+    opened = token | {"kid": kid, "value": base64url(bytes(32) + digest)}
+    bundle = opened | {
+        "key": {"kid": kid, "kty": "RSA", "n": base64url(b"\x81" * 256), "key_ops": ["wrapKey"]},
+        "attributes": {"enabled": True, "exp": 1, "nbf": 2**33, "recoveryLevel": "Purgeable"},
+        "lifetimeActions": [{"trigger": {"timeAfterCreate": "P90D"}, "action": {"type": "Rotate"}}]}
+    symmetric = bundle | {"key": bundle["key"] | {"kty": "oct-HSM"}}
+    other = opened | {"kid": kid.replace("orders", "others")}
+
+    def vault_error(code, inner, message):
+        return {"error": {"code": code, "message": message, "innererror": {"code": inner}}}
+
+    def entra_error(code, number):
+        return {"error": code, "error_codes": [number], "trace_id": "t1",
+                "error_description": f"AADSTS{number}: the words Trace ID: t1"}
+
+    answers = [
+        *((which, 200, body) for which in (0, 4, 6, 8, 12, 20) for body in (bundle, symmetric)),
+        (1, 200, bundle), (5, 200, opened), (4, 200, other), (4, 200, opened | {"value": "AAEC"}),
+        (4, 403, vault_error("Forbidden", "KeyDisabled", "no")),
+        (4, 403, vault_error("Forbidden", "", "Client address is not authorized")),
+        (4, 400, vault_error("BadParameter", "", "no\nyes")), (0, 429, {"error": {"innerError": {}}}),
+        (0, 401, entra_error("invalid_client", 7000215)), (0, 400, entra_error("", 65001)),
+        (1, 400, {"error": "invalid_request", "error_description": "Identity not found"}),
+        (1, 410, {"message": "gone"}), (0, 200, {"access_token": 5}), (0, 503, "<html>busy</html>"),
+    ]
+    return [bytes([which]) + f"{status}\nx-ms-request-id: r1\n\n".encode()
+            + (body if isinstance(body, str) else json.dumps(body)).encode()
+            for which, status, body in answers]
+
+
 def vault_policy():
     rules = ('# may unwrap\npath "transit/decrypt/k" { capabilities = ["update"]\n'
              '  allowed_parameters = { "ciphertext" = [], "associated_data" = ["e30="] } }\n'
@@ -308,7 +351,8 @@ def kms_request():
 def main():
     for make in (file_header, encrypted_file, keyring, reencrypt_journal, profile, aws_answers, aws_config,
                  helper_protocol, control_request, key_uri, sigv4, kms_policy, kms_store,
-                 kms_request, vault_answers, vault_policy, google_request, google_answers):
+                 kms_request, vault_answers, vault_policy, google_request, google_answers,
+                 azure_answers):
         folder = ROOT / "fuzz/corpus" / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("seed-*"):

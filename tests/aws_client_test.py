@@ -14,6 +14,7 @@ import pytest
 
 from freehold_testing import BINARY, DENIED, OURS, UNREACHABLE, EmbeddedKms
 from policy_testing import ROLE, allow, policy, role_policy, role_trust
+from preflight_testing import failed_items
 
 EXTERNAL_ID = "org-1"
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:GetKeyRotationStatus"]
@@ -60,7 +61,7 @@ class Customer:
 
     def failed(self, **options):
         code, report = self.check(**options)
-        items = [item for item in report["items"] if item["outcome"] == "failed"]
+        items = failed_items(report)
         assert items, report
         return code, items[0]
 

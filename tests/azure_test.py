@@ -18,9 +18,10 @@ import time
 
 import pytest
 
-from azure_testing import ROLE, AzureKms, AzureVolume, Owner, certificate, failed, uri
+from azure_testing import ROLE, AzureKms, AzureVolume, Owner, certificate, uri
 from freehold_testing import (AMBIGUOUS, BINARY, DENIED, OK, OURS, ROOT, UNREACHABLE,
                               wait_for)
+from preflight_testing import failed_items
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_the_owner_says_no_and_yes_again(kms, owner, volume, name):
         (volume.mount_point / "file").read_bytes()
     exit_code, report = kms.check("orders")
     assert exit_code == DENIED
-    item = failed(report)[0]
+    item = failed_items(report)[0]
     assert item["class"] == "denied" and item["kms_code"] == code and item["remedy"], item
     say_yes(kms, owner)
     volume.wait_for_state("open")
@@ -172,7 +173,7 @@ def test_an_expired_key_makes_no_volume_but_is_no_revocation(kms, owner, volume,
     owner.change(exp=int(time.time()) - 10)
     code, report = kms.check("orders")
     assert code == DENIED
-    assert [item["kms_code"] for item in failed(report)] == ["KeyExpired"]
+    assert [item["kms_code"] for item in failed_items(report)] == ["KeyExpired"]
     assert "an expiry is no revocation" in json.dumps(report)
     (tmp_path / "second").mkdir()
     refused = AzureVolume(kms, tmp_path / "second").try_create()
@@ -194,21 +195,21 @@ def test_a_deleted_vault_is_looked_at_again_and_not_taken_for_an_outage(kms, own
     kms.azure("vault-delete", "embedded")
     code, report = kms.check("orders")
     assert code == AMBIGUOUS
-    assert failed(report)[0]["meaning"] == "host_missing"
+    assert failed_items(report)[0]["meaning"] == "host_missing"
 
 
 def test_our_own_credentials_are_never_taken_for_a_no(kms, owner, tmp_path):
     assert kms.check("orders", changes={"AZURE_CLIENT_SECRET": "wrong"})[0] == OURS
     code, report = kms.check("orders", changes={"AZURE_CLIENT_SECRET": ""})
-    assert code == OURS and "AZURE_FEDERATED_TOKEN_FILE" in failed(report)[0]["detail"]
+    assert code == OURS and "AZURE_FEDERATED_TOKEN_FILE" in failed_items(report)[0]["detail"]
     secret = kms.azure("secret", "operator", "--expires-in", "0")["client_secret"]
     code, report = kms.check("orders", changes={"AZURE_CLIENT_SECRET": secret})
-    assert code == OURS and failed(report)[0]["kms_code"] == "AADSTS7000222"
+    assert code == OURS and failed_items(report)[0]["kms_code"] == "AADSTS7000222"
     # The operator's own tenant instead of the customer's: the vault wants another issuer.
     secret = kms.azure("secret", "operator")["client_secret"]
     code, report = kms.check("orders", tenant=kms.settings("operator")["AZURE_TENANT_ID"],
                              changes={"AZURE_CLIENT_SECRET": secret})
-    assert code == OURS and "AKV10032" in failed(report)[0]["detail"]
+    assert code == OURS and "AKV10032" in failed_items(report)[0]["detail"]
 
 
 def test_a_secret_that_runs_out_is_our_trouble_and_the_volume_stays_open(kms, owner, volume):
@@ -241,10 +242,10 @@ def test_we_log_in_with_a_certificate(kms, owner, tmp_path):
     other = certificate(tmp_path / "other")
     code, report = kms.check("orders",
                              changes={**changes, "AZURE_CLIENT_CERTIFICATE_PATH": str(other)})
-    assert code == OURS and failed(report)[0]["kms_code"] == "AADSTS700027"
+    assert code == OURS and failed_items(report)[0]["kms_code"] == "AADSTS700027"
     kms.fault("--clock-skew", "7200")
     code, report = kms.check("orders", changes=changes)
-    assert code == OURS and failed(report)[0]["kms_code"] == "AADSTS700024"
+    assert code == OURS and failed_items(report)[0]["kms_code"] == "AADSTS700024"
 
 
 def test_a_managed_hsm_wraps_with_a_symmetric_key(kms, tmp_path):
@@ -323,7 +324,7 @@ def test_no_token_goes_where_it_does_not_belong(kms, owner):
     ):
         events = len(kms.events())
         code, report = kms.check("orders", changes=changes)
-        assert code == OURS and "FREEHOLD_AZURE_VAULT_ENDPOINT" in failed(report)[0]["detail"]
+        assert code == OURS and "FREEHOLD_AZURE_VAULT_ENDPOINT" in failed_items(report)[0]["detail"]
         assert len(kms.events()) == events
 
 

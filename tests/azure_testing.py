@@ -58,10 +58,6 @@ def uri(key, vault=VAULT):
     return f"azure-kv://{vault}/keys/{key}"
 
 
-def failed(report):
-    return [item for item in report["items"] if item["outcome"] == "failed"]
-
-
 class Owner:
     """The customer's administrator, by plain HTTPS; `host` is the vault she means."""
 

@@ -101,6 +101,8 @@ BAD_REQUESTS = {
     "a key of a wrong type": b'{"command":"rotate-key","key":{"uri":"x"}}',
     "a principal of a wrong type": b'{"command":"rotate-key","key":"KEY","principal":5}',
     "an external id of a wrong type": b'{"command":"rotate-key","key":"KEY","external_id":[]}',
+    "a principal of no key": b'{"command":"rekey","principal":"arn:aws:iam::1:role/r"}',
+    "an external id of no key": b'{"command":"re-encrypt","external_id":"x"}',
     "force of a wrong type": b'{"command":"unmount","force":"yes"}',
     "force as a number": b'{"command":"unmount","force":1}',
     "no pid": b'{"command":"database-started"}',

@@ -186,6 +186,8 @@ class Result:
 class Volume:
     """A volume below a temporary directory, with a mount point and a state directory there."""
 
+    access = ()  # how `key check` and `create` name whose rights are used
+
     def __init__(self, kms, directory, key=None, profile="customer"):
         self.kms = kms
         self.base = pathlib.Path(directory)

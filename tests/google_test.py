@@ -16,9 +16,7 @@ from freehold_testing import DATA, DENIED, OK, OURS, ROOT, UNREACHABLE
 from google_testing import (
     ACT_AS, FREEHOLD, LOCATION, OPERATOR, RING, USE, VIEW, GoogleError, GoogleKms, GoogleVolume,
     sign_jwt)
-
-ACCESS = ["--principal", FREEHOLD]
-
+from preflight_testing import check, failed
 
 @pytest.fixture
 def kms(tmp_path):
@@ -39,17 +37,6 @@ def operator(kms, key, tmp_path):
     made = GoogleVolume(kms, tmp_path, key)
     yield made
     made.clean_up()
-
-
-def check(operator, *arguments):
-    return operator.run("key", "check", operator.key, *ACCESS, "--json", *arguments)
-
-
-def failed(operator):
-    """The code, and the meaning and remedy of the first item that failed."""
-    result = check(operator)
-    item = next(each for each in result.json["items"] if each["outcome"] == "failed")
-    return result.code, item["meaning"], item["remedy"]
 
 
 def encrypt(kms, key, plaintext=b"data", **more):
@@ -112,7 +99,7 @@ def test_each_state_of_a_version_is_a_denial(kms, operator, state, meaning, comm
         assert refusal(kms, "GET", version).code == 401
         kms.fault("--clear")
     assert kms.ask("GET", version)["state"] == state
-    code, found, remedy = failed(operator)
+    code, found, remedy = failed(operator, "remedy")
     assert (code, found) == (DENIED, meaning) and command in remedy
     if state == "DISABLED":
         kms.set_state(version, "ENABLED")
@@ -125,14 +112,14 @@ def test_each_state_of_a_version_is_a_denial(kms, operator, state, meaning, comm
 def test_each_missing_permission_is_named(kms, operator, held, missing):
     for roles in ({held: [FREEHOLD]}, {held: [FREEHOLD], VIEW: [FREEHOLD]}):
         kms.bind(operator.key, roles)
-        code, meaning, remedy = failed(operator)
+        code, meaning, remedy = failed(operator, "remedy")
         assert (code, meaning) == (DENIED, "permission_missing")
         assert missing in remedy and "gcloud kms keys add-iam-policy-binding" in remedy
 
 
 def test_a_withdrawn_impersonation_is_a_denial(kms, operator):
     kms.trust_operator(False)
-    code, meaning, remedy = failed(operator)
+    code, meaning, remedy = failed(operator, "remedy")
     assert (code, meaning) == (DENIED, "trust_withdrawn")
     assert f"--member serviceAccount:{OPERATOR} --role {ACT_AS}" in remedy
     kms.trust_operator()
@@ -212,10 +199,10 @@ def test_a_volume_lives_under_a_key_of_googles(kms, operator):
     kms.ask("POST", f"{operator.key}:updatePrimaryVersion", {"cryptoKeyVersionId": "2"})
     with operator.opened() as root:  # the old version still opens
         assert (root / "file").read_bytes() == b"data"
-    assert operator.volume("rotate-key", "--key", operator.key, *ACCESS).code == OK
+    assert operator.volume("rotate-key", "--key", operator.key, *operator.access).code == OK
     assert operator.status()["keks"][0]["key_version"] == "2"
     other = kms.new_key("other")
-    assert operator.volume("rotate-key", "--key", other, *ACCESS).code == OK
+    assert operator.volume("rotate-key", "--key", other, *operator.access).code == OK
     assert operator.status()["keks"][0]["key"] == "gcp-kms://" + other
     with operator.opened() as root:
         assert (root / "file").read_bytes() == b"data"

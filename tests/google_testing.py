@@ -127,10 +127,12 @@ class GoogleKms(EmbeddedKms):
 class GoogleVolume(Volume):
     """A volume of the operator's under a key of the customer's."""
 
+    access = ("--principal", FREEHOLD)
+
     def __init__(self, kms, directory, key):
         super().__init__(kms, directory, key, profile="operator")
 
     def create(self, *arguments):
-        result = self.volume("create", "--key", self.key, "--principal", FREEHOLD, *arguments)
+        result = self.volume("create", "--key", self.key, *self.access, *arguments)
         assert result.code == 0, result
         return self

@@ -8,6 +8,7 @@ import pytest
 from freehold_testing import (
     DATA, DENIED, OK, OURS, UNREACHABLE, USAGE, EmbeddedKms, Volume)
 from pkcs11_testing import KEY_ID, PIN, Hsm, change_pin
+from preflight_testing import check, failed
 
 
 @pytest.fixture
@@ -20,16 +21,6 @@ def volume(hsm, tmp_path):
     made = Volume(hsm, tmp_path)
     yield made
     made.clean_up()
-
-
-def check(volume, *arguments):
-    return volume.run("key", "check", volume.key, *arguments, "--json")
-
-
-def failed(volume):
-    result = check(volume)
-    item = next(item for item in result.json["items"] if item["outcome"] == "failed")
-    return result.code, item["meaning"], item["detail"]
 
 
 def test_a_key_is_valid_and_a_volume_lives_under_it(volume):

@@ -6,6 +6,8 @@ Spec: docs/full-disk.md.
 import contextlib
 import ctypes
 import errno
+import fcntl
+import mmap
 import os
 import threading
 
@@ -60,7 +62,8 @@ def submit(fd, data, at):
     libc, context = ctypes.CDLL(None, use_errno=True), ctypes.c_ulong()
     assert libc.syscall(io_setup, 1, ctypes.byref(context)) == 0
     try:
-        buffer = ctypes.create_string_buffer(data, len(data))
+        writable = data if isinstance(data, mmap.mmap) else bytearray(data)
+        buffer = (ctypes.c_char * len(data)).from_buffer(writable)
         one = Iocb(opcode=1, fd=fd, buffer=ctypes.addressof(buffer), size=len(data), offset=at)
         if libc.syscall(io_submit, context, 1, ctypes.byref(ctypes.pointer(one))) != 1:
             raise OSError(ctypes.get_errno(), "io_submit")
@@ -143,6 +146,53 @@ def test_a_few_bytes_in_a_hole_of_a_file_written_once_have_their_space(new_kms, 
             os.fsync(fd)
     finally:
         volume.clean_up()
+
+
+def spliced(fd, data, at):
+    """From a pipe, as a copying program does it; how much was written."""
+    source, sink = os.pipe()
+    with os.fdopen(source, "rb"), os.fdopen(sink, "wb"):
+        fcntl.fcntl(sink, fcntl.F_SETPIPE_SZ, len(data))
+        os.write(sink, data)
+        done = 0
+        while done < len(data):
+            done += os.splice(source, fd, len(data) - done, offset_dst=at + done)
+        return done
+
+
+# Writes past the cache, of a buffer that is aligned for it.
+DIRECT = {
+    "pwrite": lambda fd, data, at: os.pwrite(fd, data, at),
+    "write": lambda fd, data, at: os.lseek(fd, at, os.SEEK_SET) == at and os.write(fd, data),
+    "libaio": submit,
+    "splice": spliced,
+}
+
+
+@pytest.mark.parametrize("made", ["written", "reserved"])
+@pytest.mark.parametrize("name", DIRECT)
+def test_an_overwrite_past_the_cache_needs_no_space(small, name, made):
+    """O_DIRECT on blocks that the file has, when nothing is left of disk and reserve."""
+    root = small.mount_point
+    with opened(root / "first", os.O_RDWR | os.O_CREAT) as fd:
+        if made == "reserved":
+            fallocate(fd, 0, 0, 8 * MIB)
+        else:
+            os.pwrite(fd, bytes(8 * MIB), 0)
+        os.fsync(fd)
+    with opened(root / "grows", os.O_RDWR | os.O_CREAT) as fd:
+        grow_until_full(fd)
+        os.fsync(fd)
+    (root / "log").mkdir()
+    with opened(root / "log/1", os.O_RDWR | os.O_CREAT) as fd:
+        grow_until_full(fd)
+    for size in (4096, 64 << 10, MIB):
+        with mmap.mmap(-1, size) as aligned, opened(root / "first", os.O_RDWR | os.O_DIRECT) as fd:
+            aligned.write(block(size, size))
+            for at in (0, MIB + 4096, 8 * MIB - size):
+                assert DIRECT[name](fd, aligned, at) == size, (size, at)
+                assert os.pread(fd, size, at) == block(size, size)
+            os.fsync(fd)
 
 
 def test_many_writers_on_a_full_disk_lose_nothing_that_was_accepted(small):

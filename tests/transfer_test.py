@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from freehold_testing import ALREADY_EXISTS, BINARY, OK, wait_for
+from disk_testing import Disk
+from freehold_testing import ALREADY_EXISTS, BINARY, OK, Volume, wait_for
 from posix_testing import NOBODY
 from postgres_testing import BIN, Postgres, psql
 
@@ -189,3 +190,26 @@ def test_a_running_postgres_moves_in_with_a_short_stop_and_out_again(volume, tmp
     back.start()
     assert psql(tmp_path, back.port, count).stdout == expected
     back.stop()
+
+
+def test_an_import_says_that_the_disk_is_full_and_fits_without_a_reserve(new_kms, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in "abc":
+        (source / name).write_bytes(os.urandom(16 << 20))
+    disk = Disk(tmp_path, 96)
+    volume = Volume(new_kms, disk.mount_point).create()
+    words = ["volume", "import", source, volume.directory, "--state", volume.state]
+    try:
+        assert volume.run(*words, "--reserve", "1KiB").code == INVALID
+        full = volume.run(*words, "--reserve", "60MiB")
+        assert full.code != OK and "No space left on device" in full.err, full
+        done = volume.run(*words, "--reserve", "0")
+        assert done.code == OK, done
+        with volume.opened() as mount_point:
+            same(source, mount_point)
+            refused = volume.run(*words, "--reserve", "0")
+            assert refused.code == INVALID and "is mounted" in refused.err, refused
+    finally:
+        volume.clean_up()
+        disk.clean_up()

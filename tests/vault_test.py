@@ -13,6 +13,7 @@ import pytest
 
 from freehold_testing import (
     DATA, DENIED, OK, OURS, ROOT, UNREACHABLE, USAGE, EmbeddedKms, Volume)
+from preflight_testing import check, failed
 from vault_testing import Vault, VaultKms
 
 
@@ -28,17 +29,6 @@ def volume(kms, tmp_path):
     made = Volume(kms, tmp_path)
     yield made
     made.clean_up()
-
-
-def check(volume, *arguments):
-    return volume.run("key", "check", volume.key, *arguments, "--json")
-
-
-def failed(volume):
-    """Exit code, meaning and detail of the first thing that a preflight found wrong."""
-    result = check(volume)
-    item = next(item for item in result.json["items"] if item["outcome"] == "failed")
-    return result.code, item["meaning"], item["detail"]
 
 
 def test_a_key_is_valid_and_a_volume_lives_under_it(kms, volume):

@@ -19,6 +19,41 @@ RULES = [
 ]
 
 
+# g++ 12 does not destroy what a braced list has made when a statement expression returns out of it.
+def tries_behind_members(text):
+    """Lines of a TRY inside of braces that hold something else already."""
+    for match in re.finditer(r"\b(?:[A-Z]+_)?TRY\(", text):
+        depth, behind_comma = 0, False
+        for at in range(match.start() - 1, -1, -1):
+            char = text[at]
+            if char in ")]}":
+                depth += 1
+            elif char in "([{" and depth > 0:
+                depth -= 1
+            elif char == "{":
+                if is_block(text, at):
+                    break
+                if behind_comma:
+                    yield text.count("\n", 0, match.start()) + 1
+                    break
+                behind_comma = False
+            elif char in "([":
+                behind_comma = False
+            elif depth == 0 and char == ";":
+                break
+            elif depth == 0 and char == ",":
+                behind_comma = True
+
+
+def is_block(text, brace):
+    before = text[:brace].rstrip()
+    if before.endswith((")", "}", ";", ":", "{")):
+        return not before.endswith("{") or text[brace - 1] != "{"
+    if before.endswith(("(", ",", "=")) or re.search(r"\breturn$", before):
+        return False
+    return text[brace - 1] in " \n"
+
+
 def main():
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "src/*.h", "src/*.cc"],
@@ -32,6 +67,8 @@ def main():
                     continue
                 if re.search(pattern, code) and "lint:" not in line:
                     found.append(f"{name}:{number}: {why}: {line.strip()}")
+        found += [f"{name}:{number}: a TRY behind other members leaks them: name it first"
+                  for number in tries_behind_members((ROOT / name).read_text())]
         if name.endswith(".h") and "#pragma once" not in (ROOT / name).read_text():
             found.append(f"{name}: no #pragma once")
     print("\n".join(found), file=sys.stderr) if found else None

@@ -129,20 +129,20 @@ void AddVolumeTransfers(CLI::App& volume, int& exit_code) {
     command.add_flag("--running", options.running,
                      "The source is in use: copy once, compare nothing, to be repeated");
   };
-  CLI::App* import = volume.add_subcommand("import", "Copy a plain directory into a volume");
-  import->add_option("SRC", import_options.plain, "The directory to copy")->required();
-  AddVolumeFlags(*import, import_options.volume);
-  import->add_option("--to", import_options.below, "Where in the volume [its root]");
-  add_common(*import, import_options);
-  import->callback([&exit_code] { exit_code = RunVolumeImport(import_options);
-});
-CLI::App* out = volume.add_subcommand("export", "Copy a volume's files to a plain directory");
-AddVolumeFlags(*out, export_options.volume);
-out->add_option("DEST", export_options.plain, "A new or empty directory")->required();
-out->add_option("--from", export_options.below, "Where in the volume [its root]");
-add_common(*out, export_options);
-out->callback([&exit_code] { exit_code = RunVolumeExport(export_options); });
-}  // namespace
+  CLI::App* in = volume.add_subcommand("import", "Copy a plain directory into a volume");
+  in->add_option("SRC", import_options.plain, "The directory to copy")->required();
+  AddVolumeFlags(*in, import_options.volume);
+  in->add_option("--to", import_options.below, "Where in the volume [its root]");
+  add_common(*in, import_options);
+  AddReserveFlag(*in, import_options.reserve);
+  in->callback([&exit_code] { exit_code = RunVolumeImport(import_options); });
+  CLI::App* out = volume.add_subcommand("export", "Copy a volume's files to a plain directory");
+  AddVolumeFlags(*out, export_options.volume);
+  out->add_option("DEST", export_options.plain, "A new or empty directory")->required();
+  out->add_option("--from", export_options.below, "Where in the volume [its root]");
+  add_common(*out, export_options);
+  out->callback([&exit_code] { exit_code = RunVolumeExport(export_options); });
+}
 
 void AddVolumeCommands(CLI::App& app, int& exit_code) {
   CLI::App* volume = app.add_subcommand("volume", "Encrypted volumes on this machine");
@@ -235,6 +235,7 @@ void AddGuardianCommand(CLI::App& internal, int& exit_code) {
   guardian->add_option("timeout_ms", timeout_ms)->required();
   guardian->add_option("daemon", daemon)->required();
   guardian->callback([&exit_code] {
+    RefuseCoreFiles();  // no keys here, but the environment's credentials
     options.heartbeat_timeout = std::chrono::milliseconds(timeout_ms);
     exit_code = RunGuardian(options, daemon);
   });
@@ -255,7 +256,7 @@ int EndOfParsing(const CLI::App& app, const CLI::ParseError& error,
   return Fail(Error(ErrorCode::kInvalidArgument, sentence + " (--help shows what there is)"), json);
 }
 
-}  // namespace freehold::cli
+}  // namespace
 }  // namespace freehold::cli
 
 int main(int argc, char** argv) {

@@ -32,10 +32,14 @@ void Print(std::string_view text) {
   std::fflush(stdout);
 }
 
-void HardenProcess() {
-  const rlimit none{0, 0};
-  setrlimit(RLIMIT_CORE, &none);
+void RefuseCoreFiles() {
+  const rlimit one{1, 1};  // not 0, from which a database could not get to 1 again
+  setrlimit(RLIMIT_CORE, &one);
   prctl(PR_SET_DUMPABLE, 0);
+}
+
+void HardenProcess() {
+  RefuseCoreFiles();
   if (auto locked = UseLockedMemoryForCrypto(); !locked.ok()) {
     fmt::print(stderr, "freehold: {}\n", locked.error().message());
     std::_Exit(InfoOf(locked.error().code()).exit_code);

@@ -15,6 +15,9 @@ int Fail(const Error& error, bool json = false);
 // Prints text and a newline on standard output.
 void Print(std::string_view text);
 
+// No core files of this process, and no attaching by other users: for what holds credentials.
+void RefuseCoreFiles();
+
 // Command line start-up that must come before anything else uses libcrypto: no core files, not
 // attachable by other users, key memory locked. For processes that will hold keys.
 void HardenProcess();

@@ -1,7 +1,5 @@
 #include "cli/run_command.h"
 
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -74,8 +72,8 @@ Result<Work> NewWork(const RunOptions& options, const std::string& volume, const
   }
   const Profile profile =
       TRY(FindProfile(options.profile, ProfileDirectories(options.profile_dir)));
-  DatabasePlan plan =
-      TRY(ResolveProfile(profile, {mount, options.version, TRY(ParseSet(options.set))}));
+  auto set = TRY(ParseSet(options.set));
+  DatabasePlan plan = TRY(ResolveProfile(profile, {mount, options.version, std::move(set)}));
   User user = TRY(FindUser(plan.user));
   std::vector<std::string> direct = plan.direct;
   return Work{std::make_unique<DatabaseWorkload>(std::move(plan), std::move(user), stop_within,
@@ -145,9 +143,7 @@ Result<int> Supervise(const RunOptions& options) {
 
 int RunRun(const RunOptions& options) {
   // No keys here, but the environment's credentials.
-  const rlimit one{1, 1};  // not 0, from which the database could not get to 1 again
-  setrlimit(RLIMIT_CORE, &one);
-  prctl(PR_SET_DUMPABLE, 0);
+  RefuseCoreFiles();
   auto exit_code = Supervise(options);
   return exit_code.ok() ? *exit_code : Fail(exit_code.error());
 }

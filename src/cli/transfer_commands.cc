@@ -84,29 +84,35 @@ Result<std::string> ReadBack(int fd) {
 // the object lives.
 class MountedVolume {
  public:
-  static Result<std::unique_ptr<MountedVolume>> Open(const VolumeFlags& flags);
+  static Result<std::unique_ptr<MountedVolume>> Open(const TransferOptions& options);
   ~MountedVolume();
   const std::string& mount_point() const { return mount_point_; }
   // Flushed and closed, if it was ours.
   Status Close();
 
  private:
-  explicit MountedVolume(VolumeFlags flags) : flags_(std::move(flags)) {}
+  explicit MountedVolume(const TransferOptions& options)
+      : flags_(options.volume), reserve_(options.reserve) {}
   Status StartOwn();
   Status WaitUntilMounted(int log);
   Error WhyItEnded(int exit_code, int log) const;
 
   const VolumeFlags flags_;
+  const std::optional<std::uint64_t> reserve_;
   std::string mount_point_;
   pid_t daemon_ = 0;  // ours
 };
 
-Result<std::unique_ptr<MountedVolume>> MountedVolume::Open(const VolumeFlags& flags) {
-  std::unique_ptr<MountedVolume> volume(new MountedVolume(flags));
-  auto daemon = TRY(FindDaemon(flags.directory));
+Result<std::unique_ptr<MountedVolume>> MountedVolume::Open(const TransferOptions& options) {
+  std::unique_ptr<MountedVolume> volume(new MountedVolume(options));
+  auto daemon = TRY(FindDaemon(options.volume.directory));
   if (daemon == nullptr) {
     TRY(volume->StartOwn());
     return volume;
+  }
+  if (options.reserve.has_value()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "the volume is mounted, with a reserve of its own: --reserve cannot change it");
   }
   const json::object status = TRY(CallControl(*daemon, {{"command", "status"}}));
   if (status.at("custody").at("state").as_string() != "open") {
@@ -124,6 +130,7 @@ Status MountedVolume::StartOwn() {
                  "--foreground", "--ends-with", fmt::format("{}", getpid())};
   const Words of_volume = ToWords(flags_);
   words.insert(words.end(), of_volume.begin(), of_volume.end());
+  if (reserve_.has_value()) words.insert(words.end(), {"--reserve", fmt::format("{}", *reserve_)});
   const UniqueFd log = TRY(NewTemporaryFile());
   daemon_ = TRY(Start(Group::kOwn, "/proc/self/exe", words, log.get(), log.get()));
   return WaitUntilMounted(log.get());
@@ -280,13 +287,14 @@ Status CheckDirectory(const std::string& path) {
 json::object Outcome(bool verified) { return {{"verified", verified}}; }
 
 Result<json::object> Import(const TransferOptions& options) {
+  TRY(CheckReserve(options.reserve));
   TRY(CheckDirectory(options.plain));
   const std::string source = TRY(AbsolutePath(options.plain));
   const std::string volume_directory = TRY(AbsolutePath(options.volume.directory));
   if ((source + "/").starts_with(volume_directory + "/")) {
     return Error(ErrorCode::kInvalidArgument, "the source lies inside the volume's directory");
   }
-  auto volume = TRY(MountedVolume::Open(options.volume));
+  auto volume = TRY(MountedVolume::Open(options));
   const std::string target = TRY(PlaceIn(*volume, options.below));
   const std::string mark = VolumePaths(options.volume.directory).import_mark();
   TRY(MarkBegun(mark, target, source));
@@ -304,7 +312,7 @@ Result<json::object> Import(const TransferOptions& options) {
 }
 
 Result<json::object> Export(const TransferOptions& options) {
-  auto volume = TRY(MountedVolume::Open(options.volume));
+  auto volume = TRY(MountedVolume::Open(options));
   const std::string source = TRY(PlaceIn(*volume, options.below));
   TRY(CheckDirectory(source));
   TRY(MakeDirectories(options.plain, 0700));

@@ -2,6 +2,7 @@
 // command and returns its exit code; both can be repeated after any end.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cli/volume_commands.h"
@@ -10,9 +11,10 @@ namespace freehold::cli {
 
 struct TransferOptions {
   VolumeFlags volume;
-  std::string plain;     // the directory outside
-  std::string below;     // where in the volume; "" = its root
-  bool running = false;  // the source is in use: one pass, without the comparison
+  std::string plain;                     // the directory outside
+  std::string below;                     // where in the volume; "" = its root
+  bool running = false;                  // the source is in use: one pass, without the comparison
+  std::optional<std::uint64_t> reserve;  // of the mount that an import makes; bytes
 };
 
 int RunVolumeImport(const TransferOptions& options);

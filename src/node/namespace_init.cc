@@ -87,7 +87,9 @@ Status MakePlaces(const NamespacePlaces& places) {
   for (const std::string& path : places.visible) {
     const bool covered = std::any_of(directories.begin(), directories.end(),
                                      [&](const auto& outer) { return IsAtOrBelow(path, outer); });
-    if (covered) kept.push_back({path, TRY(OpenFile(path, O_PATH | O_DIRECTORY))});
+    if (!covered) continue;
+    UniqueFd fd = TRY(OpenFile(path, O_PATH | O_DIRECTORY));
+    kept.push_back({path, std::move(fd)});
   }
   for (const std::string& directory : directories) {
     TRY(MountPrivate(directory, places.tmpfs_size));

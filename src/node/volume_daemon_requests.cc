@@ -28,7 +28,11 @@ Result<pid_t> PidOf(const json::object& request) {
 
 // The key that a request names, or the present one.
 Result<KeyAccess> AccessOr(const json::object& request, const KeyAccess& present) {
-  return request.contains("key") ? KeyAccessFromJson(request) : Result<KeyAccess>(present);
+  if (request.contains("key")) return KeyAccessFromJson(request);
+  if (request.contains("principal") || request.contains("external_id")) {
+    return Error(ErrorCode::kInvalidArgument, "'principal' and 'external_id' belong to a 'key'");
+  }
+  return present;
 }
 
 // Nothing where the request names none.
@@ -133,6 +137,7 @@ Result<json::object> VolumeDaemon::HandleRekey(const json::object& request) {
 Result<json::object> VolumeDaemon::HandleReencrypt(const json::object& request) {
   const std::optional<std::uint64_t> rate = TRY(RateFrom(request));
   std::lock_guard volume_lock(volume_mutex_);
+  const KeyAccess access = TRY(AccessOr(request, volume_->access()));
   const auto open = CurrentlyOpen();
   if (open == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed");
   if (volume_->keyring().cipher == Cipher::kNull) {
@@ -141,7 +146,6 @@ Result<json::object> VolumeDaemon::HandleReencrypt(const json::object& request) 
   if (volume_->keyring().deks.size() > 1) {
     return GoOnReencrypting(open, rate, request.contains("key"));
   }
-  const KeyAccess access = TRY(AccessOr(request, volume_->access()));
   TRY(RememberRate(volume_->paths(), rate.value_or(kDefaultRate)));
   {
     std::lock_guard lock(open_mutex_);

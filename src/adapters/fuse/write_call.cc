@@ -48,16 +48,30 @@ Call CallOf(pid_t thread) {
   return call;
 }
 
-std::optional<std::uint64_t> PositionOf(pid_t thread, std::uint64_t fd) {
-  std::istringstream lines(ReadProc(thread, fmt::format("fdinfo/{}", fd)));
+struct Descriptor {
   std::optional<std::uint64_t> position;
+  unsigned long flags = 0;
+};
+
+Descriptor DescriptorOf(pid_t thread, std::uint64_t fd) {
+  std::istringstream lines(ReadProc(thread, fmt::format("fdinfo/{}", fd)));
+  Descriptor descriptor;
   std::string name;
   std::string value;
   while (lines >> name >> value) {
-    if (name == "pos:") position = std::strtoull(value.c_str(), nullptr, 10);
-    if (name == "flags:" && (std::strtoul(value.c_str(), nullptr, 8) & O_APPEND) != 0) return {};
+    if (name == "pos:") descriptor.position = std::strtoull(value.c_str(), nullptr, 10);
+    if (name == "flags:") descriptor.flags = std::strtoul(value.c_str(), nullptr, 8);
   }
-  return position;
+  return descriptor;
+}
+
+bool IsPastTheCache(pid_t thread, std::uint64_t fd) {
+  return (DescriptorOf(thread, fd).flags & O_DIRECT) != 0;
+}
+
+std::optional<std::uint64_t> PositionOf(pid_t thread, std::uint64_t fd) {
+  const Descriptor descriptor = DescriptorOf(thread, fd);
+  return (descriptor.flags & O_APPEND) != 0 ? std::nullopt : descriptor.position;
 }
 
 // Where a write that names its offset begins: O_APPEND counts more than the offset.
@@ -93,6 +107,7 @@ std::optional<WriteCall> SubmittedBy(pid_t thread, std::uint64_t count, std::uin
     if (!ReadArray(thread, place, one)) return unknown;
     const bool vectored = one[0].aio_lio_opcode == IOCB_CMD_PWRITEV;
     if (!vectored && one[0].aio_lio_opcode != IOCB_CMD_PWRITE) continue;
+    if (IsPastTheCache(thread, one[0].aio_fildes)) continue;
     const auto offset = static_cast<std::uint64_t>(one[0].aio_offset);
     if (!OffsetOf(thread, one[0].aio_fildes, offset).has_value()) return unknown;
     const std::uint64_t size =
@@ -105,10 +120,31 @@ std::optional<WriteCall> SubmittedBy(pid_t thread, std::uint64_t count, std::uin
   return all;
 }
 
+// Of the calls that write to one descriptor.
+std::optional<std::uint64_t> TargetOf(const Call& call) {
+  switch (call.number) {
+    case SYS_write:
+    case SYS_writev:
+    case SYS_pwrite64:
+    case SYS_pwritev:
+    case SYS_pwritev2:
+    case SYS_sendfile:
+      return call.arguments[0];
+    case SYS_splice:
+    case SYS_copy_file_range:
+      return call.arguments[2];
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 std::optional<WriteCall> WriteCallOf(pid_t thread) {
   const Call call = CallOf(thread);
+  // What does not go through the cache is written, or refused, before the call returns.
+  const auto target = TargetOf(call);
+  if (target.has_value() && IsPastTheCache(thread, *target)) return std::nullopt;
   const auto& [fd, data, count, where, unused, flags] = call.arguments;
   switch (call.number) {
     case SYS_write:

@@ -17,7 +17,8 @@ struct WriteCall {
   std::uint64_t size = 0;
 };
 
-// Nothing when the thread is in another call, or is none that can be looked at (io_uring's).
+// Nothing when the thread is in another call, is none that can be looked at (io_uring's), or writes
+// past the cache (O_DIRECT): that call hears of a full disk from the write itself.
 std::optional<WriteCall> WriteCallOf(pid_t thread);
 
 }  // namespace freehold::fuse

@@ -278,12 +278,12 @@ KmsAnswer GenerateDataKeyPair(KmsOperation& op) {
   const auto pair = RsaKey::Generate(bits);
   if (!pair.ok()) return InternalFailure();
   const SecretBytes secret = pair->PrivateDer();
+  const auto blob = AWS_TRY(EncryptUnder(op, *key, context, secret.ExposeSecret()));
   return json::object{{"KeyId", key->Arn()},
                       {"KeyPairSpec", spec},
                       {"PublicKey", Base64Encode(pair->PublicDer())},
                       {"PrivateKeyPlaintext", Base64Encode(secret.ExposeSecret())},
-                      {"PrivateKeyCiphertextBlob",
-                       AWS_TRY(EncryptUnder(op, *key, context, secret.ExposeSecret()))}};
+                      {"PrivateKeyCiphertextBlob", blob}};
 }
 
 }  // namespace freehold::embedded

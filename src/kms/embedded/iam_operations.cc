@@ -96,11 +96,8 @@ AwsStatus ChangeRole(QueryOperation& op, std::string_view action,
 
 QueryAnswer CreateUser(QueryOperation& op) {
   AWS_TRY(CheckPath(op.form));
-  const User user{op.call.caller.account,
-                  AWS_TRY(op.form.Name("UserName", 1, 64)),
-                  NewUniqueId("AIDA"),
-                  op.call.now,
-                  {}};
+  const std::string name = AWS_TRY(op.form.Name("UserName", 1, 64));
+  const User user{op.call.caller.account, name, NewUniqueId("AIDA"), op.call.now, {}};
   AWS_TRY(op.store.Update([&](State& state) -> AwsStatus {
     AWS_TRY(Permit(op, state, "CreateUser", Principal::UserArn(user.account, user.name)));
     if (state.users.emplace(AccountAndName(user.account, user.name), user).second) return {};

@@ -39,8 +39,9 @@ Result<Jwt> ReadJwtUnverified(std::string_view token) {
   const auto first = token.find('.');
   const auto last = token.rfind('.');
   if (token.size() > kLongest || first == std::string_view::npos || first == last) return NoToken();
-  return Jwt{TRY(DecodePart(token.substr(0, first))),
-             TRY(DecodePart(token.substr(first + 1, last - first - 1)))};
+  json::object header = TRY(DecodePart(token.substr(0, first)));
+  json::object claims = TRY(DecodePart(token.substr(first + 1, last - first - 1)));
+  return Jwt{std::move(header), std::move(claims)};
 }
 
 Status VerifyJwt(std::string_view token, const RsaKey& key) {

@@ -104,8 +104,8 @@ class Administrator {
     json::object answer{{"client_id", application.id}, {"tenant_id", home->id}};
     if (const std::string pem = Text("certificate"); !pem.empty()) {
       const RsaKey key = TRY(CertificateKey(pem));
-      application.credentials.push_back(
-          {{}, TRY(CertificateThumbprint(pem)), key.Modulus(), key.Exponent(), Expiry()});
+      const Bytes thumbprint = TRY(CertificateThumbprint(pem));
+      application.credentials.push_back({{}, thumbprint, key.Modulus(), key.Exponent(), Expiry()});
     } else {
       const SecretBytes secret = NewSecretAccessKey();
       application.credentials.push_back(TRY(SealSecret(secret, Expiry(), master_)));

@@ -167,9 +167,9 @@ VaultResult AzureDialect::RunAtVault(const HttpRequest& request, const Route& ro
   }
   call.read_only = route.operation->read_only;
   AZURE_TRY(Authorize(*state, caller, vault, LowerCase(route.key), route.operation->action));
-  VaultCall vault_call{
-      *store_,  master_, state, vault, route.key, route.version, AZURE_TRY(ParseBody(request.body)),
-      call.now, ""};
+  auto body = AZURE_TRY(ParseBody(request.body));
+  VaultCall vault_call{*store_,       master_,         state,    vault, route.key,
+                       route.version, std::move(body), call.now, ""};
   auto result = route.operation->run(vault_call);
   if (!vault_call.algorithm.empty()) call.parameters["algorithm"] = vault_call.algorithm;
   return result;

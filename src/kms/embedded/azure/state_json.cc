@@ -1,5 +1,7 @@
 // State as JSON: reader and writer of each structure side by side.
 #include <boost/json.hpp>
+#include <tuple>
+#include <type_traits>
 
 #include "kms/embedded/azure/state.h"
 #include "kms/service/json_service.h"
@@ -77,104 +79,69 @@ class Reader {
   const json::object& object_;
 };
 
-template <typename F>
-void Fields(F& f, auto& c) requires requires {
-  c.sealed_secret;
-}
-{
-  f.Field("secret", c.sealed_secret);
-  f.Field("thumbprint", c.thumbprint);
-  f.Field("n", c.modulus);
-  f.Field("e", c.exponent);
-  f.Field("expires", c.expires);
-}
+template <typename T, typename Value>
+struct Member {
+  const char* name;
+  Value T::*value;
+};
 
-template <typename F>
-void Fields(F& f, auto& a) requires requires {
-  a.credentials;
-}
-{
-  f.Field("id", a.id);
-  f.Field("name", a.name);
-  f.Field("tenant", a.tenant);
-  f.Field("credentials", a.credentials);
-}
+// Which members a structure has, and their names: the only thing to say of each.
+template <typename T>
+constexpr auto kMembers = nullptr;
+template <>
+constexpr auto kMembers<Credential> = std::tuple(Member{"secret", &Credential::sealed_secret},
+                                                 Member{"thumbprint", &Credential::thumbprint},
+                                                 Member{"n", &Credential::modulus},
+                                                 Member{"e", &Credential::exponent},
+                                                 Member{"expires", &Credential::expires});
+template <>
+constexpr auto kMembers<Application> = std::tuple(Member{"id", &Application::id},
+                                                  Member{"name", &Application::name},
+                                                  Member{"tenant", &Application::tenant},
+                                                  Member{"credentials", &Application::credentials});
+template <>
+constexpr auto kMembers<Tenant> = std::tuple(Member{"id", &Tenant::id},
+                                             Member{"name", &Tenant::name},
+                                             Member{"principals", &Tenant::principals});
+template <>
+constexpr auto kMembers<KeyVersion> =
+    std::tuple(Member{"id", &KeyVersion::id}, Member{"type", &KeyVersion::type},
+               Member{"sealed", &KeyVersion::sealed}, Member{"n", &KeyVersion::modulus},
+               Member{"e", &KeyVersion::exponent}, Member{"operations", &KeyVersion::operations},
+               Member{"enabled", &KeyVersion::enabled}, Member{"expires", &KeyVersion::expires},
+               Member{"not_before", &KeyVersion::not_before},
+               Member{"created", &KeyVersion::created}, Member{"updated", &KeyVersion::updated});
+template <>
+constexpr auto kMembers<Key> = std::tuple(Member{"name", &Key::name},
+                                          Member{"versions", &Key::versions},
+                                          Member{"tags", &Key::tags},
+                                          Member{"rotation_policy", &Key::rotation_policy},
+                                          Member{"rotation_updated", &Key::rotation_updated},
+                                          Member{"deleted", &Key::deleted});
+template <>
+constexpr auto kMembers<Vault> = std::tuple(Member{"host", &Vault::host},
+                                            Member{"tenant", &Vault::tenant},
+                                            Member{"purge_protection", &Vault::purge_protection},
+                                            Member{"firewall_denies", &Vault::firewall_denies},
+                                            Member{"keys", &Vault::keys},
+                                            Member{"deleted_keys", &Vault::deleted_keys});
+template <>
+constexpr auto kMembers<Assignment> = std::tuple(Member{"role", &Assignment::role},
+                                                 Member{"application", &Assignment::application},
+                                                 Member{"vault", &Assignment::vault},
+                                                 Member{"key", &Assignment::key});
+template <>
+constexpr auto kMembers<State> = std::tuple(Member{"tenants", &State::tenants},
+                                            Member{"applications", &State::applications},
+                                            Member{"vaults", &State::vaults},
+                                            Member{"assignments", &State::assignments},
+                                            Member{"signing_key", &State::sealed_signing_key});
 
-template <typename F>
-void Fields(F& f, auto& t) requires requires {
-  t.principals;
-}
-{
-  f.Field("id", t.id);
-  f.Field("name", t.name);
-  f.Field("principals", t.principals);
-}
-
-template <typename F>
-void Fields(F& f, auto& v) requires requires {
-  v.not_before;
-}
-{
-  f.Field("id", v.id);
-  f.Field("type", v.type);
-  f.Field("sealed", v.sealed);
-  f.Field("n", v.modulus);
-  f.Field("e", v.exponent);
-  f.Field("operations", v.operations);
-  f.Field("enabled", v.enabled);
-  f.Field("expires", v.expires);
-  f.Field("not_before", v.not_before);
-  f.Field("created", v.created);
-  f.Field("updated", v.updated);
-}
-
-template <typename F>
-void Fields(F& f, auto& k) requires requires {
-  k.rotation_policy;
-}
-{
-  f.Field("name", k.name);
-  f.Field("versions", k.versions);
-  f.Field("tags", k.tags);
-  f.Field("rotation_policy", k.rotation_policy);
-  f.Field("rotation_updated", k.rotation_updated);
-  f.Field("deleted", k.deleted);
-}
-
-template <typename F>
-void Fields(F& f, auto& v) requires requires {
-  v.purge_protection;
-}
-{
-  f.Field("host", v.host);
-  f.Field("tenant", v.tenant);
-  f.Field("purge_protection", v.purge_protection);
-  f.Field("firewall_denies", v.firewall_denies);
-  f.Field("keys", v.keys);
-  f.Field("deleted_keys", v.deleted_keys);
-}
-
-template <typename F>
-void Fields(F& f, auto& a) requires requires {
-  a.role;
-}
-{
-  f.Field("role", a.role);
-  f.Field("application", a.application);
-  f.Field("vault", a.vault);
-  f.Field("key", a.key);
-}
-
-template <typename F>
-void Fields(F& f, auto& s) requires requires {
-  s.sealed_signing_key;
-}
-{
-  f.Field("tenants", s.tenants);
-  f.Field("applications", s.applications);
-  f.Field("vaults", s.vaults);
-  f.Field("assignments", s.assignments);
-  f.Field("signing_key", s.sealed_signing_key);
+// `Value`: T, or const T.
+template <typename F, typename Value>
+void Fields(F& f, Value& value) {
+  std::apply([&](const auto&... member) { (f.Field(member.name, value.*member.value), ...); },
+             kMembers<std::remove_const_t<Value>>);
 }
 
 template <typename T>

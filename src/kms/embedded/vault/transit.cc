@@ -211,7 +211,8 @@ VaultAnswer Encrypt(const TransitCall& call) {
   // A caller whose policy has "create" on this path makes the key by using it. Vault's trap.
   if (!call.op.state->keys.contains(call.id)) return VaultFailure{400, "encryption key not found"};
   const Bytes plaintext = VAULT_TRY(Base64Of(call.op.body, "plaintext"));
-  return json::object{{"data", VAULT_TRY(EncryptBytes(call, plaintext))}};
+  const auto data = VAULT_TRY(EncryptBytes(call, plaintext));
+  return json::object{{"data", data}};
 }
 
 VaultAnswer Decrypt(const TransitCall& call) {
@@ -221,7 +222,8 @@ VaultAnswer Decrypt(const TransitCall& call) {
 
 VaultAnswer Rewrap(const TransitCall& call) {
   const SecretBytes plaintext = VAULT_TRY(DecryptBytes(call));
-  return json::object{{"data", VAULT_TRY(EncryptBytes(call, plaintext.ExposeSecret()))}};
+  const auto data = VAULT_TRY(EncryptBytes(call, plaintext.ExposeSecret()));
+  return json::object{{"data", data}};
 }
 
 VaultAnswer DataKey(const TransitCall& call, bool with_plaintext) {
