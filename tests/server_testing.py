@@ -33,14 +33,15 @@ class Server:
         self.directory = pathlib.Path(directory)
         self.options = options
         self.operator_key = None
+        self.requests_per_second = 1000
         self.start()
 
-    def start(self, *more):
+    def start(self):
         ready, theirs = os.pipe()
         self.process = subprocess.Popen(
             [BINARY, "server", "--data", self.directory, "--listen", "127.0.0.1:0", "--insecure",
-             "--account-id", "999988887777", "--requests-per-second", "1000",
-             "--ready-fd", str(theirs), *self.options, *more],
+             "--account-id", "999988887777", "--requests-per-second",
+             str(self.requests_per_second), "--ready-fd", str(theirs), *self.options],
             pass_fds=[theirs], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         EmbeddedKms.started.append(self.process)
         os.close(theirs)

@@ -86,8 +86,9 @@ Result<ManagedKey> DecodeManagedKey(const json::object& object) {
 }
 
 Result<KmsEntry> DecodeKmsEntry(const json::object& object) {
+  Bytes credentials = TRY(Base64Decode(TextOf(object, "credentials")));
   return KmsEntry{TextOf(object, "provider"), TextOf(object, "key_collection"),
-                  TRY(Base64Decode(TextOf(object, "credentials")))};
+                  std::move(credentials)};
 }
 
 }  // namespace freehold::embedded::vault
