@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from freehold_testing import BINARY, ROOT
 from server_testing import Server, arn, spec, specs
 
 CLUSTERS = "/api/v1/clusters"
@@ -175,3 +176,9 @@ def test_the_pages_curl_lines_work_with_host_id_and_key_replaced(server, admin, 
     status, body = curl(server, admin, "--request", "PATCH", "--url", f"{url}/cmek", "--header",
                         "content-type: application/json", "--data", '{"action":"REVOKE"}')
     assert status == 200 and body["status"] == "REVOKED"
+
+
+def test_the_page_of_routes_is_the_servers_own_table():
+    printed = subprocess.run([BINARY, "internal", "api-routes"], capture_output=True, text=True,
+                             timeout=60, check=True).stdout
+    assert (ROOT / "docs/api/routes.md").read_text() == printed

@@ -7,6 +7,7 @@
 
 #include "CLI/CLI.hpp"
 #include "cli/answers_command.h"
+#include "cli/api_routes_command.h"
 #include "cli/kms_command_line.h"
 #include "cli/kms_helper_command.h"
 #include "cli/output.h"
@@ -222,6 +223,7 @@ void AddInternalCommands(CLI::App& app, int& exit_code) {
     HardenProcess();
     exit_code = RunKmsHelper();
   });
+  group->add_subcommand("api-routes")->callback([&exit_code] { exit_code = RunApiRoutes(); });
   group->add_subcommand("kms-answers")->callback([&exit_code] { exit_code = RunKmsAnswers(); });
   AddGuardianCommand(*group, exit_code);
 }

@@ -59,7 +59,7 @@ std::span<const Role> AllRoles() {
 }
 
 std::string_view NameOf(Permission permission) {
-  static constexpr std::array<std::string_view, 9> kNames = {
+  static constexpr std::array<std::string_view, kPermissionCount> kNames = {
       "manage_organizations", "read",        "manage_access", "manage_projects", "manage_clusters",
       "operate_clusters",     "manage_keys", "revoke_keys",   "restore_keys"};
   return kNames[static_cast<std::size_t>(permission)];

@@ -1,7 +1,7 @@
 // Access: who is calling, which roles they hold where, and what a role may do.
 //
 // One table (kRoleTable in access.cc) says which role has which permission; every route of the
-// server names the permission that it needs, and docs/api/access.md is made from both. A role is
+// server names the permission that it needs, and docs/api/routes.md is made from both. A role is
 // held at the operator, an organization, a project or a cluster, and counts for all below it.
 // Who may not even see a thing is told that it does not exist. Errors: kNotFound, kForbidden.
 // Threads: values.
@@ -39,6 +39,7 @@ enum class Permission {
   kRevokeKeys,
   kRestoreKeys,  // restore, disenrol, longer graces
 };
+inline constexpr int kPermissionCount = 9;
 std::string_view NameOf(Permission permission);  // "manage_keys"
 
 bool May(Role role, Permission permission);

@@ -67,7 +67,7 @@ TEST(GcpClassify, JudgesEveryAnswerOfTheKms) {
 
 TEST(GcpClassify, JudgesAnswersWithoutWordsByTheirStatus) {
   const std::pair<int, KmsMeaning> cases[] = {
-      {401, KmsMeaning::kOurCredentials}, {403, KmsMeaning::kPermissionMissing},
+      {401, KmsMeaning::kOurCredentials}, {403, KmsMeaning::kNotUnderstood},
       {404, KmsMeaning::kNotUnderstood},  {429, KmsMeaning::kThrottled},
       {500, KmsMeaning::kOutage},         {502, KmsMeaning::kOutage},
       {503, KmsMeaning::kOutage},         {504, KmsMeaning::kTimedOut},
