@@ -104,8 +104,9 @@ bench: bench-build ## plain directory, gocryptfs, securefs, null cipher and Free
 bench-scale: bench-build ## many files, much memory: opening, resident size, sealing, re-encrypting
 	@$(call BENCH,scale.py)
 
-bench-kms: bench-build ## from a customer's no to the seal, and an unwrap beside the bare request
+bench-kms: bench-build ## from a customer's no to the seal, an unwrap beside the bare request, 1,000 volumes
 	@$(call BENCH,kms.py)
+	@$(call BENCH,many_volumes.py)
 
 bench-short: bench-build ## all benchmarks in minutes: that they work, not what they show
 	@$(call BENCH,units.py --rounds 6)
@@ -116,6 +117,7 @@ bench-short: bench-build ## all benchmarks in minutes: that they work, not what 
 	@$(call BENCH,clickhouse.py --rounds 1 --rows 200000)
 	@$(call BENCH,scale.py --files 2000 --open-files 1000 --churn 5000 --cached-gib 1 --rounds 1)
 	@$(call BENCH,kms.py --rounds 1 --unwraps 3)
+	@$(call BENCH,many_volumes.py --volumes 20 --watch 2)
 
 format: ## clang-format over all sources
 	@git ls-files '*.h' '*.cc' | xargs clang-format-14 -i
