@@ -39,7 +39,8 @@ def mount_all(volumes, options):
     return [
         subprocess.Popen(
             [BINARY, "volume", "mount", volume.directory, volume.mount_point, "--wait-for-key",
-             "--state", volume.state, "--request-timeout", options.request_timeout],
+             "--state", volume.state, "--request-timeout", options.request_timeout,
+             "--reserve", "0"],  # a thousand times 256 MiB is more than most disks have
             env=volume.kms.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for volume in volumes]
 

@@ -150,6 +150,28 @@ def vault_answers():
             for which, status, body in answers]
 
 
+def api_request():
+    arn = "arn:aws:kms:us-east-1:111122223333:key/k1"
+    path = "/api/v1/clusters/0b5a5a5a-0000-4000-8000-000000000000/cmek"
+
+    def spec(region, kind, uri, **more):
+        return {"region": region, "key_spec": {"type": kind, "uri": uri, **more}}
+
+    good = spec("us-east-1", "AWS_KMS", arn, auth_principal="arn:aws:iam::111122223333:role/r")
+    others = [
+        spec("europe-west1", "GCP_CLOUD_KMS", "projects/p/locations/l/keyRings/r/cryptoKeys/k",
+             auth_principal="sa@p.iam.gserviceaccount.com"),
+        spec("westeurope", "AZURE_KEY_VAULT", "https://acme.vault.azure.net/keys/k"),
+        spec("here", "HASHICORP_VAULT", "hcvault://vault.example.com:8200/transit/keys/k"),
+        spec("there", "PKCS11", "pkcs11:token=t;object=k")]
+    bodies = [{"region_specs": [good]}, {"region_specs": [good, *others]},
+              {"region_specs": [good, good]}, {"region_specs": []}, {"action": "REVOKE"},
+              {"dedicated": {"region_nodes": {"us-east-1": 3}, "cmek_region_specs": [good]}}]
+    queries = ("", "?pagination.limit=3&pagination.page=abc", "?a=%41&b=%", "?a=1&a=2")
+    return [path + queries[n % len(queries)] + "\n" + json.dumps(body)
+            for n, body in enumerate(bodies)]
+
+
 def azure_answers():
     """Each says all that any answer must: every request of a run gets the same one."""
     version = "0123456789abcdef0123456789abcdef"
@@ -352,7 +374,7 @@ def main():
     for make in (file_header, encrypted_file, keyring, reencrypt_journal, profile, aws_answers, aws_config,
                  helper_protocol, control_request, key_uri, sigv4, kms_policy, kms_store,
                  kms_request, vault_answers, vault_policy, google_request, google_answers,
-                 azure_answers):
+                 azure_answers, api_request):
         folder = ROOT / "fuzz/corpus" / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("seed-*"):
