@@ -86,6 +86,11 @@ struct CmekClusterInfo {
 // The type must be one that there is, and the URI one of that type; so must the principal.
 Result<KeyAccess> ToKeyAccess(const KeySpec& spec, const std::string& external_id);
 
+// The key as everybody writes it, whichever form of URI the customer used.
+std::string CanonicalUri(const KeySpec& spec);
+// The same key under the same principal.
+bool SameKey(const KeySpec& a, const KeySpec& b);
+
 // Reads "region_specs", or another list of that shape: at least one, no region twice, each with a
 // key that exists in the world of URIs.
 std::vector<RegionSpec> ReadRegionSpecs(JsonReader& reader, std::string_view name);

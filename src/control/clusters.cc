@@ -174,7 +174,8 @@ Result<Cluster> Clusters::AddRegions(
       const Region* present = RegionOf(cluster, spec.region);
       if (present == nullptr) {
         fresh.push_back(spec);
-      } else if (present->keys.empty() || present->keys.front().spec != spec.key_spec) {
+      } else if (present->keys.empty() ||
+                 !api::SameKey(present->keys.front().spec, spec.key_spec)) {
         return Error(ErrorCode::kInvalidArgument,
                      fmt::format("the region '{}' has its key already; PUT on the cluster's cmek "
                                  "changes it",
@@ -286,7 +287,8 @@ Status Clusters::CheckUnique(Transaction& transaction, const Loaded& loaded,
     if (other.id == loaded.cluster.id) continue;
     for (const Region& region : other.regions) {
       for (const api::RegionSpec& spec : specs) {
-        if (!region.keys.empty() && region.keys.front().spec.uri == spec.key_spec.uri) {
+        if (!region.keys.empty() &&
+            api::CanonicalUri(region.keys.front().spec) == api::CanonicalUri(spec.key_spec)) {
           return Error(ErrorCode::kPrecondition,
                        fmt::format("the cluster '{}' uses this key already, and the operator "
                                    "wants one for each",

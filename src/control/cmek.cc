@@ -168,7 +168,7 @@ Status UpdateCmek(Cluster& cluster, const Organization& organization,
   TRY(CheckMayChange(cluster, organization, specs));
   for (const api::RegionSpec& spec : specs) {
     Region& region = *RegionOf(cluster, spec.region);
-    const bool same = !region.keys.empty() && region.keys.front().spec == spec.key_spec;
+    const bool same = !region.keys.empty() && api::SameKey(region.keys.front().spec, spec.key_spec);
     same ? Rewrap(region, now) : Begin(region, spec.key_spec, now);
   }
   cluster.updated_at = now;
@@ -206,8 +206,9 @@ bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime n
   if (key.status != CmekStatus::kEnabling && key.status != CmekStatus::kEnableFailed) return false;
   const auto failed = std::find_if(nodes.begin(), nodes.end(),
                                    [](const NodeState& node) { return !node.problem.empty(); });
+  const std::string uri = api::CanonicalUri(key.spec);
   const auto follows = [&](const NodeState& node) {
-    return node.key_uri == key.spec.uri && node.rewraps >= region.rewraps;
+    return node.key_uri == uri && node.rewraps >= region.rewraps;
   };
   if (std::all_of(nodes.begin(), nodes.end(), follows)) {
     for (RegionKey& one : region.keys) {

@@ -38,7 +38,7 @@ class CmekRules : public testing::Test {
     node.connected = true;
     node.custody = "open";
     node.rewraps = wanted.rewraps;
-    if (!wanted.keys.empty()) node.key_uri = wanted.keys.front().spec.uri;
+    if (!wanted.keys.empty()) node.key_uri = api::CanonicalUri(wanted.keys.front().spec);
     return node;
   }
   std::vector<NodeState> Nodes() { return {Follower(0), Follower(1)}; }
@@ -93,6 +93,16 @@ TEST_F(CmekRules, TheSameKeyAgainIsWrappedAnew) {
   EXPECT_EQ(StatusNow(), CmekStatus::kRotating);
   Confirm();
   EXPECT_EQ(StatusNow(), CmekStatus::kEnabled);
+}
+
+TEST_F(CmekRules, AKeyIsTheSameInEveryFormOfItsUri) {
+  Enable();
+  Confirm();
+  api::RegionSpec same = Spec("east", "k1");
+  same.key_spec.uri = "aws-kms://" + same.key_spec.uri;
+  ASSERT_TRUE(UpdateCmek(cluster_, organization_, {same}, kNow).ok());
+  EXPECT_EQ(cluster_.regions[0].keys.size(), 1u);
+  EXPECT_EQ(cluster_.regions[0].rewraps, 1u);
 }
 
 TEST_F(CmekRules, ANodesTroubleIsShownInItsWordsAndMayStillEnd) {

@@ -94,12 +94,12 @@ Status Credentials::CheckGrants(Transaction& transaction, const Caller& caller,
     if (!grant.at.project.empty()) {
       const auto project =
           TRY(Load<Project>(transaction, Kind::kProject, grant.at.project, "project"));
-      if (project.organization != organization) return Error(ErrorCode::kNotFound, "no project");
+      if (project.organization != organization) return Absent("project", grant.at.project);
     }
     if (!grant.at.cluster.empty()) {
       const auto cluster =
           TRY(Load<Cluster>(transaction, Kind::kCluster, grant.at.cluster, "cluster"));
-      if (cluster.organization != organization) return Error(ErrorCode::kNotFound, "no cluster");
+      if (cluster.organization != organization) return Absent("cluster", grant.at.cluster);
     }
     if (by_operator && !organization.empty() && grant.role != Role::kOrganizationAdmin) {
       return Error(ErrorCode::kForbidden,

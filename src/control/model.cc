@@ -153,6 +153,11 @@ Record ToRecord(const ServiceAccount& account) {
 }
 Record ToRecord(const ApiKey& key) { return RecordOf(Kind::kApiKey, key, key.service_account); }
 
+Error Absent(std::string_view what, const std::string& id) {
+  return Error(ErrorCode::kNotFound,
+               fmt::format("there is no {} '{}', or you may not see it", what, Printable(id)));
+}
+
 template <typename T>
 Result<T> FromRecord(const Record& record) {
   return DecodeBody<T>(record.body);
@@ -161,10 +166,7 @@ Result<T> FromRecord(const Record& record) {
 template <typename T>
 Result<T> Load(Transaction& transaction, Kind kind, const std::string& id, std::string_view what) {
   const auto record = TRY(transaction.Get(kind, id));
-  if (!record.has_value()) {
-    return Error(ErrorCode::kNotFound,
-                 fmt::format("there is no {} '{}', or you may not see it", what, Printable(id)));
-  }
+  if (!record.has_value()) return Absent(what, id);
   return FromRecord<T>(*record);
 }
 

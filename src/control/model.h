@@ -76,7 +76,8 @@ struct NodeState {
   std::string cluster;
   std::string region;
   bool connected = false;
-  std::string key_uri;         // that its KEK is wrapped by; "" = the escrow key, or no volume yet
+  std::string
+      key_uri;  // canonical; that its KEK is wrapped by; "" = the escrow key, or no volume yet
   std::uint64_t rewraps = 0;   // up to which it has followed
   std::string custody;         // "open", "grace", "sealed", ...
   std::string custody_reason;  // "denied", "revoked", ...
@@ -107,6 +108,9 @@ Record ToRecord(const Project& project);
 Record ToRecord(const Cluster& cluster);
 Record ToRecord(const ServiceAccount& account);
 Record ToRecord(const ApiKey& key);
+
+// kNotFound, in the same words whether it is not there or may not be seen.
+Error Absent(std::string_view what, const std::string& id);
 
 // What is in a record; kIo when that is no such thing.
 template <typename T>
