@@ -106,8 +106,8 @@ Result<GcpKeyName> ParseGcp(std::string_view text, std::string_view name) {
                    "is not a Cloud KMS key "
                    "(projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY)");
   }
-  if (!IsProject(parts[1]) || !AllOf(parts[3], 63, IsLabel) ||
-      !AllOf(parts[5], 63, IsWord) || !AllOf(parts[7], 63, IsWord)) {
+  if (!IsProject(parts[1]) || !AllOf(parts[3], 63, IsLabel) || !AllOf(parts[5], 63, IsWord) ||
+      !AllOf(parts[7], 63, IsWord)) {
     return Refused(text, "has a character that does not belong in a key's name");
   }
   return GcpKeyName{std::string(parts[1]), std::string(parts[3]), std::string(parts[5]),

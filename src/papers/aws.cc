@@ -328,8 +328,9 @@ Result<std::string> AwsQuickCreateLink(const AwsPapers& papers, const std::strin
                  "--link needs the https:// URL where the template is published");
   }
   const std::string partition = PartitionOf(papers.operator_principal);
-  const auto* console = std::find_if(std::begin(kConsoles), std::end(kConsoles),
-                                     [&](const Console& one) { return one.partition == partition; });
+  const auto* console =
+      std::find_if(std::begin(kConsoles), std::end(kConsoles),
+                   [&](const Console& one) { return one.partition == partition; });
   if (console == std::end(kConsoles)) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("the console of partition {} is not known here", partition));
@@ -341,8 +342,7 @@ Result<std::string> AwsQuickCreateLink(const AwsPapers& papers, const std::strin
       "&param_OperatorPrincipal={4}&param_ExternalId={5}&param_RoleName={6}",
       region, QueryText(template_url), papers.key_arn.empty() ? "true" : "false",
       QueryText(papers.key_arn), QueryText(papers.operator_principal),
-      QueryText(papers.external_id), QueryText(papers.role_name),
-      console->host);
+      QueryText(papers.external_id), QueryText(papers.role_name), console->host);
 }
 
 }  // namespace freehold::papers

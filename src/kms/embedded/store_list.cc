@@ -19,9 +19,10 @@ struct StoreFile {
   std::string_view witness;  // written after it, at every start
 };
 constexpr StoreFile kFirst = {"store", "credentials"};
-constexpr std::array<StoreFile, 4> kStores = {
-    kFirst, StoreFile{"vault.store", "vault/customer.env"},
-    StoreFile{"azure-store", "azure/customer.env"}, StoreFile{"google/store", "google/customer.json"}};
+constexpr std::array<StoreFile, 4> kStores = {kFirst,
+                                              StoreFile{"vault.store", "vault/customer.env"},
+                                              StoreFile{"azure-store", "azure/customer.env"},
+                                              StoreFile{"google/store", "google/customer.json"}};
 
 std::string PathOf(const std::string& directory, std::string_view name) {
   return directory + "/" + std::string(name);
