@@ -28,6 +28,8 @@ def commands_in(text):
     commands = []
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
+        if "||" in words:  # what is not mounted yet
+            words = words[words.index("||") + 1:]
         if words[:3] == ["vault", "secrets", "enable"]:
             commands.append(["enable", words[3], {}])
         elif words[:1] == ["vault"]:

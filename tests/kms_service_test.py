@@ -1,11 +1,12 @@
 """The embedded KMS as a service: its log, its directory, its address, and the AWS CLI."""
 
 import base64
+import shutil
 import subprocess
 
 import pytest
 
-from freehold_testing import BINARY, BUSY, FILE_CORRUPT
+from freehold_testing import ALREADY_EXISTS, BINARY, BUSY, FILE_CORRUPT, NOT_FOUND, USAGE
 from kms_testing import new_key, refused
 from kms_testing import kms  # a fixture
 from policy_testing import CUSTOMER, OPERATOR, allow, policy, trust
@@ -61,6 +62,100 @@ def test_it_stays_on_loopback_unless_told(tmp_path):
                            str(tmp_path / "k")],
                           capture_output=True, text=True, timeout=30)
     assert done.returncode == 2 and "--allow-remote" in done.stderr
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--listen", "0.0.0.0:0"], ["--listen", "--allow-remote"]),
+    (["--listen", "here:0"], ["--listen", "numeric"]),
+    (["--listen", "127.0.0.1"], ["--listen 127.0.0.1 is not"]),
+    (["--tls-listen", "127.0.0.1:x"], ["--tls-listen 127.0.0.1:x is not"]),
+    (["--tls-listen", "here:0"], ["--tls-listen: 'here'"]),
+])
+def test_an_address_that_is_none_is_refused_before_anything_is_made(tmp_path, arguments, words):
+    done = subprocess.run([BINARY, "kms", "serve", *arguments, "--data", str(tmp_path / "k")],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == USAGE and all(word in done.stderr for word in words), done.stderr
+    assert not (tmp_path / "k").exists()
+
+
+STORES = ["store", "vault.store", "azure-store", "google/store"]
+
+
+def everything_in(directory):
+    return {path.relative_to(directory): path.read_bytes()
+            for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("what_else_is_lost", ["", "the list", "what its clients had"])
+@pytest.mark.parametrize("name", STORES)
+def test_a_store_that_is_missing_is_refused_and_not_made_anew(kms, name, what_else_is_lost):
+    assert kms.stop() == 0
+    lost = kms.directory / name
+    lost.rename(kms.directory.parent / "aside")
+    if what_else_is_lost == "the list":
+        (kms.directory / "stores").unlink()
+    if what_else_is_lost == "what its clients had":
+        (kms.directory / "credentials").unlink()
+        for folder in ("vault", "azure", "google"):
+            for file in (kms.directory / folder).glob("customer.*"):
+                file.unlink()
+    before = everything_in(kms.directory)
+    refused_start = kms.command("serve", "--listen", "127.0.0.1:0")
+    assert refused_start.code == FILE_CORRUPT, refused_start
+    assert f"{lost} is missing" in refused_start.err
+    assert len(refused_start.err.splitlines()) == 1
+    assert everything_in(kms.directory) == before
+    (kms.directory.parent / "aside").rename(lost)
+    kms.start()
+
+
+def test_a_directory_of_before_a_dialect_gets_its_store(kms):
+    key = new_key(kms.client("kms"))
+    assert kms.stop() == 0
+    (kms.directory / "stores").unlink()
+    (kms.directory / "azure-store").unlink()
+    shutil.rmtree(kms.directory / "azure")
+    kms.start()
+    assert kms.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"] == key
+    assert (kms.directory / "azure-store").exists()
+    assert (kms.directory / "stores").read_text().splitlines()[1:] == STORES
+    assert kms.stop() == 0
+    listed = (kms.directory / "stores").read_text()
+    (kms.directory / "stores").write_text("freehold-kms-stores 1\nstore\n")  # of a release before
+    kms.start()
+    assert (kms.directory / "stores").read_text() == listed
+    assert kms.stop() == 0
+    (kms.directory / "stores").write_text("\0" * 10)
+    damaged = kms.command("serve", "--listen", "127.0.0.1:0")
+    assert damaged.code == FILE_CORRUPT and "/stores is damaged" in damaged.err
+    (kms.directory / "stores").write_text(listed)
+    kms.start()
+
+
+def test_a_damaged_key_of_the_authority_is_named(kms):
+    assert kms.stop() == 0
+    path = kms.directory / "ca.key"
+    good = path.read_bytes()
+    for bad in (good[:-1] + bytes([good[-1] ^ 1]), b"", good[:5]):
+        path.write_bytes(bad)
+        damaged = kms.command("serve", "--listen", "127.0.0.1:0")
+        assert damaged.code == FILE_CORRUPT and f"{path} is damaged" in damaged.err, damaged
+        assert path.read_bytes() == bad
+    path.write_bytes(good)
+    kms.start()
+
+
+def test_a_command_that_is_refused_has_the_exit_code_of_its_reason(kms):
+    def code(*words):
+        return kms.command("azure", *words).code
+
+    role = "Key Vault Crypto User"
+    assert code("assign", role, "nope", "embedded") == NOT_FOUND
+    assert code("assign", "nope", "operator", "embedded") == NOT_FOUND
+    assert code("assign", role, "operator", "nope") == NOT_FOUND
+    assert code("vault-create", "embedded") == ALREADY_EXISTS
+    assert code("vault-create", "a.b") == USAGE
+    assert code("app", "operator") == ALREADY_EXISTS
 
 
 def test_the_aws_cli_drives_it(kms, tmp_path):

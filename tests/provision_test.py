@@ -21,8 +21,9 @@ OPERATOR = {
 }
 
 
-def provision(cloud, *arguments):
-    return Result(subprocess.run([BINARY, "provision", cloud, *OPERATOR[cloud], *arguments],
+def provision(cloud, *arguments, given=None):
+    operator = OPERATOR[cloud] if given is None else given
+    return Result(subprocess.run([BINARY, "provision", cloud, *operator, *arguments],
                                  capture_output=True, text=True, timeout=60, check=False))
 
 
@@ -75,6 +76,36 @@ def test_the_policies_are_those_of_the_page():
     assert json.loads(paper("aws", "--format", "trust-policy")) == block("trust-policy")
     made = json.loads(paper("aws", "--format", "key-policy", "--account", CUSTOMER))
     assert made == block("key-policy")
+
+
+@pytest.mark.parametrize("partition, console", [
+    ("aws-cn", "cn-north-1.console.amazonaws.cn"),
+    ("aws-us-gov", "us-gov-west-1.console.amazonaws-us-gov.com"),
+])
+def test_an_operator_of_another_partition_gets_papers_of_that_one(partition, console):
+    operator = ["--operator", f"arn:{partition}:iam::111122223333:root", "--external-id", "org-1"]
+
+    def made(*arguments):
+        result = provision("aws", *arguments, given=operator)
+        assert result.code == OK, result
+        assert "arn:aws:" not in result.out
+        return result.out
+
+    made(), made("--format", "terraform"), made("--format", "trust-policy")
+    policy = json.loads(made("--format", "key-policy", "--account", CUSTOMER))
+    for statement in policy["Statement"]:
+        assert statement["Principal"]["AWS"].startswith(f"arn:{partition}:iam::{CUSTOMER}:")
+    made("--key", f"arn:{partition}:kms:r:111122223333:key/k")
+    assert f"//{console}/" in made("--link", "https://example.com/t")
+    foreign = provision("aws", "--key", "arn:aws:kms:r:111122223333:key/k", given=operator)
+    assert foreign.code == USAGE and partition in foreign.err
+
+
+def test_a_value_that_looks_like_a_placeholder_stays_what_it_is():
+    given = ["--operator", OPERATOR_ROOT, "--external-id", "@ROLE@"]
+    policy = provision("aws", "--format", "trust-policy", given=given)
+    condition = json.loads(policy.out)["Statement"][0]["Condition"]
+    assert condition == {"StringEquals": {"sts:ExternalId": "@ROLE@"}}
 
 
 def test_terraform_and_cloudformation_allow_the_same(tmp_path):
@@ -140,6 +171,40 @@ def test_the_vault_papers_are_the_pages_and_work(tmp_path):
         kms.stop()
 
 
+def test_azures_commands_are_those_of_the_page():
+    page = (ROOT / "docs/providers/azure.md").read_text()
+    identities = dict(zip(OPERATOR["azure"][::2], OPERATOR["azure"][1::2]))
+    page = page.replace("APP_ID", identities["--operator"])
+    steps = re.findall(r"^## [14]\. .*?^```\n(.*?)^```$", page, re.M | re.S)
+    assert len(steps) == 2
+
+    def commands(text):
+        lines = text.replace("\\\n", " ").splitlines()
+        return [" ".join(line.split()) for line in lines if line and not line.startswith("#")]
+
+    printed = commands(paper("azure", "--resource-group", "orders", "--key", "orders"))
+    assert printed[:2] == ["set -eu", f"az ad sp create --id {identities['--operator']}"]
+    assert printed[2:] == commands("".join(steps))
+
+
+def test_who_makes_a_vault_of_azure_gets_the_role_to_make_keys_before_making_one(tmp_path):
+    text = paper("azure")
+    assert text.index('"Key Vault Crypto Officer"') < text.index("az keyvault key create")
+    module = parsed("terraform", paper("azure", "--format", "terraform"), tmp_path)
+    role = module["resource"]["azurerm_role_assignment"]["administer"][0]
+    assert role["role_definition_name"] == "Key Vault Crypto Officer"
+    assert "azurerm_client_config" in role["principal_id"]
+    depends = module["resource"]["azurerm_key_vault_key"]["freehold"][0]["depends_on"]
+    assert "azurerm_role_assignment.administer" in depends[0]
+
+
+def test_a_secret_id_of_vaults_does_not_end_by_itself():
+    page = (ROOT / "docs/providers/vault.md").read_text()
+    for text in (page, paper("vault")):
+        command = re.search(r"vault write auth/approle/role/freehold .*\\\n.*", text).group(0)
+        assert "secret_id_ttl=0 secret_id_num_uses=0" in command
+
+
 @pytest.mark.parametrize("into", ["aws", "gcp"])
 def test_keymgmt_is_as_the_requirement_page_has_it(into):
     text = paper("vault", "--format", f"keymgmt-{into}")
@@ -154,7 +219,10 @@ def test_keymgmt_is_as_the_requirement_page_has_it(into):
 @pytest.mark.parametrize("cloud, arguments", [
     ("aws", ["--external-id", 'x"\n  Evil: true']),
     ("aws", ["--operator", "*"]),
+    ("aws", ["--operator", "arn:awsome:iam::111122223333:root"]),
     ("aws", ["--role", "a\"b"]),
+    ("aws", ["--key", "arn:aws:kms:eu-west-1:111122223333:alias/orders"]),
+    ("aws", ["--key", "arn:aws:iam:eu-west-1:111122223333:key/orders"]),
     ("aws", ["--format", "poem"]),
     ("aws", ["--format", "key-policy", "--account", "12"]),
     ("gcp", ["--project", "a; rm -rf /"]),
@@ -163,6 +231,13 @@ def test_keymgmt_is_as_the_requirement_page_has_it(into):
     ("azure", ["--vault", "$(id)"]),
     ("vault", ["--key", "k\" { capabilities"]),
     ("vault", ["--mount", "../sys"]),
+    ("vault", ["--mount", "sys"]),
+    ("vault", ["--mount", "a//b"]),
+    ("vault", ["--key", ".."]),
+    ("vault", ["--role", "root"]),
+    ("vault", ["--role", "Root"]),
+    ("vault", ["--role", "default"]),
+    ("vault", ["--role", "-x"]),
 ])
 def test_values_that_would_change_a_papers_meaning_are_refused(cloud, arguments):
     given = [word for word in OPERATOR[cloud]]
@@ -170,8 +245,7 @@ def test_values_that_would_change_a_papers_meaning_are_refused(cloud, arguments)
         if name in given:
             at = given.index(name)
             del given[at:at + 2]
-    result = Result(subprocess.run([BINARY, "provision", cloud, *given, *arguments],
-                                   capture_output=True, text=True, timeout=60, check=False))
+    result = provision(cloud, *arguments, given=given)
     assert result.code == USAGE and result.out == "", result
     assert len(result.err.splitlines()) == 1
 
@@ -181,4 +255,5 @@ def test_shell_commands_are_valid_shell(tmp_path):
                           ("vault", "keymgmt-aws"), ("vault", "keymgmt-gcp")]:
         file = tmp_path / f"{cloud}.sh"
         file.write_text(paper(cloud, "--format", format))
+        assert re.search(r"\A(#.*\n)+set -eu\n", file.read_text()), cloud
         subprocess.run(["bash", "-n", file], check=True, timeout=20)

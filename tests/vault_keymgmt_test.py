@@ -218,7 +218,7 @@ BAD = {
     "a name that no KMS takes": ("keymgmt/key/a.b", {"type": "aes256-gcm96"}, "letters, digits"),
     "another type": (KEY, {"type": "rsa-2048"}, "cannot be changed"),
     "a version to come": (KEY, {"min_enabled_version": 2}, "between 0 and 1"),
-    "no version": (KEY, {"min_enabled_version": "two"}, "between 0 and 1"),
+    "no version": (KEY, {"min_enabled_version": "two"}, "error converting input"),
     "no such key": ("keymgmt/key/none/rotate", {}, "no key none"),
     "unknown provider": ("keymgmt/kms/x", {"provider": "azurekeyvault", "key_collection": "v"},
                          "awskms or gcpckms"),

@@ -10,6 +10,8 @@ import re
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from freehold_testing import (
     DATA, DENIED, OK, OURS, ROOT, UNREACHABLE, USAGE, EmbeddedKms, Volume)
@@ -20,6 +22,13 @@ from vault_testing import Vault, VaultKms
 @pytest.fixture
 def kms(tmp_path):
     served = VaultKms(tmp_path / "kms")
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    served = VaultKms(tmp_path_factory.mktemp("shared") / "kms")
     yield served
     served.stop()
 
@@ -145,10 +154,7 @@ def test_a_token_that_ended_is_our_trouble(kms, volume):
     assert (code, meaning) == (OURS, "our_credentials") and token not in detail
 
 
-def test_a_login_with_a_jwt_binds_audience_and_subject(kms, volume, tmp_path):
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
+def jwt_signer():
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
@@ -160,6 +166,11 @@ def test_a_login_with_a_jwt_binds_audience_and_subject(kms, volume, tmp_path):
         signature = key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
         return signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")
 
+    return jwt, public
+
+
+def test_a_login_with_a_jwt_binds_audience_and_subject(kms, volume, tmp_path):
+    jwt, public = jwt_signer()
     kms.vault.write("sys/auth/jwt", type="jwt")
     kms.vault.write("auth/jwt/config", jwt_validation_pubkeys=[public])
     kms.vault.write("auth/jwt/role/node", token_policies=["freehold"], bound_audiences=["vault"],
@@ -174,6 +185,85 @@ def test_a_login_with_a_jwt_binds_audience_and_subject(kms, volume, tmp_path):
         file.write_bytes(jwt(**claims))
         result = check(volume, "--principal", "node")
         assert result.code == code, (claims, result)
+
+
+def test_a_jwts_times_are_whole_numbers_or_it_is_refused(kms):
+    jwt, public = jwt_signer()
+    kms.vault.write("sys/auth/jwt", type="jwt")
+    kms.vault.write("auth/jwt/config", jwt_validation_pubkeys=[public])
+    kms.vault.write("auth/jwt/role/node", token_policies=["freehold"])
+
+    def login(**claims):
+        return kms.vault.ask("POST", "auth/jwt/login",
+                             {"role": "node", "jwt": jwt(sub="n", **claims).decode()}, token="")
+
+    assert login()[0] == login(exp=2**33, nbf=1)[0] == 200
+    for name in ("exp", "nbf"):
+        for wrong in (1.5, 2.0**33, "1", "8589934592", True, None, -1, 2**63 - 1, 2**63, [1]):
+            status, answer = login(**{name: wrong})
+            assert status == 400 and name in answer["errors"][0], (name, wrong, answer)
+
+
+def test_a_tokens_children_have_none_but_its_own_policies(kms):
+    vault = kms.vault
+    for name in ("maker", "other", "third"):
+        vault.write(f"sys/policies/acl/{name}",
+                    policy='path "auth/token/create" { capabilities = ["update"] }\n'
+                           'path "team/auth/token/create" { capabilities = ["update"] }')
+
+    def create(token=None, name_space="", **body):
+        return vault.ask("POST", "auth/token/create", body, token, name_space)
+
+    status, made = create(policies=["maker", "other"])
+    assert status == 200
+    parent = made["auth"]["client_token"]
+    for wanted in (["other"], ["maker", "other"], []):
+        status, child = create(parent, policies=wanted)
+        assert status == 200 and child["auth"]["policies"] == wanted
+    assert create(parent)[1]["auth"]["policies"] == ["maker", "other"]
+    for wanted in (["root"], ["maker", "third"], ["third"], "maker,root"):
+        status, refusal = create(parent, policies=wanted)
+        assert status == 400 and "subset of parent" in refusal["errors"][0], wanted
+    # There, "other" would be another policy.
+    assert create(parent, "team", policies=["other"])[0] == 400
+    batch = create(policies=["maker"], type="batch")[1]["auth"]["client_token"]
+    assert create(batch, policies=["maker"])[0] == 400
+
+
+BAD_DURATIONS = [-1, "-1h", 2**63 - 1, 2**63, 1e300, 1.5, "9223372036854775807h", "1x", "h",
+                 "3153600001", "1h1", True, [3600], {}]
+BAD_COUNTS = [-1, "-1", 2**31, 2**32 + 1, 2**63, 1.5, "1h", "x", True, [1]]
+
+
+@pytest.mark.parametrize("path, field, wrong", [
+    *(("transit/keys/new", "auto_rotate_period", each) for each in [*BAD_DURATIONS, "59m", 1]),
+    *(("transit/keys/k/config", "auto_rotate_period", each) for each in [*BAD_DURATIONS, "59m"]),
+    *(("transit/keys/k/config", "min_decryption_version", each) for each in BAD_COUNTS),
+    *(("transit/keys/k/config", "min_encryption_version", each) for each in BAD_COUNTS),
+    *(("transit/encrypt/k", "key_version", each) for each in BAD_COUNTS),
+    *(("transit/datakey/plaintext/k", "bits", each) for each in BAD_COUNTS),
+    *(("auth/token/create", "ttl", each) for each in BAD_DURATIONS),
+    *(("auth/token/create", "explicit_max_ttl", each) for each in BAD_DURATIONS),
+    *(("auth/approle/role/freehold", "token_ttl", each) for each in BAD_DURATIONS),
+    *(("auth/approle/role/freehold", "secret_id_ttl", each) for each in BAD_DURATIONS),
+    *(("auth/approle/role/freehold", "secret_id_num_uses", each) for each in BAD_COUNTS),
+])
+def test_a_number_that_is_none_is_refused_and_changes_nothing(shared, path, field, wrong):
+    def all_there_is():
+        return [shared.vault.read(each) for each in ("transit/keys/k", "auth/approle/role/freehold")]
+
+    before = all_there_is()
+    status, answer = shared.vault.ask("POST", path, {field: wrong, "plaintext": "AAAA"})
+    assert status == 400 and answer["errors"][0], answer
+    assert all_there_is() == before
+    assert shared.vault.ask("GET", "transit/keys/new")[0] == 404
+
+
+def test_durations_are_written_in_many_ways(kms):
+    for text, seconds in [(3600, 3600), ("3600", 3600), ("3600s", 3600), ("60m", 3600),
+                          ("1h30m", 5400), ("2d", 172800), (0, 0), ("0", 0)]:
+        kms.vault.write("transit/keys/k/config", auto_rotate_period=text)
+        assert kms.vault.read("transit/keys/k")["auto_rotate_period"] == seconds, text
 
 
 def test_no_token_goes_to_a_vault_that_is_not_configured(kms, volume):

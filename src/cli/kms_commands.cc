@@ -19,6 +19,7 @@
 #include "kms/embedded/control_socket.h"
 #include "kms/embedded/embedded_kms.h"
 #include "kms/embedded/google/google_dialect.h"
+#include "kms/embedded/store_list.h"
 #include "kms/embedded/tls_identity.h"
 #include "kms/embedded/vault/vault_dialect.h"
 #include "net/http_server.h"
@@ -44,11 +45,19 @@ Status Announce(const EmbeddedKms& kms, const HttpServer& server, const HttpServ
   return {};
 }
 
-Result<std::unique_ptr<HttpServer>> ServeTls(const KmsServeOptions& options, EmbeddedKms& kms) {
+// Refused before anything is made for a server that will not start.
+Result<HttpServerOptions> ListenOn(std::string_view flag, const std::string& text,
+                                   bool allow_remote) {
   HttpServerOptions http;
   http.threads = 16;
-  http.allow_remote = options.allow_remote;
-  TRY(ParseListen(options.tls_listen, http));
+  http.allow_remote = allow_remote;
+  TRY(ParseListen(flag, text, http));
+  const Status fits = CheckListenAddress(http);
+  if (!fits.ok()) return fits.error().Because(std::string(flag));
+  return http;
+}
+
+Result<std::unique_ptr<HttpServer>> ServeTls(HttpServerOptions http, EmbeddedKms& kms) {
   auto identity = TRY(embedded::TlsIdentity(kms.directory(), kms.master(), SystemClock().Wall()));
   http.tls = std::make_shared<const TlsCertificate>(
       TlsCertificate{std::move(identity.certificate_pem), std::move(identity.key_pem)});
@@ -66,16 +75,17 @@ Status AddDialects(EmbeddedKms& kms) {
 
 Status Serve(const KmsServeOptions& options) {
   StopSignal stop;  // before any thread
-  HttpServerOptions http;
-  http.allow_remote = options.allow_remote;
-  http.threads = 16;
-  TRY(ParseListen(options.listen, http));
+  const auto http = TRY(ListenOn("--listen", options.listen, options.allow_remote));
+  // TLS may leave this machine.
+  const auto tls_http = TRY(ListenOn("--tls-listen", options.tls_listen, true));
   const std::string directory = TRY(KmsDataDirectory(options.data));
+  TRY(embedded::CheckStores(directory));
   const auto kms = TRY(EmbeddedKms::Open(directory, SystemClock()));
   TRY(AddDialects(*kms));
+  TRY(embedded::RememberStores(directory));
   const auto server =
       TRY(StartHttpServer(http, [&](const HttpRequest& request) { return kms->Handle(request); }));
-  const auto tls_server = TRY(ServeTls(options, *kms));
+  const auto tls_server = TRY(ServeTls(tls_http, *kms));
   const auto control = TRY(embedded::StartControlSocket(*kms));
   TRY(kms->WriteConfig(server->Url(), tls_server->Url()));
   TRY(Announce(*kms, *server, *tls_server, options.ready_fd));

@@ -6,7 +6,7 @@
 
 namespace freehold::cli {
 
-Status ParseListen(std::string_view text, HttpServerOptions& options) {
+Status ParseListen(std::string_view flag, std::string_view text, HttpServerOptions& options) {
   const auto colon = text.rfind(':');
   std::string_view address = text.substr(0, colon);
   if (address.starts_with('[') && address.ends_with(']')) {
@@ -15,7 +15,7 @@ Status ParseListen(std::string_view text, HttpServerOptions& options) {
   const std::string_view port = colon == std::string_view::npos ? "" : text.substr(colon + 1);
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), options.port);
   if (port.empty() || error != std::errc() || end != port.data() + port.size()) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("--listen {} is not ADDRESS:PORT", text));
+    return Error(ErrorCode::kInvalidArgument, fmt::format("{} {} is not ADDRESS:PORT", flag, text));
   }
   options.address = address;
   return {};

@@ -7,7 +7,7 @@
 
 namespace freehold::cli {
 
-// "127.0.0.1:4566", "[::1]:0"; kInvalidArgument names --listen.
-Status ParseListen(std::string_view text, HttpServerOptions& options);
+// "127.0.0.1:4566", "[::1]:0"; kInvalidArgument names `flag`, "--listen".
+Status ParseListen(std::string_view flag, std::string_view text, HttpServerOptions& options);
 
 }  // namespace freehold::cli

@@ -29,7 +29,7 @@ struct ServerOptions {
 Result<HttpServerOptions> HttpOptionsOf(const ServerOptions& options) {
   HttpServerOptions http;
   http.threads = 16;
-  TRY(ParseListen(options.listen, http));
+  TRY(ParseListen("--listen", options.listen, http));
   if (options.requests_per_second < 1 || options.requests_per_second > 100'000) {
     return Error(ErrorCode::kInvalidArgument, "--requests-per-second: must be 1 to 100000");
   }

@@ -46,9 +46,15 @@ bool IsDigit(unsigned char c) { return c >= '0' && c <= '9'; }
 bool IsAlnum(unsigned char c) { return c < 0x80 && std::isalnum(c) != 0; }
 bool IsLabel(unsigned char c) { return IsAlnum(c) || c == '-'; }
 bool IsWord(unsigned char c) { return IsLabel(c) || c == '_'; }
-bool IsProject(unsigned char c) { return IsLabel(c) || c == '.' || c == ':'; }
 bool IsName(unsigned char c) { return IsWord(c) || c == '.'; }
 bool IsHex(unsigned char c) { return IsDigit(c) || (c >= 'a' && c <= 'f'); }
+
+// "example.com:orders" is one of a domain's; a path that goes up is none.
+bool IsProject(std::string_view text) {
+  constexpr auto kCharacter = [](unsigned char c) { return IsLabel(c) || c == '.' || c == ':'; };
+  return AllOf(text, 128, kCharacter) && IsAlnum(static_cast<unsigned char>(text.front())) &&
+         text.find("..") == std::string_view::npos;
+}
 
 bool IsPathName(std::string_view text) {
   return AllOf(text, 128, IsName) && text != "." && text != "..";
@@ -100,8 +106,8 @@ Result<GcpKeyName> ParseGcp(std::string_view text, std::string_view name) {
                    "is not a Cloud KMS key "
                    "(projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY)");
   }
-  if (!AllOf(parts[1], 128, IsProject) || !AllOf(parts[3], 63, IsLabel) ||
-      !AllOf(parts[5], 63, IsWord) || !AllOf(parts[7], 63, IsWord)) {
+  if (!IsProject(parts[1]) || !AllOf(parts[3], 63, IsLabel) || !AllOf(parts[5], 63, IsWord) ||
+      !AllOf(parts[7], 63, IsWord)) {
     return Refused(text, "has a character that does not belong in a key's name");
   }
   return GcpKeyName{std::string(parts[1]), std::string(parts[3]), std::string(parts[5]),

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "fmt/format.h"
 #include "papers/papers.h"
 
@@ -123,14 +126,14 @@ constexpr std::string_view kKeyPolicy = R"paper({
     {
       "Sid": "OwnersAdministerTheKey",
       "Effect": "Allow",
-      "Principal": {"AWS": "arn:aws:iam::@ACCOUNT@:root"},
+      "Principal": {"AWS": "arn:@PARTITION@:iam::@ACCOUNT@:root"},
       "Action": "kms:*",
       "Resource": "*"
     },
     {
       "Sid": "FreeholdWrapsAndUnwraps",
       "Effect": "Allow",
-      "Principal": {"AWS": "arn:aws:iam::@ACCOUNT@:role/@ROLE@"},
+      "Principal": {"AWS": "arn:@PARTITION@:iam::@ACCOUNT@:role/@ROLE@"},
       "Action": ["kms:Encrypt", "kms:Decrypt"],
       "Resource": "*",
       "Condition": {
@@ -140,7 +143,7 @@ constexpr std::string_view kKeyPolicy = R"paper({
     {
       "Sid": "FreeholdLooksAtTheKey",
       "Effect": "Allow",
-      "Principal": {"AWS": "arn:aws:iam::@ACCOUNT@:role/@ROLE@"},
+      "Principal": {"AWS": "arn:@PARTITION@:iam::@ACCOUNT@:role/@ROLE@"},
       "Action": ["kms:DescribeKey", "kms:GetKeyRotationStatus"],
       "Resource": "*"
     }
@@ -228,8 +231,38 @@ output "key_arn" {
 }
 )paper";
 
+// "arn:aws-cn:iam::..." -> "aws-cn"; "" when it begins like no ARN of AWS's.
+std::string PartitionOf(std::string_view arn) {
+  const auto colon = arn.find(':', 4);
+  if (!arn.starts_with("arn:aws") || colon == std::string_view::npos) return "";
+  const std::string_view partition = arn.substr(4, colon - 4);
+  return partition == "aws" || (partition.starts_with("aws-") && IsMadeOf(partition, "-"))
+             ? std::string(partition)
+             : "";
+}
+
+// An alias can be moved to another key: these papers name keys.
+bool IsKeyArn(std::string_view arn) {
+  const auto key = arn.find(":key/");
+  return !PartitionOf(arn).empty() && arn.find(":kms:") == 4 + PartitionOf(arn).size() &&
+         std::count(arn.begin(), arn.end(), ':') == 5 && key != std::string_view::npos &&
+         IsMadeOf(arn.substr(key + 5), "-") && IsMadeOf(arn.substr(0, key), ":-");
+}
+
+struct Console {
+  std::string_view partition;
+  std::string_view host;
+  std::string_view region;  // where none is given
+};
+constexpr Console kConsoles[] = {
+    {"aws", "console.aws.amazon.com", "us-east-1"},
+    {"aws-cn", "console.amazonaws.cn", "cn-north-1"},
+    {"aws-us-gov", "console.amazonaws-us-gov.com", "us-gov-west-1"},
+};
+
 std::vector<std::pair<std::string_view, std::string>> Values(const AwsPapers& papers) {
   return {{"EDITION", fmt::format("{}", kEdition)},
+          {"PARTITION", PartitionOf(papers.operator_principal)},
           {"OPERATOR", papers.operator_principal},
           {"EXTERNAL", papers.external_id},
           {"ROLE", papers.role_name},
@@ -250,7 +283,8 @@ std::string QueryText(std::string_view text) {
 }  // namespace
 
 Status Check(const AwsPapers& papers) {
-  if (!papers.operator_principal.starts_with("arn:aws") ||
+  const std::string partition = PartitionOf(papers.operator_principal);
+  if (!papers.operator_principal.starts_with("arn:" + partition + ":iam::") ||
       !IsMadeOf(papers.operator_principal, ":/-_+=.@")) {
     return Bad("--operator", papers.operator_principal,
                "an ARN (arn:aws:iam::ACCOUNT:role/NAME, or ...:root)");
@@ -261,9 +295,12 @@ Status Check(const AwsPapers& papers) {
   if (!IsMadeOf(papers.role_name, "+=,.@-_")) {
     return Bad("--role", papers.role_name, "the name of a role");
   }
-  if (!papers.key_arn.empty() &&
-      (!papers.key_arn.starts_with("arn:aws") || !IsMadeOf(papers.key_arn, ":/-_"))) {
-    return Bad("--key", papers.key_arn, "a key's ARN");
+  if (!papers.key_arn.empty() && !IsKeyArn(papers.key_arn)) {
+    return Bad("--key", papers.key_arn,
+               "a key's ARN (arn:aws:kms:REGION:ACCOUNT:key/ID; an alias can be moved)");
+  }
+  if (!papers.key_arn.empty() && PartitionOf(papers.key_arn) != partition) {
+    return Bad("--key", papers.key_arn, fmt::format("in the operator's partition, {}", partition));
   }
   if (!papers.region.empty() && !IsMadeOf(papers.region, "-")) {
     return Bad("--region", papers.region, "a region");
@@ -290,14 +327,22 @@ Result<std::string> AwsQuickCreateLink(const AwsPapers& papers, const std::strin
     return Error(ErrorCode::kInvalidArgument,
                  "--link needs the https:// URL where the template is published");
   }
-  const std::string region = papers.region.empty() ? "us-east-1" : papers.region;
+  const std::string partition = PartitionOf(papers.operator_principal);
+  const auto* console =
+      std::find_if(std::begin(kConsoles), std::end(kConsoles),
+                   [&](const Console& one) { return one.partition == partition; });
+  if (console == std::end(kConsoles)) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("the console of partition {} is not known here", partition));
+  }
+  const std::string_view region = papers.region.empty() ? console->region : papers.region;
   return fmt::format(
-      "https://{0}.console.aws.amazon.com/cloudformation/home?region={0}#/stacks/quickcreate"
+      "https://{0}.{7}/cloudformation/home?region={0}#/stacks/quickcreate"
       "?templateURL={1}&stackName=freehold&param_KMSCreate={2}&param_KMSKeyArns={3}"
       "&param_OperatorPrincipal={4}&param_ExternalId={5}&param_RoleName={6}",
       region, QueryText(template_url), papers.key_arn.empty() ? "true" : "false",
       QueryText(papers.key_arn), QueryText(papers.operator_principal),
-      QueryText(papers.external_id), QueryText(papers.role_name));
+      QueryText(papers.external_id), QueryText(papers.role_name), console->host);
 }
 
 }  // namespace freehold::papers

@@ -5,7 +5,9 @@ namespace freehold::papers {
 namespace {
 
 constexpr std::string_view kCommands =
-    R"paper(# Freehold papers, edition @EDITION@: Azure. Run by the customer, in tenant @TENANT@.
+    R"paper(# Freehold papers, edition @EDITION@: Azure. A script for the customer, signed in to
+# tenant @TENANT@.
+set -eu
 
 # Consent: the operator's application may sign in to your tenant. Removing it there says no.
 #   https://login.microsoftonline.com/@TENANT@/adminconsent?client_id=@APPLICATION@
@@ -15,14 +17,19 @@ az ad sp create --id @APPLICATION@
 az group create --name @GROUP@ --location @LOCATION@
 az keyvault create --name @VAULT@ --resource-group @GROUP@ --location @LOCATION@ \
     --enable-rbac-authorization true --enable-purge-protection true --retention-days 90
+vault=$(az keyvault show --name @VAULT@ --query id --output tsv)
+me=$(az ad signed-in-user show --query id --output tsv)
+
+# Whoever makes a vault may not make keys in it: that takes a role of its own. It takes minutes to
+# spread; until then the next command says ForbiddenByRbac: run the lines from "vault=" on again.
+az role assignment create --role "Key Vault Crypto Officer" --assignee "$me" --scope "$vault"
 az keyvault key create --vault-name @VAULT@ --name @KEY@ --kty RSA --size 3072 --ops wrapKey unwrapKey
 az keyvault key rotation-policy update --vault-name @VAULT@ --name @KEY@ --value \
     '{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P90D"},"action":{"type":"Rotate"}}],"attributes":{}}'
 
 # Wrap, unwrap and look at this one key, nothing else of the vault. Removing it says no.
 az role assignment create --role "Key Vault Crypto Service Encryption User" \
-    --assignee @APPLICATION@ \
-    --scope "$(az keyvault show --name @VAULT@ --query id --output tsv)/keys/@KEY@"
+    --assignee @APPLICATION@ --scope "$vault/keys/@KEY@"
 
 # For the operator:
 #   --key https://@VAULT@.vault.azure.net/keys/@KEY@
@@ -47,7 +54,19 @@ resource "azurerm_key_vault" "freehold" {
   soft_delete_retention_days = 90
 }
 
+# Whoever makes a vault may not make keys in it: that takes a role of its own. It takes minutes to
+# spread; until then making the key says ForbiddenByRbac: apply again.
+data "azurerm_client_config" "current" {}
+
+resource "azurerm_role_assignment" "administer" {
+  scope                = azurerm_key_vault.freehold.id
+  role_definition_name = "Key Vault Crypto Officer"
+  principal_id         = data.azurerm_client_config.current.object_id
+}
+
 resource "azurerm_key_vault_key" "freehold" {
+  depends_on = [azurerm_role_assignment.administer]
+
   name         = "@KEY@"
   key_vault_id = azurerm_key_vault.freehold.id
   key_type     = "RSA"

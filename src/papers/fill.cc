@@ -7,13 +7,16 @@ namespace freehold::papers {
 
 std::string Fill(std::string_view text,
                  const std::vector<std::pair<std::string_view, std::string>>& values) {
-  std::string filled(text);
-  for (const auto& [name, value] : values) {
-    const std::string placeholder = "@" + std::string(name) + "@";
-    for (auto at = filled.find(placeholder); at != std::string::npos;
-         at = filled.find(placeholder, at + value.size())) {
-      filled.replace(at, placeholder.size(), value);
-    }
+  std::string filled;
+  // Once from left to right: a value that looks like a placeholder stays what it is.
+  while (!text.empty()) {
+    const auto found = std::find_if(values.begin(), values.end(), [text](const auto& value) {
+      return text.starts_with('@') && text.substr(1).starts_with(value.first) &&
+             text.substr(1 + value.first.size()).starts_with('@');
+    });
+    const bool fits = found != values.end();
+    filled += fits ? std::string_view(found->second) : text.substr(0, 1);
+    text.remove_prefix(fits ? found->first.size() + 2 : 1);
   }
   return filled;
 }

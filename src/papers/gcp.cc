@@ -5,7 +5,9 @@ namespace freehold::papers {
 namespace {
 
 constexpr std::string_view kCommands =
-    R"paper(# Freehold papers, edition @EDITION@: Google Cloud. Run by the customer, in project @PROJECT@.
+    R"paper(# Freehold papers, edition @EDITION@: Google Cloud. A script for the customer, for
+# project @PROJECT@.
+set -eu
 
 # A key ring and a key with rotation; a destroyed version can be restored for 30 days.
 gcloud services enable cloudkms.googleapis.com iamcredentials.googleapis.com --project @PROJECT@

@@ -194,7 +194,7 @@ Result<json::object> SendControl(const std::string& directory, const json::objec
   const json::object& fields = value.get_object();
   if (fields.contains("ok") && fields.at("ok") == true) return fields;
   const Params params(fields);
-  return Error(ErrorCode::kInvalidArgument,
+  return Error(CodeNamed(params.StringOr("code", "").value_or("")),
                params.StringOr("message", "refused").value_or("refused"));
 }
 

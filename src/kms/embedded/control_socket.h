@@ -21,7 +21,7 @@ class ControlSocket {
 
 Result<std::unique_ptr<ControlSocket>> StartControlSocket(EmbeddedKms& kms);
 
-// The client's side: sends a command, returns the answer or its error.
+// The client's side: sends a command, returns the answer or its error, with the code it has there.
 //   {"command": "fault", "operation": "Decrypt", "latency_ms": 100, "throttle": true, "fail": true,
 //    "unreachable": true, "clock_skew_s": 600}
 //   {"command": "clear"} | {"command": "expire-sessions"}

@@ -16,7 +16,7 @@ Result<CertificateAndKey> Authority(const std::string& directory, const MasterKe
     const Bytes pem = TRY(ReadRegularFile(certificate, kLimit));
     const Bytes sealed = TRY(ReadRegularFile(key, kLimit));
     auto opened = master.Unseal(sealed, kLabel);
-    if (!opened.ok()) return opened.error().Because(key);
+    if (!opened.ok()) return StoreRefused(key, "is damaged, or belongs to another master.key");
     return CertificateAndKey{std::string(AsText(pem)), *std::move(opened)};
   }
   auto made = TRY(MakeAuthority("Freehold embedded KMS", now));

@@ -130,8 +130,16 @@ class Administrator {
       tenant->principals.erase(application->id);
     } else if (!tenant->principals.contains(application->id)) {
       tenant->principals[application->id] = NewUuid();
+      DropAssignments(application->id, tenant->id);
     }
     return json::object();
+  }
+
+  // A consent makes another principal: what the one before it was assigned is not its own.
+  void DropAssignments(const std::string& application, const std::string& tenant) {
+    std::erase_if(state_.assignments, [&](const Assignment& each) {
+      return each.application == application && state_.vaults.at(each.vault).tenant == tenant;
+    });
   }
 
   Result<json::object> Assign(bool given) {
@@ -142,6 +150,9 @@ class Administrator {
     const std::string key = slash == std::string::npos ? "" : LowerCase(scope.substr(slash + 1));
     if (slash != std::string::npos && !IsName(key, 127)) return Invalid("that is no name of a key");
     if (!IsRole(Text("role"))) return Missing("role", Text("role"));
+    if (given && !state_.tenants.at(vault->tenant).principals.contains(application->id)) {
+      return Missing("consent of that tenant to", application->name);
+    }
     const Assignment assignment{Text("role"), application->id, vault->host, key};
     const auto removed = std::erase(state_.assignments, assignment);
     if (given) {

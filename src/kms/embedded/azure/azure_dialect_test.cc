@@ -5,9 +5,11 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "kms/embedded/azure/client_check.h"
 #include "kms/embedded/azure/roles.h"
 #include "kms/embedded/azure/routes.h"
 #include "kms/service/json_service.h"
+#include "kms/service/jwt.h"
 
 namespace freehold::embedded::azure {
 namespace {
@@ -170,6 +172,64 @@ TEST_F(AzureDialectInTime, ATokenOutlivesTheConsentAndEndsByItself) {
   EXPECT_EQ(Send("GET", "/keys?api-version=7.4", "").status, 200);
   clock_.Advance(hours(1));
   EXPECT_EQ(Send("GET", "/keys?api-version=7.4", "").status, 401);
+}
+
+TEST_F(AzureDialectInTime, ANewConsentBeginsWithoutTheRolesOfTheOneBefore) {
+  const auto obey = [&](const char* command) {
+    return dialect_->Obey({{"command", command},
+                           {"app", "a"},
+                           {"tenant", "customer"},
+                           {"role", "Key Vault Crypto Officer"},
+                           {"scope", "embedded"}});
+  };
+  EXPECT_FALSE(Ask("GET", "/keys", {}).contains("error"));
+  ASSERT_TRUE(obey("remove-consent").ok());
+  EXPECT_EQ(obey("assign").error().code(), ErrorCode::kNotFound);
+  ASSERT_TRUE(obey("consent").ok());
+  EXPECT_TRUE(Ask("GET", "/keys", {}).contains("error"));
+  ASSERT_TRUE(obey("consent").ok());
+  ASSERT_TRUE(obey("assign").ok());
+  ASSERT_TRUE(obey("consent").ok());  // it has it already
+  EXPECT_FALSE(Ask("GET", "/keys", {}).contains("error"));
+}
+
+TEST_F(AzureDialectInTime, AKeyIsImportedUnderAGoodNameOnly) {
+  Ask("GET", "/keys", {});
+  const std::string body = R"({"key":{"kty":"RSA"}})";
+  const std::string longest(127, 'k');
+  const auto said = [&](const std::string& name) {
+    return Send("PUT", "/keys/" + name + "?api-version=7.4", body).body;
+  };
+  for (const std::string& name : {std::string("a_b"), std::string("a.b"), longest + "k"}) {
+    EXPECT_THAT(said(name), testing::HasSubstr("invalid name")) << name;
+  }
+  EXPECT_THAT(said(longest), testing::HasSubstr("lacks 'n'"));
+}
+
+TEST(AzureClientAssertions, HaveTimesThatAreWholeNumbers) {
+  const RsaKey key = *RsaKey::Generate(2048);
+  Application application;
+  application.id = "a";
+  application.credentials.push_back({{}, {}, key.Modulus(), key.Exponent(), TimeOf(10'000)});
+  const auto is_taken = [&](const json::value& until, const json::value& from) {
+    json::object claims{{"iss", "a"}, {"sub", "a"}, {"aud", "url"}};
+    if (!until.is_null()) claims["exp"] = until;
+    if (!from.is_null()) claims["nbf"] = from;
+    ClientProof proof;
+    proof.assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    proof.assertion = *SignJwt(key, {}, claims);
+    return !CheckClient(application, proof, "url", TimeOf(5'000), MasterKey()).has_value();
+  };
+  EXPECT_TRUE(is_taken(5'100, nullptr));
+  EXPECT_TRUE(is_taken(5'100, 4'900));
+  EXPECT_FALSE(is_taken(nullptr, nullptr));
+  EXPECT_FALSE(is_taken(5'100, 6'000));
+  for (const json::value& wrong :
+       {json::value(9'000.5), json::value("9000"), json::value(true), json::value(-1),
+        json::value(5'000'000'000), json::value(std::uint64_t{1} << 63)}) {
+    EXPECT_FALSE(is_taken(wrong, nullptr)) << wrong;
+    EXPECT_FALSE(is_taken(5'100, wrong)) << wrong;
+  }
 }
 
 TEST_F(AzureDialectInTime, AnswersAnythingThatIsSentToIt) {

@@ -19,10 +19,21 @@ Refusal InvalidClient(int number, std::string words) {
   return {401, "invalid_client", number, std::move(words)};
 }
 
-WallTime TimeIn(const boost::json::object& claims, std::string_view name) {
+// None: a number that is no time, or no number. Whoever signs must not mean what we do not read.
+std::optional<WallTime> TimeIn(const boost::json::object& claims, std::string_view name) {
   const auto* value = claims.if_contains(name);
-  const std::int64_t seconds = value != nullptr && value->is_int64() ? value->get_int64() : 0;
-  return TimeOf(seconds < 0 || seconds > 4'000'000'000 ? 0 : seconds);
+  if (value == nullptr || !value->is_int64()) return std::nullopt;
+  const std::int64_t seconds = value->get_int64();
+  if (seconds < 0 || seconds > 4'000'000'000) return std::nullopt;
+  return TimeOf(seconds);
+}
+
+bool IsOfNow(const boost::json::object& claims, WallTime now) {
+  const auto until = TimeIn(claims, "exp");
+  if (!until || *until + kTolerance < now) return false;
+  if (!claims.contains("nbf")) return true;
+  const auto from = TimeIn(claims, "nbf");
+  return from && *from <= now + kTolerance;
 }
 
 std::optional<Refusal> CheckSecret(const Application& application, const std::string& secret,
@@ -58,7 +69,7 @@ std::optional<Refusal> CheckClaims(const Application& application,
   if (TextOf(claims, "aud") != token_url) {
     return InvalidClient(700023, "Client assertion audience claim does not match Realm issuer.");
   }
-  if (TimeIn(claims, "exp") + kTolerance < now || now + kTolerance < TimeIn(claims, "nbf")) {
+  if (!IsOfNow(claims, now)) {
     return InvalidClient(700024, "Client assertion is not within its valid time range.");
   }
   return std::nullopt;

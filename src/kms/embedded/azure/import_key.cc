@@ -96,6 +96,7 @@ AzureStatus ReadMaterial(VaultCall& call, json::object& jwk, KeyVersion& version
 }  // namespace
 
 VaultResult ImportKey(VaultCall& call) {
+  AZURE_TRY(CheckName(call.name));
   auto* jwk = call.body.if_contains("key");
   if (jwk == nullptr || !jwk->is_object()) return BadParameter("Property 'key' is required.");
   KeyVersion version;

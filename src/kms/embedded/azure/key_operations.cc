@@ -11,15 +11,6 @@ namespace {
 
 namespace json = boost::json;
 
-AzureStatus CheckName(const std::string& name) {
-  const bool good = !name.empty() && name.size() <= 127 &&
-                    name.find_first_not_of(
-                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                        "0123456789-") == std::string::npos;
-  if (good) return {};
-  return BadParameter("The request URI contains an invalid name.");
-}
-
 AzureResult<int> BitsIn(const json::object& body, int otherwise, std::vector<int> allowed) {
   const auto* value = body.if_contains("key_size");
   if (value == nullptr || value->is_null()) return otherwise;
@@ -41,6 +32,15 @@ VaultResult Page(json::array items) {
 }
 
 }  // namespace
+
+AzureStatus CheckName(const std::string& name) {
+  const bool good = !name.empty() && name.size() <= 127 &&
+                    name.find_first_not_of(
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789-") == std::string::npos;
+  if (good) return {};
+  return BadParameter("The request URI contains an invalid name.");
+}
 
 VaultResult CreateKey(VaultCall& call) {
   AZURE_TRY(CheckName(call.name));

@@ -47,6 +47,8 @@ boost::json::object KeyItem(const Vault& vault, const Key& key, const KeyVersion
                             bool with_version);
 boost::json::object DeletedKeyBundle(const Vault& vault, const Key& key);
 
+// The name of a key that is to be made.
+AzureStatus CheckName(const std::string& name);
 // A version of new material, with the attributes and operations that a request asks for.
 AzureResult<KeyVersion> NewVersion(const VaultCall& call, const std::string& type, int bits);
 AzureStatus ReadAttributes(const boost::json::object& body, KeyVersion& version);

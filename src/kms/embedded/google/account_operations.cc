@@ -47,11 +47,21 @@ GoogleResult<std::string> FindAccount(const Operation& op, const std::string& pe
   return email;
 }
 
+// Changes the account as it is now: it may have been deleted since it was looked at.
+GoogleStatus UpdateAccount(Operation& op, const std::string& email,
+                           const std::function<GoogleStatus(State&, ServiceAccount&)>& change) {
+  return op.Update([&](State& state) -> GoogleStatus {
+    const auto account = state.accounts.find(email);
+    if (account == state.accounts.end()) return NotFound("Unknown service account: " + email);
+    return change(state, account->second);
+  });
+}
+
 Answer SetDisabled(Operation& op, bool disabled) {
   const std::string email = GOOGLE_TRY(
       FindAccount(op, disabled ? "iam.serviceAccounts.disable" : "iam.serviceAccounts.enable"));
-  GOOGLE_TRY(op.Update([&](State& state) -> GoogleStatus {
-    state.accounts[email].disabled = disabled;
+  GOOGLE_TRY(UpdateAccount(op, email, [&](State&, ServiceAccount& account) -> GoogleStatus {
+    account.disabled = disabled;
     return {};
   }));
   return json::object();
@@ -101,8 +111,8 @@ Answer ListServiceAccounts(Operation& op) {
 
 Answer DeleteServiceAccount(Operation& op) {
   const std::string email = GOOGLE_TRY(FindAccount(op, "iam.serviceAccounts.delete"));
-  GOOGLE_TRY(op.Update([&](State& state) -> GoogleStatus {
-    state.policies.erase(NameOf(email, state.accounts[email]));
+  GOOGLE_TRY(UpdateAccount(op, email, [&](State& state, ServiceAccount& account) -> GoogleStatus {
+    state.policies.erase(NameOf(email, account));
     state.accounts.erase(email);
     // Its bindings would come back to life with another account of the name.
     for (auto& [resource, policy] : state.policies) {
@@ -128,8 +138,8 @@ Answer CreateAccountKey(Operation& op) {
   const json::object file = CredentialsFile(email, account.project, id, key->PrivatePem(),
                                             account.unique_id, op.token_uri);
   const std::string name = fmt::format("{}/keys/{}", NameOf(email, account), id);
-  GOOGLE_TRY(op.Update([&](State& state) -> GoogleStatus {
-    state.accounts[email].keys[id] = {key->Modulus(), key->Exponent()};
+  GOOGLE_TRY(UpdateAccount(op, email, [&](State&, ServiceAccount& current) -> GoogleStatus {
+    current.keys[id] = {key->Modulus(), key->Exponent()};
     return {};
   }));
   return json::object{{"name", name},
@@ -145,8 +155,8 @@ Answer CreateAccountKey(Operation& op) {
 Answer DeleteAccountKey(Operation& op) {
   const std::string email = GOOGLE_TRY(FindAccount(op, "iam.serviceAccountKeys.delete"));
   const std::string id = op.resource().substr(op.resource().rfind('/') + 1);
-  GOOGLE_TRY(op.Update([&](State& state) -> GoogleStatus {
-    if (state.accounts[email].keys.erase(id) == 0) return NotFound("Service account key " + id);
+  GOOGLE_TRY(UpdateAccount(op, email, [&](State&, ServiceAccount& account) -> GoogleStatus {
+    if (account.keys.erase(id) == 0) return NotFound("Service account key " + id);
     return {};
   }));
   return json::object();

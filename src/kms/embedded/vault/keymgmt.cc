@@ -72,7 +72,8 @@ VaultAnswer Update(const KeymgmtCall& call, ManagedKey key) {
     return VaultFailure{400, "the type of a key cannot be changed"};
   }
   if (body.contains("min_enabled_version")) {
-    VAULT_TRY(SetMinEnabled(call, key, SecondsOf(body, "min_enabled_version", -1)));
+    const int wanted = VAULT_TRY(CountOf(body, "min_enabled_version", key.min_enabled_version));
+    VAULT_TRY(SetMinEnabled(call, key, wanted));
   }
   key.deletion_allowed = BoolOf(body, "deletion_allowed", key.deletion_allowed);
   VAULT_TRY(call.Remember(key));

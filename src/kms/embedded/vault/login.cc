@@ -1,6 +1,7 @@
 // auth/: tokens, AppRole and JWT logins, and their administration.
 #include <algorithm>
 #include <boost/json.hpp>
+#include <optional>
 
 #include "fmt/format.h"
 #include "kms/embedded/ids.h"
@@ -71,6 +72,44 @@ VaultAnswer Revoke(const Operation& op, const std::string& digest) {
   return json::object();
 }
 
+// What a child may have, of the token that asks for it.
+VaultResult<std::vector<std::string>> PoliciesOfChild(const Operation& op) {
+  const auto parent = op.state->tokens.find(op.token_digest);
+  if (parent == op.state->tokens.end()) return VaultFailure{403, "permission denied"};
+  if (parent->second.is_batch) {
+    return VaultFailure{400, "batch tokens cannot create more tokens"};
+  }
+  const std::vector<std::string>& own = parent->second.policies;
+  const auto is_own = [&own](const std::string& name) {
+    return std::find(own.begin(), own.end(), name) != own.end();
+  };
+  const auto wanted = op.body.contains("policies") ? NamesOf(op.body, "policies") : own;
+  if (is_own("root")) return wanted;
+  // A policy of that name in another namespace is another policy.
+  const bool same_place = parent->second.name_space == op.name_space;
+  if (same_place && std::all_of(wanted.begin(), wanted.end(), is_own)) return wanted;
+  return VaultFailure{400, "child policies must be subset of parent"};
+}
+
+VaultAnswer CreateToken(const Operation& op) {
+  LoginRole role;
+  role.policies = VAULT_TRY(PoliciesOfChild(op));
+  role.ttl_seconds = VAULT_TRY(SecondsOf(op.body, "ttl", 2764800));
+  role.max_ttl_seconds = VAULT_TRY(SecondsOf(op.body, "explicit_max_ttl", 0));
+  role.is_batch = TextOf(op.body, "type") == "batch";
+  const std::string name = TextOf(op.body, "display_name");
+  auto issued = IssueToken(op, role, name.empty() ? "token" : "token-" + name);
+  if (!issued.ok() || BoolOf(op.body, "renewable", true)) return issued;
+  const std::string digest = DigestOf(TextOf(ObjectOf(*issued, "auth"), "client_token"));
+  VAULT_TRY(op.Update([&](VaultState& state) -> VaultStatus {
+    const auto token = state.tokens.find(digest);
+    if (token != state.tokens.end()) token->second.renewable = false;
+    return {};
+  }));
+  (*issued)["auth"].as_object()["renewable"] = false;
+  return issued;
+}
+
 VaultAnswer RunToken(const Operation& op, const std::string& what) {
   if (what == "lookup-self" && op.method == "GET") {
     return json::object{{"data", Describe(op.state->tokens.at(op.token_digest), op.call.now)}};
@@ -79,44 +118,31 @@ VaultAnswer RunToken(const Operation& op, const std::string& what) {
   if (what == "renew-self") return RenewSelf(op);
   if (what == "revoke-self") return Revoke(op, op.token_digest);
   if (what == "revoke") return Revoke(op, DigestOf(TextOf(op.body, "token")));
-  if (what == "create") {
-    LoginRole role;
-    role.policies = NamesOf(op.body, "policies");
-    role.ttl_seconds = SecondsOf(op.body, "ttl", 2764800);
-    role.max_ttl_seconds = SecondsOf(op.body, "explicit_max_ttl", 0);
-    role.is_batch = TextOf(op.body, "type") == "batch";
-    const std::string name = TextOf(op.body, "display_name");
-    auto issued = IssueToken(op, role, name.empty() ? "token" : "token-" + name);
-    if (!issued.ok() || BoolOf(op.body, "renewable", true)) return issued;
-    const std::string token = TextOf(ObjectOf(*issued, "auth"), "client_token");
-    VAULT_TRY(op.Update([&](VaultState& state) -> VaultStatus {
-      state.tokens[DigestOf(token)].renewable = false;
-      return {};
-    }));
-    (*issued)["auth"].as_object()["renewable"] = false;
-    return issued;
-  }
+  if (what == "create") return CreateToken(op);
   return NoRoute(op);
 }
 
 VaultAnswer WriteRole(const Operation& op, const std::string& id) {
-  VAULT_TRY(op.Update([&](VaultState& state) -> VaultStatus {
+  const auto change = [&](VaultState& state) -> VaultStatus {
     LoginRole& role = state.roles[id];
     if (role.role_id.empty()) role.role_id = NewUuid();
     for (const std::string_view name : {"policies", "token_policies"}) {
       if (op.body.contains(name)) role.policies = NamesOf(op.body, name);
     }
-    role.ttl_seconds = SecondsOf(op.body, "token_ttl", role.ttl_seconds);
-    role.max_ttl_seconds = SecondsOf(op.body, "token_max_ttl", role.max_ttl_seconds);
-    role.secret_id_ttl_seconds = SecondsOf(op.body, "secret_id_ttl", role.secret_id_ttl_seconds);
-    role.secret_id_uses = SecondsOf(op.body, "secret_id_num_uses", role.secret_id_uses);
+    role.ttl_seconds = VAULT_TRY(SecondsOf(op.body, "token_ttl", role.ttl_seconds));
+    role.max_ttl_seconds = VAULT_TRY(SecondsOf(op.body, "token_max_ttl", role.max_ttl_seconds));
+    role.secret_id_ttl_seconds =
+        VAULT_TRY(SecondsOf(op.body, "secret_id_ttl", role.secret_id_ttl_seconds));
+    const int uses = static_cast<int>(role.secret_id_uses);
+    role.secret_id_uses = VAULT_TRY(CountOf(op.body, "secret_id_num_uses", uses));
     if (op.body.contains("token_type")) role.is_batch = TextOf(op.body, "token_type") == "batch";
     if (op.body.contains("bound_audiences")) {
       role.bound_audiences = NamesOf(op.body, "bound_audiences");
     }
     if (op.body.contains("bound_subject")) role.bound_subject = TextOf(op.body, "bound_subject");
     return {};
-  }));
+  };
+  VAULT_TRY(op.Update(change));
   return json::object();
 }
 
@@ -180,19 +206,34 @@ VaultAnswer LogInWithAppRole(const Operation& op, const std::string& mount) {
   return VaultFailure{400, kBadAppRole};
 }
 
-VaultStatus CheckClaims(const Operation& op, const LoginRole& role, const json::object& claims) {
-  const auto number = [&](std::string_view name) -> std::int64_t {
-    const auto* value = claims.if_contains(name);
-    return value != nullptr && value->is_int64() ? value->get_int64() : 0;
-  };
+// A claim that is there is to be understood: one that was passed over would not bind.
+VaultResult<std::optional<std::int64_t>> TimeClaim(const json::object& claims,
+                                                   std::string_view name) {
+  const auto* value = claims.if_contains(name);
+  if (value == nullptr) return std::optional<std::int64_t>();
+  constexpr std::int64_t kFar = 100'000'000'000;
+  if (value->is_int64() && value->get_int64() >= 0 && value->get_int64() <= kFar) {
+    return std::optional<std::int64_t>(value->get_int64());
+  }
+  return VaultFailure{400, fmt::format("error validating token: {} is no time", name)};
+}
+
+VaultStatus CheckTimes(const Operation& op, const json::object& claims) {
   const std::int64_t now = Seconds(op.call.now);
   constexpr std::int64_t kLeeway = 60;
-  if (number("exp") != 0 && number("exp") + kLeeway < now) {
+  const auto until = VAULT_TRY(TimeClaim(claims, "exp"));
+  const auto from = VAULT_TRY(TimeClaim(claims, "nbf"));
+  if (until.has_value() && *until + kLeeway < now) {
     return VaultFailure{400, "error validating token: token is expired (exp)"};
   }
-  if (number("nbf") > now + kLeeway) {
+  if (from.has_value() && *from > now + kLeeway) {
     return VaultFailure{400, "error validating token: not yet valid (nbf)"};
   }
+  return {};
+}
+
+VaultStatus CheckClaims(const Operation& op, const LoginRole& role, const json::object& claims) {
+  VAULT_TRY(CheckTimes(op, claims));
   const auto audiences = NamesOf(claims, "aud");
   const bool audience_fits =
       role.bound_audiences.empty() ||

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <charconv>
+#include <optional>
 
 #include "base/log.h"
 #include "fmt/format.h"
@@ -11,6 +12,48 @@
 namespace freehold::embedded::vault {
 
 namespace json = boost::json;
+
+namespace {
+
+constexpr int kMost = 1'000'000'000;
+constexpr std::int64_t kCentury = 100LL * 365 * 24 * 3600;
+
+// Numbers as they are written, in JSON or as text; "?" for what is neither.
+std::string WordOf(const json::value& value) {
+  if (value.is_string()) return std::string(value.get_string());
+  return value.is_int64() ? std::to_string(value.get_int64()) : "?";
+}
+
+VaultFailure NotConverted(const json::value& value, std::string_view name) {
+  return {400, fmt::format("Field validation failed: error converting input {} for field \"{}\"",
+                           Printable(json::serialize(value)), name)};
+}
+
+std::int64_t UnitOf(char letter) {
+  if (letter == 'd') return 24 * 3600;
+  if (letter == 'h') return 3600;
+  if (letter == 'm') return 60;
+  return letter == 's' ? 1 : 0;
+}
+
+std::optional<std::int64_t> ParsedSeconds(std::string_view text) {
+  std::int64_t total = 0;
+  for (bool first = true; first || !text.empty(); first = false) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || number < 0) return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    const bool bare = text.empty() && first;
+    const std::int64_t unit = bare ? 1 : text.empty() ? 0 : UnitOf(text.front());
+    if (unit == 0 || number > kCentury / unit) return std::nullopt;
+    total += number * unit;
+    if (total > kCentury) return std::nullopt;
+    text.remove_prefix(bare ? 0 : 1);
+  }
+  return total;
+}
+
+}  // namespace
 
 VaultStatus Operation::Update(const std::function<VaultStatus(VaultState&)>& change) const {
   return store.Update<VaultStatus>(change, [](const Error& error) -> VaultStatus {
@@ -25,18 +68,23 @@ std::string NewSecret(std::string_view prefix) {
   return std::string(prefix) + Base64UrlEncode(RandomBytes(24));
 }
 
-std::int64_t SecondsOf(const json::object& body, std::string_view name, std::int64_t otherwise) {
+VaultResult<std::int64_t> SecondsOf(const json::object& body, std::string_view name,
+                                    std::int64_t otherwise) {
   const auto* value = body.if_contains(name);
-  if (value == nullptr) return otherwise;
-  if (value->is_int64()) return value->get_int64();
-  const std::string text = TextOf(body, name);
-  std::int64_t number = 0;
+  if (value == nullptr || value->is_null()) return otherwise;
+  const auto seconds = ParsedSeconds(WordOf(*value));
+  return seconds.has_value() ? VaultResult<std::int64_t>(*seconds) : NotConverted(*value, name);
+}
+
+VaultResult<int> CountOf(const json::object& body, std::string_view name, int otherwise) {
+  const auto* value = body.if_contains(name);
+  if (value == nullptr || value->is_null()) return otherwise;
+  const std::string text = WordOf(*value);
+  int number = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc()) return otherwise;
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (unit == "m") return number * 60;
-  if (unit == "h") return number * 3600;
-  return unit.empty() || unit == "s" ? number : otherwise;
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (!whole || number < 0 || number > kMost) return NotConverted(*value, name);
+  return number;
 }
 
 std::vector<std::string> NamesOf(const json::object& body, std::string_view name) {

@@ -60,8 +60,11 @@ struct Operation {
 std::string DigestOf(std::string_view secret);  // hex SHA-256: how secrets are remembered
 std::string NewSecret(std::string_view prefix);
 
-std::int64_t SecondsOf(const boost::json::object& body, std::string_view name,
-                       std::int64_t otherwise);  // 90, "90", "90s", "15m", "1h"
+// 90, "90", "90s", "1h30m", "2d"; a century at most. What is there and no such thing is refused.
+VaultResult<std::int64_t> SecondsOf(const boost::json::object& body, std::string_view name,
+                                    std::int64_t otherwise);
+// 3, "3": from 0 to a billion.
+VaultResult<int> CountOf(const boost::json::object& body, std::string_view name, int otherwise);
 std::vector<std::string> NamesOf(const boost::json::object& body, std::string_view name);
 bool BoolOf(const boost::json::object& body, std::string_view name, bool otherwise);
 

@@ -40,6 +40,12 @@ VaultResult<Bytes> Base64Of(const json::object& body, std::string_view name) {
   return *std::move(bytes);
 }
 
+VaultResult<std::int64_t> AutoRotateOf(const json::object& body, std::int64_t otherwise) {
+  const std::int64_t seconds = VAULT_TRY(SecondsOf(body, "auto_rotate_period", otherwise));
+  if (seconds == 0 || seconds >= 3600) return seconds;
+  return VaultFailure{400, "auto rotate period must be 0 to disable or at least an hour"};
+}
+
 VaultAnswer Create(const TransitCall& call) {
   const json::object& body = call.op.body;
   const std::string type = TextOf(body, "type");
@@ -53,10 +59,7 @@ VaultAnswer Create(const TransitCall& call) {
   if (call.op.state->keys.contains(call.id)) return json::object();
   TransitKey key;
   key.exportable = BoolOf(body, "exportable", false);
-  key.auto_rotate_seconds = SecondsOf(body, "auto_rotate_period", 0);
-  if (key.auto_rotate_seconds != 0 && key.auto_rotate_seconds < 3600) {
-    return VaultFailure{400, "auto rotate period must be 0 to disable or at least an hour"};
-  }
+  key.auto_rotate_seconds = VAULT_TRY(AutoRotateOf(body, 0));
   key.versions.push_back(VAULT_TRY(NewVersion(call, 1)));
   VAULT_TRY(call.op.Update([&](VaultState& state) -> VaultStatus {
     state.keys.try_emplace(call.id, key);
@@ -94,22 +97,21 @@ VaultAnswer Read(const TransitCall& call) {
 
 VaultAnswer Configure(const TransitCall& call) {
   const json::object& body = call.op.body;
-  VAULT_TRY(call.op.Update([&](VaultState& state) -> VaultStatus {
+  const auto change = [&](VaultState& state) -> VaultStatus {
     const auto found = state.keys.find(call.id);
     if (found == state.keys.end())
       return VaultFailure{400, "no existing key named that could be found"};
     TransitKey& key = found->second;
-    const auto version = [&](std::string_view name, int otherwise) {
-      return static_cast<int>(SecondsOf(body, name, otherwise));
-    };
-    const int decryption = version("min_decryption_version", key.min_decryption_version);
-    const int encryption = version("min_encryption_version", key.min_encryption_version);
-    if (decryption < 0 || decryption > key.latest()) {
+    const int decryption =
+        VAULT_TRY(CountOf(body, "min_decryption_version", key.min_decryption_version));
+    const int encryption =
+        VAULT_TRY(CountOf(body, "min_encryption_version", key.min_encryption_version));
+    if (decryption > key.latest()) {
       return VaultFailure{400, fmt::format("cannot set min decryption version of {}, latest key "
                                            "version is {}",
                                            decryption, key.latest())};
     }
-    if (encryption < 0 || encryption > key.latest()) {
+    if (encryption > key.latest()) {
       return VaultFailure{400, fmt::format("cannot set min encryption version of {}, latest key "
                                            "version is {}",
                                            encryption, key.latest())};
@@ -117,9 +119,10 @@ VaultAnswer Configure(const TransitCall& call) {
     key.min_decryption_version = std::max(decryption, 1);
     key.min_encryption_version = encryption;
     key.deletion_allowed = BoolOf(body, "deletion_allowed", key.deletion_allowed);
-    key.auto_rotate_seconds = SecondsOf(body, "auto_rotate_period", key.auto_rotate_seconds);
+    key.auto_rotate_seconds = VAULT_TRY(AutoRotateOf(body, key.auto_rotate_seconds));
     return {};
-  }));
+  };
+  VAULT_TRY(call.op.Update(change));
   return json::object();
 }
 
@@ -167,7 +170,7 @@ VaultResult<SecretBytes> Material(const TransitCall& call, const TransitKey& key
 
 VaultResult<json::object> EncryptBytes(const TransitCall& call, ByteView plaintext) {
   const TransitKey* key = VAULT_TRY(call.Key());
-  const int version = static_cast<int>(SecondsOf(call.op.body, "key_version", key->latest()));
+  const int version = VAULT_TRY(CountOf(call.op.body, "key_version", key->latest()));
   if (version < std::max(key->min_encryption_version, 1) || version > key->latest()) {
     return VaultFailure{400, "requested version for encryption is not allowed"};
   }
@@ -227,7 +230,7 @@ VaultAnswer Rewrap(const TransitCall& call) {
 }
 
 VaultAnswer DataKey(const TransitCall& call, bool with_plaintext) {
-  const std::int64_t bits = SecondsOf(call.op.body, "bits", 256);
+  const int bits = VAULT_TRY(CountOf(call.op.body, "bits", 256));
   if (bits != 128 && bits != 256 && bits != 512) return VaultFailure{400, "invalid bit length"};
   const SecretBytes key = RandomSecret(static_cast<std::size_t>(bits / 8));
   json::object data = VAULT_TRY(EncryptBytes(call, key.ExposeSecret()));
