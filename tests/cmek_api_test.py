@@ -90,7 +90,8 @@ def test_a_cluster_without_nodes_is_revoked_at_once_and_restored_by_another_role
     again = server.ask("PATCH", path, custodian, {"action": "REVOKE"})
     assert again.json == answer.json
     refused(server.ask("PUT", path, admin, {"region_specs": BOTH}), 400, 9, "restore them")
-    refused(server.ask("PATCH", path, custodian, {"action": "RESTORE"}), 403, 7, "KEY_CUSTODIAN")
+    refused(server.ask("PATCH", path, custodian, {"action": "RESTORE"}), 403, 7,
+            "another service account")
     restored = server.ask("PATCH", path, admin, {"action": "RESTORE"})
     assert restored.status == 200 and restored.json["status"] == "ENABLING", restored
     refused(server.ask("PATCH", path, admin, {"action": "RESTORE"}), 400, 9, "not revoked")
@@ -111,7 +112,7 @@ def test_regions_are_added_in_both_shapes(server, admin, shape):
     def body(*list_of_specs):
         if shape == "page":
             return {"region_specs": list(list_of_specs)}
-        nodes = {one["region"]: 2 for one in list_of_specs}
+        nodes = {one["region"]: 1 for one in list_of_specs}
         return {"dedicated": {"region_nodes": nodes, "cmek_region_specs": list(list_of_specs)}}
 
     changed = spec("us-east-1", "k9")
@@ -135,7 +136,7 @@ def test_the_operators_bounds_refuse_by_name(server):
     refused(server.ask("POST", CLUSTERS, bound, body), 403, 7, "AWS_KMS in region us-east-1")
     organization, unique = server.new_organization("unique", unique_keys=True)
     server.new_cluster(unique, "first", specs=[spec()])
-    refused(server.ask("POST", CLUSTERS, unique, body), 400, 9, "'first' uses this key already")
+    refused(server.ask("POST", CLUSTERS, unique, body), 400, 9, "another cluster uses this key already")
     loosened = server.ask("PATCH", f"/api/v1/organizations/{organization}", server.operator_key,
                           {"unique_keys": False})
     assert loosened.status == 200
@@ -182,3 +183,26 @@ def test_the_page_of_routes_is_the_servers_own_table():
     printed = subprocess.run([BINARY, "internal", "api-routes"], capture_output=True, text=True,
                              timeout=60, check=True).stdout
     assert (ROOT / "docs/api/routes.md").read_text() == printed
+
+
+def test_one_person_does_not_get_around_the_restore_rule(server, admin):
+    """Neither by two roles, nor by an account made for it, nor by making the cluster again."""
+    cluster = server.new_cluster(admin, specs=[spec()])["id"]
+    path = f"{CLUSTERS}/{cluster}/cmek"
+    old = server.new_key(admin, "KEY_CUSTODIAN")
+    operator = server.new_key(admin, "CLUSTER_ADMIN")
+    assert server.ask("PATCH", path, admin, {"action": "REVOKE"}).status == 200
+    new = server.new_key(admin, "KEY_CUSTODIAN")
+    for key in (admin, new):
+        refused(server.ask("PATCH", path, key, {"action": "RESTORE"}), 403, 7, "service account")
+    refused(server.ask("DELETE", f"{CLUSTERS}/{cluster}", operator), 403, 7, "restore_keys")
+    assert server.ask("PATCH", path, old, {"action": "RESTORE"}).status == 200
+
+
+def test_a_region_that_is_there_keeps_its_nodes(server, admin):
+    cluster = server.new_cluster(admin)["id"]
+    refused(server.ask("PATCH", f"{CLUSTERS}/{cluster}", admin,
+                       {"dedicated": {"region_nodes": {"us-east-1": 7}}}), 400, 3, "has 1 nodes")
+    many = {f"r{n}": 1 for n in range(51)}
+    refused(server.ask("POST", CLUSTERS, admin, {"name": "m", "spec": {"dedicated": {
+        "region_nodes": many}}}), 400, 3, "at most 50 regions")

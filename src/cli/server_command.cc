@@ -1,5 +1,7 @@
 #include "cli/server_command.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "CLI/CLI.hpp"
@@ -53,17 +55,26 @@ Result<HttpServerOptions> HttpOptionsOf(const ServerOptions& options) {
   return http;
 }
 
+// One server for each data directory.
+Result<UniqueFd> LockAlone(const std::string& data) {
+  UniqueFd file = TRY(OpenFile(data + "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW));
+  if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  return Error(ErrorCode::kBusy, fmt::format("another server runs on {}", data));
+}
+
 Status Serve(const ServerOptions& options) {
   StopSignal stop;
   const HttpServerOptions http = TRY(HttpOptionsOf(options));
   TRY(MakeDirectories(options.data, 0700));
+  const UniqueFd alone = TRY(LockAlone(options.data));
   const auto store = TRY(store::OpenSqliteStore(options.data + "/freehold.db"));
-  const auto first = TRY(control::Credentials(*store, SystemClock()).Bootstrap());
   server::ApiServer api(*store, SystemClock(), {options.requests_per_second, options.account_id});
   const auto server = TRY(
       StartHttpServer(http, [&api](const HttpRequest& request) { return api.Handle(request); }));
   TRY(ReplaceFile(options.data + "/endpoint", AsBytes(server->Url() + "\n"), 0644));
   Print(fmt::format("listening on {}", server->Url()));
+  // Last: a key that was made and not shown would be lost.
+  const auto first = TRY(control::Credentials(*store, SystemClock()).Bootstrap());
   if (first.has_value()) {
     Print(fmt::format("the operator's API key, shown this once: {}", first->secret));
   }

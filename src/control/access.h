@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace freehold::control {
@@ -59,10 +60,12 @@ struct Grant {
 };
 
 struct Caller {
+  std::string api_key;          // id
   std::string service_account;  // id
   std::string name;             // for the audit log
   std::string organization;     // "" = the operator's
   std::vector<Grant> grants;
+  WallTime since = {};  // when the younger of account and API key was made
 
   // The roles that allow this there; empty: none does.
   std::vector<Role> RolesFor(Permission permission, const Place& place) const;

@@ -10,7 +10,7 @@ const Place kOtherCluster{"o1", "p1", "c2"};
 const Place kOtherProject{"o1", "p2", "c3"};
 const Place kOtherOrganization{"o2", "p9", "c9"};
 
-Caller With(Role role, Place at) { return {"s", "s", at.organization, {{role, at}}}; }
+Caller With(Role role, Place at) { return {"k", "s", "s", at.organization, {{role, at}}, {}}; }
 
 ErrorCode Refusal(const Caller& caller, Permission permission, const Place& place) {
   const Status allowed = caller.Require(permission, place);
@@ -43,7 +43,7 @@ TEST(Access, WhoMaySeeIsToldThatOnlyTheActIsForbidden) {
 }
 
 TEST(Access, TheOperatorTouchesNoClusterOfACustomer) {
-  const Caller caller{"s", "operator", "", {{Role::kOperator, {}}}};
+  const Caller caller{"k", "s", "operator", "", {{Role::kOperator, {}}}, {}};
   EXPECT_TRUE(caller.Require(Permission::kManageOrganizations, {}).ok());
   EXPECT_TRUE(caller.Require(Permission::kRead, {"o1", "", ""}).ok());
   for (const Permission permission :
@@ -61,7 +61,8 @@ TEST(Access, WhoRevokesInDailyWorkDoesNotRestore) {
 }
 
 TEST(Access, NobodyWithoutRolesMayAnything) {
-  EXPECT_EQ(Refusal({"s", "s", "o1", {}}, Permission::kRead, {"o1", "", ""}), ErrorCode::kNotFound);
+  EXPECT_EQ(Refusal({"k", "s", "s", "o1", {}, {}}, Permission::kRead, {"o1", "", ""}),
+            ErrorCode::kNotFound);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <set>
 
 #include "base/bytes.h"
 #include "control/audit.h"
@@ -11,7 +12,8 @@
 namespace freehold::control {
 namespace {
 
-constexpr std::size_t kLongestName = 40;
+constexpr std::size_t kLongestClusterName = 40;
+constexpr std::size_t kMostRegions = 50;
 constexpr std::uint64_t kMostNodes = 100;
 
 // As hosts and regions are named: it appears in URLs, contexts and messages.
@@ -32,6 +34,10 @@ Status AddRegion(Cluster& cluster, const std::string& name, std::uint64_t nodes)
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("region_nodes.{}: must be 1 to {}", name, kMostNodes));
   }
+  if (cluster.regions.size() >= kMostRegions) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("a cluster has at most {} regions", kMostRegions));
+  }
   const auto at = std::lower_bound(
       cluster.regions.begin(), cluster.regions.end(), name,
       [](const Region& region, const std::string& other) { return region.name < other; });
@@ -42,10 +48,16 @@ Status AddRegion(Cluster& cluster, const std::string& name, std::uint64_t nodes)
   return {};
 }
 
-boost::json::object PayloadOf(const std::vector<api::RegionSpec>& specs) {
+boost::json::object PayloadOf(const std::vector<api::RegionSpec>& specs,
+                              const Cluster* regions_of = nullptr) {
   boost::json::array list;
   for (const api::RegionSpec& spec : specs) list.push_back(api::ToJson(spec));
-  return {{"region_specs", std::move(list)}};
+  boost::json::object payload = {{"region_specs", std::move(list)}};
+  if (regions_of == nullptr) return payload;
+  boost::json::object nodes;
+  for (const Region& region : regions_of->regions) nodes[region.name] = region.node_count;
+  payload["region_nodes"] = std::move(nodes);
+  return payload;
 }
 
 // Every region that is to do something has a node to do it.
@@ -74,7 +86,7 @@ const Region* RegionOf(const Cluster& cluster, const std::string& name) {
 }  // namespace
 
 Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) {
-  TRY(CheckLabel("name", plan.name, kLongestName));
+  TRY(CheckLabel("name", plan.name, kLongestClusterName));
   if (plan.regions.empty()) {
     return Error(ErrorCode::kInvalidArgument, "region_nodes: is missing or empty");
   }
@@ -84,7 +96,7 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
   made.organization = caller.organization;
   made.created_at = made.updated_at = clock_.Wall();
   for (const auto& [name, nodes] : plan.regions) TRY(AddRegion(made, name, nodes));
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded{made, {}, {}};
     if (!plan.project.empty()) {
       const auto project = TRY(Load<Project>(transaction, Kind::kProject, plan.project, "project"));
@@ -102,7 +114,7 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
     TRY(transaction.Put(ToRecord(loaded.cluster)));
     TRY(Note(transaction, clock_, caller,
              {"CREATE_CLUSTER", PlaceOf(loaded.cluster), loaded.cluster.name},
-             PayloadOf(plan.region_specs)));
+             PayloadOf(plan.region_specs, &loaded.cluster)));
     made = std::move(loaded.cluster);
     return {};
   }));
@@ -140,8 +152,12 @@ Result<std::vector<Cluster>> Clusters::List(const Caller& caller, const Page& pa
 
 Result<Cluster> Clusters::Delete(const Caller& caller, const std::string& id) {
   Cluster deleted;
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageClusters));
+    if (loaded.cluster.revoked.has_value()) {
+      // Making it again would be a restore.
+      TRY(caller.Require(Permission::kRestoreKeys, PlaceOf(loaded.cluster)));
+    }
     if (!loaded.nodes.empty()) {
       return Error(ErrorCode::kPrecondition,
                    fmt::format("{} nodes still belong to the cluster; remove them first",
@@ -166,7 +182,7 @@ Result<Cluster> Clusters::AddRegions(
     const std::vector<std::pair<std::string, std::uint64_t>>& regions,
     const std::vector<api::RegionSpec>& specs) {
   Cluster changed;
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageKeys));
     Cluster& cluster = loaded.cluster;
     std::vector<api::RegionSpec> fresh;
@@ -183,8 +199,17 @@ Result<Cluster> Clusters::AddRegions(
       }
     }
     const bool has_keys = !cluster.regions.front().keys.empty();
+    if (specs.empty()) TRY(caller.Require(Permission::kManageClusters, PlaceOf(cluster)));
     for (const auto& [name, nodes] : regions) {
-      if (RegionOf(cluster, name) == nullptr) TRY(AddRegion(cluster, name, nodes));
+      const Region* present = RegionOf(cluster, name);
+      if (present == nullptr) {
+        TRY(AddRegion(cluster, name, nodes));
+      } else if (present->node_count != nodes) {
+        return Error(ErrorCode::kInvalidArgument,
+                     fmt::format("region_nodes.{}: the region has {} nodes; changing that is not "
+                                 "offered yet",
+                                 name, present->node_count));
+      }
     }
     for (const api::RegionSpec& spec : fresh) {
       if (RegionOf(cluster, spec.region) == nullptr) TRY(AddRegion(cluster, spec.region, 1));
@@ -207,7 +232,7 @@ Result<Cluster> Clusters::AddRegions(
     cluster.updated_at = clock_.Wall();
     TRY(transaction.Put(ToRecord(cluster)));
     TRY(Note(transaction, clock_, caller, {"UPDATE_CLUSTER", PlaceOf(cluster), cluster.name},
-             PayloadOf(fresh)));
+             PayloadOf(fresh, &cluster)));
     changed = std::move(cluster);
     return {};
   }));
@@ -229,14 +254,14 @@ Result<api::CmekClusterInfo> Clusters::ChangeKeys(const Caller& caller, const st
                                                   const boost::json::object& payload,
                                                   const std::function<Status(Loaded&)>& apply) {
   api::CmekClusterInfo info;
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded = TRY(LoadFor(transaction, caller, id, permission));
     TRY(apply(loaded));
+    std::vector<api::RegionSpec> present;
     for (const Region& region : loaded.cluster.regions) {
-      if (!region.keys.empty()) {
-        TRY(CheckUnique(transaction, loaded, {{region.name, region.keys.front().spec}}));
-      }
+      if (!region.keys.empty()) present.push_back({region.name, region.keys.front().spec});
     }
+    TRY(CheckUnique(transaction, loaded, present));
     TRY(transaction.Put(ToRecord(loaded.cluster)));
     TRY(Note(transaction, clock_, caller, {action, PlaceOf(loaded.cluster), loaded.cluster.name},
              payload));
@@ -269,31 +294,30 @@ Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::stri
   if (action == api::CmekAction::kRestore) {
     return ChangeKeys(
         caller, id, Permission::kRestoreKeys, "RESTORE_CMEK", {}, [&](Loaded& loaded) {
-          return RestoreCmek(loaded.cluster,
+          return RestoreCmek(loaded.cluster, caller,
                              caller.RolesFor(Permission::kRestoreKeys, PlaceOf(loaded.cluster)));
         });
   }
   return ChangeKeys(caller, id, Permission::kRevokeKeys, "REVOKE_CMEK", {}, [&](Loaded& loaded) {
     const auto roles = caller.RolesFor(Permission::kRevokeKeys, PlaceOf(loaded.cluster));
-    return RevokeCmek(loaded.cluster, caller, roles.front(), clock_.Wall());
+    return RevokeCmek(loaded.cluster, caller, roles, clock_.Wall());
   });
 }
 
 Status Clusters::CheckUnique(Transaction& transaction, const Loaded& loaded,
                              const std::vector<api::RegionSpec>& specs) {
   if (!loaded.organization.unique_keys) return {};
+  std::set<std::string> wanted;
+  for (const api::RegionSpec& spec : specs) wanted.insert(api::CanonicalUri(spec.key_spec));
   for (const Cluster& other :
        TRY(LoadAll<Cluster>(transaction, Kind::kCluster, loaded.organization.id, {}))) {
     if (other.id == loaded.cluster.id) continue;
     for (const Region& region : other.regions) {
-      for (const api::RegionSpec& spec : specs) {
-        if (!region.keys.empty() &&
-            api::CanonicalUri(region.keys.front().spec) == api::CanonicalUri(spec.key_spec)) {
-          return Error(ErrorCode::kPrecondition,
-                       fmt::format("the cluster '{}' uses this key already, and the operator "
-                                   "wants one for each",
-                                   other.name));
-        }
+      for (const RegionKey& key : region.keys) {
+        if (key.status == api::CmekStatus::kDisabled) continue;
+        if (!wanted.contains(api::CanonicalUri(key.spec))) continue;
+        return Error(ErrorCode::kPrecondition,
+                     "another cluster uses this key already, and the operator wants one for each");
       }
     }
   }

@@ -175,26 +175,35 @@ Status UpdateCmek(Cluster& cluster, const Organization& organization,
   return {};
 }
 
-Status RevokeCmek(Cluster& cluster, const Caller& caller, Role by, WallTime now) {
+Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& by,
+                  WallTime now) {
   if (!HasKeys(cluster)) {
     return Error(ErrorCode::kPrecondition,
                  "the cluster has no customer-managed keys that could be revoked");
   }
   if (cluster.revoked.has_value()) return {};
-  cluster.revoked = Revocation{now, caller.service_account, std::string(NameOf(by))};
+  cluster.revoked = Revocation{now, caller.service_account, by};
   cluster.updated_at = now;
   return {};
 }
 
-Status RestoreCmek(Cluster& cluster, const std::vector<Role>& roles) {
+Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles) {
   if (!cluster.revoked.has_value()) {
     return Error(ErrorCode::kPrecondition, "the cluster's keys are not revoked");
   }
-  const auto other = [&](Role role) { return NameOf(role) != cluster.revoked->role; };
+  const Revocation& revoked = *cluster.revoked;
+  if (caller.service_account == revoked.by || caller.since >= revoked.at) {
+    return Error(ErrorCode::kForbidden,
+                 "these keys are restored by another service account than the one that revoked "
+                 "them, and by one that was there, with its API key, before");
+  }
+  const auto other = [&](Role role) {
+    return std::find(revoked.roles.begin(), revoked.roles.end(), role) == revoked.roles.end();
+  };
   if (std::none_of(roles.begin(), roles.end(), other)) {
     return Error(ErrorCode::kForbidden,
                  fmt::format("the role {} revoked these keys; another one must restore them",
-                             cluster.revoked->role));
+                             NameOf(revoked.roles.front())));
   }
   cluster.revoked.reset();
   return {};

@@ -23,10 +23,12 @@ Status UpdateCmek(Cluster& cluster, const Organization& organization,
                   const std::vector<api::RegionSpec>& specs, WallTime now);
 
 // Sticky: it ends only by a restore.
-Status RevokeCmek(Cluster& cluster, const Caller& caller, Role by, WallTime now);
+Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& by,
+                  WallTime now);
 
-// By a role other than the one that revoked.
-Status RestoreCmek(Cluster& cluster, const std::vector<Role>& roles);
+// By another account than the one that revoked, older than that, and by a role that it did not
+// have.
+Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles);
 
 // Takes in what all nodes of a region say; true when that ends something.
 bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime now);

@@ -121,8 +121,8 @@ TEST_F(CmekRules, ANodesTroubleIsShownInItsWordsAndMayStillEnd) {
 TEST_F(CmekRules, RevokedIsSaidOnlyWhenEveryNodeHasConfirmed) {
   Enable();
   Confirm();
-  const Caller caller{"s1", "s", "o", {}};
-  ASSERT_TRUE(RevokeCmek(cluster_, caller, Role::kClusterAdmin, kNow).ok());
+  const Caller caller{"k1", "s1", "s", "o", {}, {}};
+  ASSERT_TRUE(RevokeCmek(cluster_, caller, {Role::kClusterAdmin}, kNow).ok());
   auto nodes = Nodes();
   EXPECT_EQ(InfoOf(cluster_, nodes).status, CmekStatus::kRevoking);
   nodes[0].custody = "sealed";
@@ -141,10 +141,19 @@ TEST_F(CmekRules, RevokedIsSaidOnlyWhenEveryNodeHasConfirmed) {
 TEST_F(CmekRules, ARestoreTakesAnotherRoleThanTheOneThatRevoked) {
   Enable();
   Confirm();
-  EXPECT_EQ(RestoreCmek(cluster_, {Role::kKeyCustodian}).error().code(), ErrorCode::kPrecondition);
-  ASSERT_TRUE(RevokeCmek(cluster_, {"s1", "s", "o", {}}, Role::kKeyCustodian, kNow).ok());
-  EXPECT_EQ(RestoreCmek(cluster_, {Role::kKeyCustodian}).error().code(), ErrorCode::kForbidden);
-  EXPECT_TRUE(RestoreCmek(cluster_, {Role::kKeyCustodian, Role::kOrganizationAdmin}).ok());
+  const Caller revoker{"k1", "s1", "s", "o", {}, {}};
+  const Caller other{"k2", "s2", "s", "o", {}, {}};
+  const Caller young{"k3", "s3", "s", "o", {}, kNow};
+  const std::vector<Role> admin = {Role::kOrganizationAdmin};
+  const auto refusal = [&](const Caller& caller, const std::vector<Role>& roles) {
+    return RestoreCmek(cluster_, caller, roles).error().code();
+  };
+  EXPECT_EQ(refusal(other, admin), ErrorCode::kPrecondition);
+  ASSERT_TRUE(RevokeCmek(cluster_, revoker, {Role::kClusterAdmin, Role::kKeyCustodian}, kNow).ok());
+  EXPECT_EQ(refusal(other, {Role::kKeyCustodian}), ErrorCode::kForbidden);
+  EXPECT_EQ(refusal(revoker, admin), ErrorCode::kForbidden);
+  EXPECT_EQ(refusal(young, admin), ErrorCode::kForbidden);
+  EXPECT_TRUE(RestoreCmek(cluster_, other, admin).ok());
   EXPECT_EQ(StatusNow(), CmekStatus::kEnabled);
 }
 

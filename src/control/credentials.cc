@@ -1,5 +1,6 @@
 #include "control/credentials.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "base/bytes.h"
@@ -37,6 +38,18 @@ std::optional<KeyText> Split(std::string_view key) {
                  std::string(key.substr(kPrefix.size() + kIdDigits + 1))};
 }
 
+// Of an organization's accounts the operator makes the administrators, and they make all others.
+Status CheckOperatorsShare(const Caller& caller, const std::string& organization,
+                           const std::vector<Grant>& grants) {
+  if (!caller.organization.empty() || organization.empty()) return {};
+  for (const Grant& grant : grants) {
+    if (grant.role == Role::kOrganizationAdmin) continue;
+    return Error(ErrorCode::kForbidden,
+                 "the operator makes an organization's administrators, and they all others");
+  }
+  return {};
+}
+
 Error Unknown() {
   return Error(ErrorCode::kUnauthenticated, "this API key is not known, or was deleted");
 }
@@ -47,8 +60,14 @@ Result<std::optional<NewApiKey>> Credentials::Bootstrap() {
   std::optional<NewApiKey> made;
   TRY(store_.Change([&](Transaction& transaction) -> Status {
     made.reset();
-    if (!TRY(transaction.List(Kind::kServiceAccount, "", {"", 1})).empty()) return {};
-    const ServiceAccount account{NewUuid(), "", "operator", clock_.Wall(), {{Role::kOperator, {}}}};
+    const auto accounts = TRY(LoadAll<ServiceAccount>(transaction, Kind::kServiceAccount, "", {}));
+    for (const ServiceAccount& account : accounts) {
+      if (!TRY(transaction.List(Kind::kApiKey, account.id, {"", 1})).empty()) return {};
+    }
+    const ServiceAccount account =
+        accounts.empty()
+            ? ServiceAccount{NewUuid(), "", "operator", clock_.Wall(), {{Role::kOperator, {}}}}
+            : accounts.front();
     made = MakeKey(account.id, "first", clock_);
     TRY(transaction.Put(ToRecord(account)));
     return transaction.Put(ToRecord(made->key));
@@ -70,7 +89,12 @@ Result<Caller> Credentials::Authenticate(std::string_view text) {
     auto account = Load<ServiceAccount>(transaction, Kind::kServiceAccount, key.service_account,
                                         "service account");
     if (!account.ok()) return Unknown();
-    caller = {account->id, account->name, account->organization, std::move(account->grants)};
+    caller = {key.id,
+              account->id,
+              account->name,
+              account->organization,
+              std::move(account->grants),
+              std::max(key.created_at, account->created_at)};
     return {};
   }));
   return caller;
@@ -81,7 +105,7 @@ Status Credentials::CheckGrants(Transaction& transaction, const Caller& caller,
   if (grants.empty()) {
     return Error(ErrorCode::kInvalidArgument, "roles: a service account needs at least one");
   }
-  const bool by_operator = caller.organization.empty();
+  TRY(CheckOperatorsShare(caller, organization, grants));
   for (const Grant& grant : grants) {
     if ((grant.role == Role::kOperator) != organization.empty()) {
       return Error(ErrorCode::kInvalidArgument,
@@ -101,10 +125,6 @@ Status Credentials::CheckGrants(Transaction& transaction, const Caller& caller,
           TRY(Load<Cluster>(transaction, Kind::kCluster, grant.at.cluster, "cluster"));
       if (cluster.organization != organization) return Absent("cluster", grant.at.cluster);
     }
-    if (by_operator && !organization.empty() && grant.role != Role::kOrganizationAdmin) {
-      return Error(ErrorCode::kForbidden,
-                   "the operator makes an organization's administrators, and they all others");
-    }
   }
   return {};
 }
@@ -114,15 +134,20 @@ Result<ServiceAccount> Credentials::CreateAccount(const Caller& caller,
                                                   const std::string& name,
                                                   const std::vector<Grant>& grants) {
   TRY(caller.Require(Permission::kManageAccess, {organization, "", ""}));
+  TRY(CheckName(name));
   ServiceAccount account{NewUuid(), organization, name, clock_.Wall(), grants};
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     if (!organization.empty()) {
       TRY(Load<Organization>(transaction, Kind::kOrganization, organization, "organization"));
     }
     TRY(CheckGrants(transaction, caller, organization, grants));
     TRY(transaction.Put(ToRecord(account)));
     boost::json::array roles;
-    for (const Grant& grant : grants) roles.emplace_back(NameOf(grant.role));
+    for (const Grant& grant : grants) {
+      roles.push_back({{"role", NameOf(grant.role)},
+                       {"project_id", grant.at.project},
+                       {"cluster_id", grant.at.cluster}});
+    }
     return Note(transaction, clock_, caller, {"CREATE_SERVICE_ACCOUNT", {organization, "", ""}},
                 {{"service_account_id", account.id}, {"name", name}, {"roles", roles}});
   }));
@@ -142,7 +167,7 @@ Result<std::vector<ServiceAccount>> Credentials::ListAccounts(const Caller& call
 }
 
 Status Credentials::DeleteAccount(const Caller& caller, const std::string& id) {
-  return store_.Change([&](Transaction& transaction) -> Status {
+  return ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     const auto account =
         TRY(Load<ServiceAccount>(transaction, Kind::kServiceAccount, id, "service account"));
     TRY(caller.Require(Permission::kManageAccess, {account.organization, "", ""}));
@@ -161,14 +186,16 @@ Status Credentials::DeleteAccount(const Caller& caller, const std::string& id) {
 
 Result<NewApiKey> Credentials::CreateKey(const Caller& caller, const std::string& account_id,
                                          const std::string& name) {
+  TRY(CheckName(name));
   NewApiKey made = MakeKey(account_id, name, clock_);
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     const auto account = TRY(
         Load<ServiceAccount>(transaction, Kind::kServiceAccount, account_id, "service account"));
     TRY(caller.Require(Permission::kManageAccess, {account.organization, "", ""}));
+    TRY(CheckOperatorsShare(caller, account.organization, account.grants));
     TRY(transaction.Put(ToRecord(made.key)));
     return Note(transaction, clock_, caller, {"CREATE_API_KEY", {account.organization, "", ""}},
-                {{"api_key_id", made.key.id}, {"service_account_id", account_id}});
+                {{"api_key_id", made.key.id}, {"name", name}, {"service_account_id", account_id}});
   }));
   return made;
 }
@@ -187,7 +214,7 @@ Result<std::vector<ApiKey>> Credentials::ListKeys(const Caller& caller,
 }
 
 Status Credentials::DeleteKey(const Caller& caller, const std::string& id) {
-  return store_.Change([&](Transaction& transaction) -> Status {
+  return ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     const auto key = TRY(Load<ApiKey>(transaction, Kind::kApiKey, id, "API key"));
     const auto account = TRY(Load<ServiceAccount>(transaction, Kind::kServiceAccount,
                                                   key.service_account, "service account"));

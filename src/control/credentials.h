@@ -22,7 +22,7 @@ class Credentials {
  public:
   Credentials(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
-  // On a store without any: the operator's first service account, and its key. Nothing otherwise.
+  // Where the operator has no API key: one, and the account for it if there is none. Else nothing.
   Result<std::optional<NewApiKey>> Bootstrap();
 
   // Who sends this key. Says nothing about why a key is not good.

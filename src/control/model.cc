@@ -75,7 +75,7 @@ template <typename Archive>
 void Fields(Archive& archive, Revocation& revocation) {
   archive("at", revocation.at);
   archive("by", revocation.by);
-  archive("role", revocation.role);
+  archive("roles", revocation.roles);
 }
 
 template <typename Archive>
@@ -178,6 +178,24 @@ Result<std::vector<T>> LoadAll(Transaction& transaction, Kind kind, const std::s
     all.push_back(TRY(FromRecord<T>(record)));
   }
   return all;
+}
+
+Status ChangeAs(Store& store, const Caller& caller,
+                const std::function<Status(Transaction&)>& work) {
+  return store.Change([&](Transaction& transaction) -> Status {
+    const auto key = TRY(transaction.Get(Kind::kApiKey, caller.api_key));
+    const auto account = TRY(transaction.Get(Kind::kServiceAccount, caller.service_account));
+    if (!key.has_value() || !account.has_value()) {
+      return Error(ErrorCode::kUnauthenticated, "this API key was deleted");
+    }
+    return work(transaction);
+  });
+}
+
+Status CheckName(const std::string& name) {
+  if (!name.empty() && name.size() <= kLongestName) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("name: must have 1 to {} characters", kLongestName));
 }
 
 template <typename T>

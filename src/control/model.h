@@ -4,6 +4,7 @@
 // to the operator), an API key to a service account. Times are wall-clock. Threads: values.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -54,8 +55,8 @@ std::string_view NameOf(ClusterState state);  // "running"
 
 struct Revocation {
   WallTime at;
-  std::string by;    // service account
-  std::string role;  // by which it was allowed
+  std::string by;           // service account
+  std::vector<Role> roles;  // by which it was allowed
 };
 
 struct Cluster {
@@ -125,6 +126,15 @@ Result<std::vector<T>> LoadAll(Transaction& transaction, Kind kind, const std::s
 
 Place PlaceOf(const Project& project);
 Place PlaceOf(const Cluster& cluster);
+
+// A change by a caller whose API key and account are still there when it is made; else
+// kUnauthenticated.
+Status ChangeAs(Store& store, const Caller& caller,
+                const std::function<Status(Transaction&)>& work);
+
+constexpr std::size_t kLongestName = 64;
+// kInvalidArgument unless it has 1 to kLongestName characters.
+Status CheckName(const std::string& name);
 
 // A page of those that the caller may see: projects and clusters.
 template <typename T>

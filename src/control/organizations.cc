@@ -11,16 +11,6 @@
 namespace freehold::control {
 namespace {
 
-constexpr std::size_t kLongestName = 64;
-
-Status CheckName(const std::string& name) {
-  if (name.empty() || name.size() > kLongestName) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("name: must have 1 to {} characters", kLongestName));
-  }
-  return {};
-}
-
 Status Apply(const OrganizationChange& change, Organization& organization) {
   if (change.cmek_granted.has_value()) organization.cmek_granted = *change.cmek_granted;
   if (change.unique_keys.has_value()) organization.unique_keys = *change.unique_keys;
@@ -59,7 +49,7 @@ Result<Organization> Organizations::Create(const Caller& caller, const std::stri
   made.name = name;
   made.created_at = clock_.Wall();
   TRY(Apply(bounds, made));
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     TRY(transaction.Put(ToRecord(made)));
     return Note(transaction, clock_, caller, {"CREATE_ORGANIZATION", {made.id, "", ""}},
                 PayloadOf(made));
@@ -97,7 +87,7 @@ Result<Organization> Organizations::Update(const Caller& caller, const std::stri
                                            const OrganizationChange& change) {
   TRY(caller.Require(Permission::kManageOrganizations, {id, "", ""}));
   Organization changed;
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     changed = TRY(Load<Organization>(transaction, Kind::kOrganization, id, "organization"));
     TRY(Apply(change, changed));
     TRY(transaction.Put(ToRecord(changed)));
@@ -112,7 +102,7 @@ Result<Project> Organizations::CreateProject(const Caller& caller, const std::st
   TRY(caller.Require(Permission::kManageProjects, {caller.organization, "", ""}));
   TRY(CheckName(name));
   const Project made{NewUuid(), caller.organization, name, clock_.Wall(), cmek_enabled};
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     const auto organization = TRY(
         Load<Organization>(transaction, Kind::kOrganization, made.organization, "organization"));
     if (cmek_enabled && !organization.cmek_granted) {

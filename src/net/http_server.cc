@@ -120,6 +120,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
       request.headers.emplace_back(Lower(field.name_string()), std::string(field.value()));
     }
     HttpResponse response = Answer(request);
+    if (request.method == "HEAD") response.body.clear();
     if (response.status == kCloseWithoutAnswer) return;
     Write(std::move(response), keep_alive);
   }

@@ -112,7 +112,7 @@ std::vector<Route> ClusterRoutes(Clusters& clusters, const ApiOptions& options) 
          return ToJson(TRY(clusters.Get(call.caller, call.Parameter("cluster_id"))), options);
        }},
       {"PATCH", "/api/v1/clusters/{cluster_id}", "UpdateCluster", Permission::kManageKeys,
-       "Adds regions, with a key for each",
+       "Adds regions, with a key for each; without keys it takes manage_clusters",
        [&](const Call& call) -> Result<json::object> {
          const NewRegions wanted = TRY(ReadNewRegions(call.body));
          return ToJson(TRY(clusters.AddRegions(call.caller, call.Parameter("cluster_id"),

@@ -1,8 +1,11 @@
 #include "store/sqlite/sqlite_store.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <mutex>
 
 #include "base/posix_file.h"
@@ -160,6 +163,21 @@ class SqliteTransaction : public Transaction {
   std::uint64_t revision_ = 0;
 };
 
+// Whatever ends a transaction but a commit takes it back: an error, and an exception too.
+class RollbackAtEnd {
+ public:
+  explicit RollbackAtEnd(sqlite3* connection) : connection_(connection) {}
+  ~RollbackAtEnd() {
+    if (sqlite3_get_autocommit(connection_) != 0) return;  // committed, or rolled back by itself
+    sqlite3_exec(connection_, "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  RollbackAtEnd(const RollbackAtEnd&) = delete;
+  RollbackAtEnd& operator=(const RollbackAtEnd&) = delete;
+
+ private:
+  sqlite3* const connection_;
+};
+
 class SqliteStore : public control::Store {
  public:
   explicit SqliteStore(Connection connection) : connection_(std::move(connection)) {}
@@ -191,38 +209,51 @@ class SqliteStore : public control::Store {
     for (std::uint64_t next = present; next < kMigrations.size(); ++next) {
       TRY(Within("BEGIN IMMEDIATE", [&](Transaction&) -> Status {
         TRY(Execute(connection_.get(), std::string(kMigrations[next])));
+        if (next == 0) TRY(BeginState());
         return Execute(connection_.get(), fmt::format("PRAGMA user_version = {}", next + 1));
       }));
     }
-    if (present > 0) return {};
-    Statement begin = TRY(Statement::Prepare(connection_.get(),
-                                             "INSERT INTO state (epoch, revision) VALUES (?1, 0)"));
-    return begin.Bind(HexEncode(RandomBytes(16))).Run();
+    Statement rows = TRY(Statement::Prepare(connection_.get(), "SELECT count(*) FROM state"));
+    TRY(rows.Step());
+    if (rows.Number(0) == 1) return {};
+    return Error(ErrorCode::kFileCorrupt, "the store has lost its state; restore a backup");
   }
 
  private:
+  Status BeginState() {
+    const std::string epoch = HexEncode(RandomBytes(16));
+    Statement begin = TRY(Statement::Prepare(connection_.get(),
+                                             "INSERT INTO state (epoch, revision) VALUES (?1, 0)"));
+    return begin.Bind(epoch).Run();
+  }
   Status Within(const char* begin, const std::function<Status(Transaction&)>& work) {
     std::lock_guard lock(mutex_);
     TRY(Execute(connection_.get(), begin));
+    const RollbackAtEnd rollback(connection_.get());
     SqliteTransaction transaction(connection_.get());
-    Status done = work(transaction);
-    if (done.ok()) done = Execute(connection_.get(), "COMMIT");
-    if (!done.ok()) {
-      // After some failures SQLite has rolled back by itself.
-      if (sqlite3_get_autocommit(connection_.get()) == 0)
-        TRY(Execute(connection_.get(), "ROLLBACK"));
-    }
-    return done;
+    TRY(work(transaction));
+    return Execute(connection_.get(), "COMMIT");
   }
 
   std::mutex mutex_;
   const Connection connection_;
 };
 
+// Made with its mode before SQLite would make it with another; one that others may write, or that
+// a link leads to, is not ours to trust.
+Status CheckFile(const std::string& path) {
+  const UniqueFd file = TRY(OpenFile(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  struct stat found {};
+  if (fstat(file.get(), &found) != 0) return ErrnoError(errno, path);
+  if (found.st_uid == geteuid() && (found.st_mode & 077) == 0) return {};
+  return Error(ErrorCode::kPermissionDenied,
+               fmt::format("{} is open to others; it must be ours with mode 0600", path));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<control::Store>> OpenSqliteStore(const std::string& path) {
-  TRY(OpenFile(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));  // its mode, before SQLite makes it
+  TRY(CheckFile(path));
   sqlite3* opened = nullptr;
   const int code =
       sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);

@@ -2,7 +2,7 @@
 //
 // Write-ahead log, every commit synced; readers do not wait for a writer. Migrations are numbered
 // and run when the file is opened; a file of a newer release is refused.
-// Errors: kUnsupportedVersion, kBusy when another program writes for long, kIo. Threads: safe.
+// Errors: kUnsupportedVersion, kNotReady when another program writes for long, kIo. Threads: safe.
 // Spec: control/store.h.
 #pragma once
 

@@ -54,11 +54,24 @@ TEST(SqliteStore, AFileOfANewerReleaseIsRefused) {
 TEST(SqliteStore, WhatIsNoDatabaseIsRefusedAndLeftAsItIs) {
   SqliteOpener opener;
   std::ofstream(opener.path()) << "this is not a database, but somebody's letter\n";
+  std::filesystem::permissions(opener.path(), std::filesystem::perms(0600));
   const auto refused = OpenSqliteStore(opener.path());
   ASSERT_FALSE(refused.ok());
   EXPECT_THAT(refused.error().message(), testing::HasSubstr(opener.path()));
   EXPECT_GT(std::filesystem::file_size(opener.path()), 20u);
   EXPECT_FALSE(OpenSqliteStore("/nowhere/at/all.db").ok());
+}
+
+TEST(SqliteStore, AnExceptionTakesBackItsTransactionAndNoMore) {
+  SqliteOpener opener;
+  const auto store = opener.Open();
+  EXPECT_THROW(static_cast<void>(store->Change([](control::Transaction& transaction) -> Status {
+                 TRY(transaction.Append({0, "o", "{}"}));
+                 throw std::bad_alloc();
+               })),
+               std::bad_alloc);
+  EXPECT_TRUE(store->Change([](control::Transaction&) -> Status { return {}; }).ok());
+  EXPECT_TRUE(opener.Open()->Change([](control::Transaction&) -> Status { return {}; }).ok());
 }
 
 TEST(SqliteStore, TheEpochIsOneForTheFilesWholeLife) {

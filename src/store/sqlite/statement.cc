@@ -10,7 +10,7 @@ Error SqliteError(sqlite3* connection, std::string_view doing) {
   switch (code) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return Error(ErrorCode::kBusy, words);
+      return Error(ErrorCode::kNotReady, words);
     case SQLITE_FULL:
       return Error(ErrorCode::kNoSpace, words);
     case SQLITE_CONSTRAINT:
