@@ -9,7 +9,8 @@ KMS_TESTS := $(addprefix tests/,kms_conformance_test.py kms_helper_test.py aws_c
 # What loads a mount and seals it, with threads that have something to race for.
 TSAN_TESTS := $(KMS_TESTS) tests/parallel_test.py $(wildcard tests/posix_*_test.py) tests/seal_test.py \
   tests/rotate_test.py tests/reencrypt_test.py tests/reserve_test.py tests/write_once_test.py \
-  -m "not slow" -k "not killed and not dying and not block_of_the_device and not synchronous and not that_move"
+  -m "not slow" -k "not killed and not dying and not block_of_the_device and not synchronous and not that_move \
+  and not leaves_no_core"
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help build demo test check asan tsan bench bench-build bench-scale bench-kms bench-short crash crash-model \

@@ -15,6 +15,7 @@ RULES = [
     (r"\busing namespace std;", "names stay qualified", None),
     (r"\b(TODO|FIXME|XXX)\b", "say it in an issue, or do it", None),
     (r"waitpid\(-1", "others' children are reaped by pid", r"namespaces\.cc$|_test\.cc$"),
+    (r"\bfor \([^;]*[^:]: [^;]*\)->", "a loop over what a temporary pointer holds: name the pointer first", None),
     (r"SSL_VERIFY(PEER|HOST), 0", "TLS is always verified", None),
 ]
 

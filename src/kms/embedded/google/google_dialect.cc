@@ -103,7 +103,8 @@ class GoogleDialect : public Dialect {
 
   Status DoWhatIsDue(WallTime now) override {
     bool due = false;
-    for (const auto& [name, key] : store_->Read()->keys) due |= IsDue(key, now);
+    const auto state = store_->Read();  // others change it meanwhile: this one has to be held
+    for (const auto& [name, key] : state->keys) due |= IsDue(key, now);
     if (!due) return {};
     return Change([&](State& state) -> Status {
       for (auto& [name, key] : state.keys) TRY(Advance(master_, name, key, now));
