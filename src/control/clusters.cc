@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "control/audit.h"
+#include "control/nodes.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
 
@@ -16,20 +17,8 @@ constexpr std::size_t kLongestClusterName = 40;
 constexpr std::size_t kMostRegions = 50;
 constexpr std::uint64_t kMostNodes = 100;
 
-// As hosts and regions are named: it appears in URLs, contexts and messages.
-Status CheckLabel(std::string_view what, const std::string& text, std::size_t longest) {
-  const bool good = !text.empty() && text.size() <= longest &&
-                    std::all_of(text.begin(), text.end(), [](unsigned char c) {
-                      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-                    });
-  if (good) return {};
-  return Error(ErrorCode::kInvalidArgument,
-               fmt::format("{}: '{}' must be 1 to {} small letters, digits and hyphens", what,
-                           Printable(text), longest));
-}
-
 Status AddRegion(Cluster& cluster, const std::string& name, std::uint64_t nodes) {
-  TRY(CheckLabel("region", name, 40));
+  TRY(CheckLabel("region", name, kLongestRegionName));
   if (nodes < 1 || nodes > kMostNodes) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("region_nodes.{}: must be 1 to {}", name, kMostNodes));
@@ -83,6 +72,72 @@ const Region* RegionOf(const Cluster& cluster, const std::string& name) {
   return nullptr;
 }
 
+// New regions as they are asked for; one that is there must be as it is.
+Status AddNewRegions(Cluster& cluster,
+                     const std::vector<std::pair<std::string, std::uint64_t>>& regions,
+                     const std::vector<api::RegionSpec>& fresh) {
+  for (const auto& [name, nodes] : regions) {
+    const Region* present = RegionOf(cluster, name);
+    if (present == nullptr) {
+      TRY(AddRegion(cluster, name, nodes));
+    } else if (present->node_count != nodes) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("region_nodes.{}: the region has {} nodes; changing that is not "
+                               "offered yet",
+                               name, present->node_count));
+    }
+  }
+  for (const api::RegionSpec& spec : fresh) {
+    if (RegionOf(cluster, spec.region) == nullptr) TRY(AddRegion(cluster, spec.region, 1));
+  }
+  return {};
+}
+
+// Without those of regions that have that very key.
+Result<std::vector<api::RegionSpec>> NewSpecs(const Cluster& cluster,
+                                              const std::vector<api::RegionSpec>& specs) {
+  std::vector<api::RegionSpec> fresh;
+  for (const api::RegionSpec& spec : specs) {
+    const Region* present = RegionOf(cluster, spec.region);
+    if (present == nullptr) {
+      fresh.push_back(spec);
+    } else if (present->keys.empty() ||
+               !api::SameKey(present->keys.front().spec, spec.key_spec)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("the region '{}' has its key already; PUT on the cluster's cmek "
+                               "changes it",
+                               spec.region));
+    }
+  }
+  return fresh;
+}
+
+// A cluster has a key in every region or in none.
+Status CheckKeysAreWhole(const Cluster& cluster, bool has_keys,
+                         const std::vector<api::RegionSpec>& fresh) {
+  if (!has_keys && !fresh.empty()) {
+    return Error(ErrorCode::kPrecondition,
+                 "the cluster has no customer-managed keys yet; POST to its cmek first");
+  }
+  for (const Region& region : cluster.regions) {
+    const auto named = [&](const api::RegionSpec& spec) { return spec.region == region.name; };
+    if (has_keys && region.keys.empty() && std::none_of(fresh.begin(), fresh.end(), named)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("cmek_region_specs: the region '{}' is missing", region.name));
+    }
+  }
+  return {};
+}
+
+// The newest key of each region that has one.
+std::vector<api::RegionSpec> PresentKeys(const Cluster& cluster) {
+  std::vector<api::RegionSpec> present;
+  for (const Region& region : cluster.regions) {
+    if (!region.keys.empty()) present.push_back({region.name, region.keys.front().spec});
+  }
+  return present;
+}
+
 }  // namespace
 
 Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) {
@@ -112,6 +167,7 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
       TRY(CheckUnique(transaction, loaded, plan.region_specs));
     }
     TRY(transaction.Put(ToRecord(loaded.cluster)));
+    TRY(TakeFreeNodes(transaction, loaded.cluster));
     TRY(Note(transaction, clock_, caller,
              {"CREATE_CLUSTER", PlaceOf(loaded.cluster), loaded.cluster.name},
              PayloadOf(plan.region_specs, &loaded.cluster)));
@@ -128,7 +184,7 @@ Result<Clusters::Loaded> Clusters::LoadFor(Transaction& transaction, const Calle
   TRY(caller.Require(permission, PlaceOf(loaded.cluster)));
   loaded.organization = TRY(Load<Organization>(transaction, Kind::kOrganization,
                                                loaded.cluster.organization, "organization"));
-  loaded.nodes = TRY(LoadAll<NodeState>(transaction, Kind::kNode, id, {}));
+  loaded.nodes = TRY(LoadStates(transaction, id, clock_.Wall()));
   return loaded;
 }
 
@@ -158,11 +214,7 @@ Result<Cluster> Clusters::Delete(const Caller& caller, const std::string& id) {
       // Making it again would be a restore.
       TRY(caller.Require(Permission::kRestoreKeys, PlaceOf(loaded.cluster)));
     }
-    if (!loaded.nodes.empty()) {
-      return Error(ErrorCode::kPrecondition,
-                   fmt::format("{} nodes still belong to the cluster; remove them first",
-                               loaded.nodes.size()));
-    }
+    TRY(ReleaseNodes(transaction, loaded.cluster));
     deleted = std::move(loaded.cluster);
     deleted.state = ClusterState::kDeleting;
     TRY(transaction.Remove(Kind::kCluster, id));
@@ -185,58 +237,78 @@ Result<Cluster> Clusters::AddRegions(
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageKeys));
     Cluster& cluster = loaded.cluster;
-    std::vector<api::RegionSpec> fresh;
-    for (const api::RegionSpec& spec : specs) {
-      const Region* present = RegionOf(cluster, spec.region);
-      if (present == nullptr) {
-        fresh.push_back(spec);
-      } else if (present->keys.empty() ||
-                 !api::SameKey(present->keys.front().spec, spec.key_spec)) {
-        return Error(ErrorCode::kInvalidArgument,
-                     fmt::format("the region '{}' has its key already; PUT on the cluster's cmek "
-                                 "changes it",
-                                 spec.region));
-      }
-    }
-    const bool has_keys = !cluster.regions.front().keys.empty();
     if (specs.empty()) TRY(caller.Require(Permission::kManageClusters, PlaceOf(cluster)));
-    for (const auto& [name, nodes] : regions) {
-      const Region* present = RegionOf(cluster, name);
-      if (present == nullptr) {
-        TRY(AddRegion(cluster, name, nodes));
-      } else if (present->node_count != nodes) {
-        return Error(ErrorCode::kInvalidArgument,
-                     fmt::format("region_nodes.{}: the region has {} nodes; changing that is not "
-                                 "offered yet",
-                                 name, present->node_count));
-      }
-    }
-    for (const api::RegionSpec& spec : fresh) {
-      if (RegionOf(cluster, spec.region) == nullptr) TRY(AddRegion(cluster, spec.region, 1));
-    }
-    for (const Region& region : cluster.regions) {
-      const auto named = [&](const api::RegionSpec& spec) { return spec.region == region.name; };
-      if (has_keys && region.keys.empty() && std::none_of(fresh.begin(), fresh.end(), named)) {
-        return Error(ErrorCode::kInvalidArgument,
-                     fmt::format("cmek_region_specs: the region '{}' is missing", region.name));
-      }
-    }
+    const auto fresh = TRY(NewSpecs(cluster, specs));
+    const bool has_keys = !cluster.regions.front().keys.empty();
+    TRY(AddNewRegions(cluster, regions, fresh));
+    TRY(CheckKeysAreWhole(cluster, has_keys, fresh));
     if (!fresh.empty()) {
-      if (!has_keys) {
-        return Error(ErrorCode::kPrecondition,
-                     "the cluster has no customer-managed keys yet; POST to its cmek first");
-      }
       TRY(UpdateCmek(cluster, loaded.organization, fresh, clock_.Wall()));
       TRY(CheckUnique(transaction, loaded, fresh));
     }
     cluster.updated_at = clock_.Wall();
     TRY(transaction.Put(ToRecord(cluster)));
+    TRY(TakeFreeNodes(transaction, cluster));
     TRY(Note(transaction, clock_, caller, {"UPDATE_CLUSTER", PlaceOf(cluster), cluster.name},
              PayloadOf(fresh, &cluster)));
     changed = std::move(cluster);
     return {};
   }));
   return changed;
+}
+
+Result<Cluster> Clusters::ChangeState(const Caller& caller, const std::string& id,
+                                      ClusterState state) {
+  Cluster changed;
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
+    Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kOperateClusters));
+    Cluster& cluster = loaded.cluster;
+    const bool is_down =
+        cluster.state == ClusterState::kStopping || cluster.state == ClusterState::kStopped;
+    if (is_down != (state == ClusterState::kStopping)) {
+      cluster.state = state;
+      cluster.updated_at = clock_.Wall();
+      TRY(transaction.Put(ToRecord(cluster)));
+      TRY(Note(transaction, clock_, caller,
+               {state == ClusterState::kStopping ? "STOP_CLUSTER" : "START_CLUSTER",
+                PlaceOf(cluster), cluster.name},
+               {}));
+    }
+    changed = std::move(cluster);
+    return {};
+  }));
+  return changed;
+}
+
+Result<Cluster> Clusters::Stop(const Caller& caller, const std::string& id) {
+  return ChangeState(caller, id, ClusterState::kStopping);
+}
+
+Result<Cluster> Clusters::Start(const Caller& caller, const std::string& id) {
+  std::vector<TrialWish> wishes;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    const Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kOperateClusters));
+    if (loaded.cluster.revoked.has_value()) {
+      return Error(ErrorCode::kPrecondition,
+                   "the cluster's keys are revoked; restore them before starting it");
+    }
+    wishes = WishesFor(PresentKeys(loaded.cluster), loaded.nodes, loaded.organization.id, true);
+    return {};
+  }));
+  if (auto usable = trials_.Try(wishes); !usable.ok()) {
+    if (usable.error().code() != ErrorCode::kInvalidArgument) return usable.error();
+    return Error(ErrorCode::kPrecondition, usable.error().message());
+  }
+  return ChangeState(caller, id, ClusterState::kStarting);
+}
+
+Result<std::vector<NodeState>> Clusters::Nodes(const Caller& caller, const std::string& id) {
+  std::vector<NodeState> nodes;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    nodes = TRY(LoadFor(transaction, caller, id, Permission::kRead)).nodes;
+    return {};
+  }));
+  return nodes;
 }
 
 Result<api::CmekClusterInfo> Clusters::Cmek(const Caller& caller, const std::string& id) {
@@ -257,11 +329,7 @@ Result<api::CmekClusterInfo> Clusters::ChangeKeys(const Caller& caller, const st
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded = TRY(LoadFor(transaction, caller, id, permission));
     TRY(apply(loaded));
-    std::vector<api::RegionSpec> present;
-    for (const Region& region : loaded.cluster.regions) {
-      if (!region.keys.empty()) present.push_back({region.name, region.keys.front().spec});
-    }
-    TRY(CheckUnique(transaction, loaded, present));
+    TRY(CheckUnique(transaction, loaded, PresentKeys(loaded.cluster)));
     TRY(transaction.Put(ToRecord(loaded.cluster)));
     TRY(Note(transaction, clock_, caller, {action, PlaceOf(loaded.cluster), loaded.cluster.name},
              payload));
@@ -271,22 +339,46 @@ Result<api::CmekClusterInfo> Clusters::ChangeKeys(const Caller& caller, const st
   return info;
 }
 
+Status Clusters::TryFirst(const Caller& caller, const std::string& id,
+                          const std::vector<api::RegionSpec>& specs, const Apply& apply) {
+  std::vector<TrialWish> wishes;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageKeys));
+    const auto is_named = [&](const api::RegionSpec& key) {
+      return std::any_of(specs.begin(), specs.end(),
+                         [&](const api::RegionSpec& spec) { return spec.region == key.region; });
+    };
+    std::vector<api::RegionSpec> present = PresentKeys(loaded.cluster);
+    std::erase_if(present, [&](const api::RegionSpec& key) { return !is_named(key); });
+    TRY(apply(loaded));
+    wishes = WishesFor(specs, loaded.nodes, loaded.organization.id, false);
+    // What is left has to be used once more, to let go of it.
+    for (const TrialWish& wish : WishesFor(present, loaded.nodes, loaded.organization.id, true)) {
+      wishes.push_back(wish);
+    }
+    return {};
+  }));
+  return trials_.Try(wishes);
+}
+
 Result<api::CmekClusterInfo> Clusters::Enable(const Caller& caller, const std::string& id,
                                               const std::vector<api::RegionSpec>& specs) {
-  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", PayloadOf(specs),
-                    [&](Loaded& loaded) -> Status {
-                      TRY(EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
-                      return CheckReady(loaded.cluster, loaded.nodes, specs);
-                    });
+  const Apply enable = [&](Loaded& loaded) -> Status {
+    TRY(EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
+    return CheckReady(loaded.cluster, loaded.nodes, specs);
+  };
+  TRY(TryFirst(caller, id, specs, enable));
+  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", PayloadOf(specs), enable);
 }
 
 Result<api::CmekClusterInfo> Clusters::Update(const Caller& caller, const std::string& id,
                                               const std::vector<api::RegionSpec>& specs) {
-  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", PayloadOf(specs),
-                    [&](Loaded& loaded) -> Status {
-                      TRY(UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
-                      return CheckReady(loaded.cluster, loaded.nodes, specs);
-                    });
+  const Apply update = [&](Loaded& loaded) -> Status {
+    TRY(UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
+    return CheckReady(loaded.cluster, loaded.nodes, specs);
+  };
+  TRY(TryFirst(caller, id, specs, update));
+  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", PayloadOf(specs), update);
 }
 
 Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::string& id,

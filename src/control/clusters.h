@@ -9,32 +9,40 @@
 #include <vector>
 
 #include "control/cmek.h"
+#include "control/key_trials.h"
 #include "control/model.h"
 
 namespace freehold::control {
 
 struct ClusterPlan {
   std::string name;
-  std::string project;                                         // "" = the organization's only one
+  std::string project;                                         // "" = in none
   std::vector<std::pair<std::string, std::uint64_t>> regions;  // name, number of nodes
   std::vector<api::RegionSpec> region_specs;  // empty: under the operator's escrow key
 };
 
 class Clusters {
  public:
-  Clusters(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  Clusters(Store& store, const Clock& clock)
+      : store_(store), clock_(clock), trials_(store, clock) {}
 
   Result<Cluster> Create(const Caller& caller, const ClusterPlan& plan);
   Result<Cluster> Get(const Caller& caller, const std::string& id);
   // Those that the caller may see.
   Result<std::vector<Cluster>> List(const Caller& caller, const Page& page);
-  // Refused while nodes hold it open.
+  // Its nodes stop and are let go; what is on their disks stays, under its keys.
   Result<Cluster> Delete(const Caller& caller, const std::string& id);
   // New regions, with a key each where the cluster has keys. A spec of a region that is there
   // already is ignored when it is the same, and refused when it is not.
   Result<Cluster> AddRegions(const Caller& caller, const std::string& id,
                              const std::vector<std::pair<std::string, std::uint64_t>>& regions,
                              const std::vector<api::RegionSpec>& specs);
+
+  // Seals in order, or opens again. A start is refused while a node cannot use the key.
+  Result<Cluster> Stop(const Caller& caller, const std::string& id);
+  Result<Cluster> Start(const Caller& caller, const std::string& id);
+  // What its nodes last said.
+  Result<std::vector<NodeState>> Nodes(const Caller& caller, const std::string& id);
 
   Result<api::CmekClusterInfo> Cmek(const Caller& caller, const std::string& id);
   Result<api::CmekClusterInfo> Enable(const Caller& caller, const std::string& id,
@@ -57,11 +65,17 @@ class Clusters {
                                           const std::function<Status(Loaded&)>& apply);
   Result<Loaded> LoadFor(Transaction& transaction, const Caller& caller, const std::string& id,
                          Permission permission);
+  using Apply = std::function<Status(Loaded&)>;
+  // What `apply` would do is allowed, and the keys that it needs can be used from their regions.
+  Status TryFirst(const Caller& caller, const std::string& id,
+                  const std::vector<api::RegionSpec>& specs, const Apply& apply);
+  Result<Cluster> ChangeState(const Caller& caller, const std::string& id, ClusterState state);
   Status CheckUnique(Transaction& transaction, const Loaded& loaded,
                      const std::vector<api::RegionSpec>& specs);
 
   Store& store_;
   const Clock& clock_;
+  KeyTrials trials_;
 };
 
 }  // namespace freehold::control

@@ -95,13 +95,6 @@ bool Sealed(const NodeState& node) {
   return node.custody == "sealed" && node.custody_reason == "revoked";
 }
 
-std::vector<NodeState> In(const Region& region, const std::vector<NodeState>& nodes) {
-  std::vector<NodeState> here;
-  std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(here),
-               [&](const NodeState& node) { return node.region == region.name; });
-  return here;
-}
-
 CmekStatus WhileRevoked(const std::vector<NodeState>& nodes) {
   return std::all_of(nodes.begin(), nodes.end(), Sealed) ? CmekStatus::kRevoked
                                                          : CmekStatus::kRevoking;
@@ -140,6 +133,13 @@ CmekStatus Together(const std::vector<api::RegionInfo>& regions) {
 }
 
 }  // namespace
+
+std::vector<NodeState> NodesIn(const Region& region, const std::vector<NodeState>& nodes) {
+  std::vector<NodeState> here;
+  std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(here),
+               [&](const NodeState& node) { return node.region == region.name; });
+  return here;
+}
 
 Status EnableCmek(Cluster& cluster, const Organization& organization,
                   const std::vector<api::RegionSpec>& specs, WallTime now) {
@@ -237,7 +237,7 @@ bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime n
 api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>& nodes) {
   api::CmekClusterInfo info;
   for (const Region& region : cluster.regions) {
-    const std::vector<NodeState> here = In(region, nodes);
+    const std::vector<NodeState> here = NodesIn(region, nodes);
     api::RegionInfo shown;
     shown.region = region.name;
     shown.status = StatusOf(region);

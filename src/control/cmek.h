@@ -30,6 +30,9 @@ Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role
 // have.
 Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles);
 
+// Those of one region.
+std::vector<NodeState> NodesIn(const Region& region, const std::vector<NodeState>& nodes);
+
 // Takes in what all nodes of a region say; true when that ends something.
 bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime now);
 

@@ -1,36 +1,30 @@
 #include "control/model.h"
 
+#include <algorithm>
 #include <array>
 
+#include "api/node_fields.h"
 #include "base/bytes.h"
-#include "control/archive.h"
 #include "fmt/format.h"
 
 namespace freehold::api {
 
-template <typename Archive>
-void Fields(Archive& archive, KeySpec& spec) {
-  archive("type", spec.type);
-  archive("uri", spec.uri);
-  archive("auth_principal", spec.auth_principal);
-}
+template <>
+inline constexpr int kEnumCount<CmekStatus> = 11;
+template <>
+inline constexpr int kEnumCount<control::Role> = 6;
+template <>
+inline constexpr int kEnumCount<control::ClusterState> = 6;
 
 }  // namespace freehold::api
 
 namespace freehold::control {
 
-template <>
-inline constexpr int kEnumCount<api::CmekStatus> = 11;
-template <>
-inline constexpr int kEnumCount<Role> = 6;
-template <>
-inline constexpr int kEnumCount<ClusterState> = 6;
-
 namespace {
 
 template <typename T>
 Record RecordOf(Kind kind, const T& value, const std::string& owner) {
-  return {kind, value.id, owner, value.name, EncodeBody(value)};
+  return {kind, value.id, owner, value.name, api::EncodeBody(value)};
 }
 
 }  // namespace
@@ -92,19 +86,44 @@ void Fields(Archive& archive, Cluster& cluster) {
 }
 
 template <typename Archive>
-void Fields(Archive& archive, NodeState& node) {
-  archive("node", node.node);
-  archive("cluster", node.cluster);
+void Fields(Archive& archive, NodeState& state) {
+  archive("node", state.node);
+  archive("region", state.region);
+  archive("reported_at", state.reported_at);
+  Fields(archive, static_cast<api::NodeReport&>(state));
+}
+
+template <typename Archive>
+void Fields(Archive& archive, Node& node) {
+  archive("id", node.id);
   archive("region", node.region);
-  archive("connected", node.connected);
-  archive("key_uri", node.key_uri);
-  archive("rewraps", node.rewraps);
-  archive("custody", node.custody);
-  archive("custody_reason", node.custody_reason);
-  archive("problem", node.problem);
-  archive("since", node.since);
-  archive("last_verified_at", node.last_verified_at);
-  archive("lease_expires_at", node.lease_expires_at);
+  archive("cluster", node.cluster);
+  archive("pinned", node.pinned);
+  archive("fencing", node.fencing);
+  archive("key_digest", node.key_digest);
+  archive("next_key_digest", node.next_key_digest);
+  archive("joined_at", node.joined_at);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, JoinToken& token) {
+  archive("id", token.id);
+  archive("region", token.region);
+  archive("cluster", token.cluster);
+  archive("secret_digest", token.secret_digest);
+  archive("expires_at", token.expires_at);
+  archive("used_by", token.used_by);
+  archive("node", token.node);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, TrialRecord& trial) {
+  archive("id", trial.id);
+  archive("node", trial.node);
+  archive("spec", trial.spec);
+  archive("external_id", trial.external_id);
+  archive("begun_at", trial.begun_at);
+  archive("answer", trial.answer);
 }
 
 template <typename Archive>
@@ -151,6 +170,18 @@ Record ToRecord(const Cluster& cluster) {
 Record ToRecord(const ServiceAccount& account) {
   return RecordOf(Kind::kServiceAccount, account, account.organization);
 }
+Record ToRecord(const Node& node) {
+  return {Kind::kNode, node.id, node.cluster, "", api::EncodeBody(node)};
+}
+Record ToRecord(const NodeState& state, const std::string& cluster) {
+  return {Kind::kNodeState, state.node, cluster, "", api::EncodeBody(state)};
+}
+Record ToRecord(const JoinToken& token) {
+  return {Kind::kJoinToken, token.id, "", "", api::EncodeBody(token)};
+}
+Record ToRecord(const TrialRecord& trial) {
+  return {Kind::kKeyTrial, trial.id, trial.node, "", api::EncodeBody(trial)};
+}
 Record ToRecord(const ApiKey& key) { return RecordOf(Kind::kApiKey, key, key.service_account); }
 
 Error Absent(std::string_view what, const std::string& id) {
@@ -160,7 +191,7 @@ Error Absent(std::string_view what, const std::string& id) {
 
 template <typename T>
 Result<T> FromRecord(const Record& record) {
-  return DecodeBody<T>(record.body);
+  return api::DecodeBody<T>(record.body, "a record of the store");
 }
 
 template <typename T>
@@ -190,6 +221,17 @@ Status ChangeAs(Store& store, const Caller& caller,
     }
     return work(transaction);
   });
+}
+
+Status CheckLabel(std::string_view what, const std::string& text, std::size_t longest) {
+  const bool good = !text.empty() && text.size() <= longest &&
+                    std::all_of(text.begin(), text.end(), [](unsigned char c) {
+                      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+                    });
+  if (good) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("{}: '{}' must be 1 to {} small letters, digits and hyphens", what,
+                           Printable(text), longest));
 }
 
 Status CheckName(const std::string& name) {
@@ -222,7 +264,10 @@ Result<std::vector<T>> LoadSeen(Transaction& transaction, Kind kind, const Calle
 FREEHOLD_LOADS(Organization)
 FREEHOLD_LOADS(Project)
 FREEHOLD_LOADS(Cluster)
+FREEHOLD_LOADS(Node)
 FREEHOLD_LOADS(NodeState)
+FREEHOLD_LOADS(JoinToken)
+FREEHOLD_LOADS(TrialRecord)
 FREEHOLD_LOADS(ServiceAccount)
 FREEHOLD_LOADS(ApiKey)
 #undef FREEHOLD_LOADS

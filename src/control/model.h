@@ -1,7 +1,8 @@
 // What the control plane keeps: the structures behind the store's records.
 //
 // Owners: organization > project > cluster > node; a service account belongs to an organization (or
-// to the operator), an API key to a service account. Times are wall-clock. Threads: values.
+// to the operator), an API key to a service account, a key trial to a node. Times are wall-clock.
+// Threads: values.
 #pragma once
 
 #include <functional>
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "api/cmek.h"
+#include "api/node.h"
 #include "control/access.h"
 #include "control/store.h"
 
@@ -71,21 +72,45 @@ struct Cluster {
   std::optional<Revocation> revoked;
 };
 
-// What one node last said of its part.
-struct NodeState {
-  std::string node;  // id
-  std::string cluster;
+// A host with an agent.
+struct Node {
+  std::string id;
   std::string region;
-  bool connected = false;
-  std::string
-      key_uri;  // canonical; that its KEK is wrapped by; "" = the escrow key, or no volume yet
-  std::uint64_t rewraps = 0;   // up to which it has followed
-  std::string custody;         // "open", "grace", "sealed", ...
-  std::string custody_reason;  // "denied", "revoked", ...
-  std::string problem;         // why it could not do what was wanted; "" = nothing
-  std::optional<WallTime> since;
-  std::optional<WallTime> last_verified_at;
-  std::optional<WallTime> lease_expires_at;
+  std::string cluster;         // "" = free
+  bool pinned = false;         // to that cluster, by its join token
+  std::uint64_t fencing = 0;   // of its assignment
+  std::string key_digest;      // of the key of the client certificate that it shows
+  std::string next_key_digest; // of one that it was given and has not used yet; "" = none
+  WallTime joined_at;
+};
+
+// What a node last said of its part.
+struct NodeState : api::NodeReport {
+  std::string node;  // id
+  std::string region;
+  WallTime reported_at;
+  bool connected = false;  // it said so not long ago; not kept
+};
+
+// Lets one host join, once.
+struct JoinToken {
+  std::string id;
+  std::string region;
+  std::string cluster;  // that the node is pinned to; "" = whichever needs one
+  std::string secret_digest;
+  WallTime expires_at;
+  std::string used_by;  // the digest of the key that was certified for it; "" = unused
+  std::string node;     // that it became
+};
+
+// A key that a node is to try, and what came of it.
+struct TrialRecord {
+  std::string id;
+  std::string node;
+  api::KeySpec spec;
+  std::string external_id;
+  WallTime begun_at;
+  std::optional<api::TrialAnswer> answer;
 };
 
 struct ServiceAccount {
@@ -107,6 +132,11 @@ struct ApiKey {
 Record ToRecord(const Organization& organization);
 Record ToRecord(const Project& project);
 Record ToRecord(const Cluster& cluster);
+Record ToRecord(const Node& node);
+// Of the node's cluster, or of none: what it says itself does not make it belong to one.
+Record ToRecord(const NodeState& state, const std::string& cluster);
+Record ToRecord(const JoinToken& token);
+Record ToRecord(const TrialRecord& trial);
 Record ToRecord(const ServiceAccount& account);
 Record ToRecord(const ApiKey& key);
 
@@ -131,6 +161,11 @@ Place PlaceOf(const Cluster& cluster);
 // kUnauthenticated.
 Status ChangeAs(Store& store, const Caller& caller,
                 const std::function<Status(Transaction&)>& work);
+
+constexpr std::size_t kLongestRegionName = 40;
+// As hosts and regions are named: it appears in URLs, contexts and messages. `what` begins the
+// sentence. kInvalidArgument.
+Status CheckLabel(std::string_view what, const std::string& text, std::size_t longest);
 
 constexpr std::size_t kLongestName = 64;
 // kInvalidArgument unless it has 1 to kLongestName characters.

@@ -27,6 +27,8 @@ enum class Kind {
   kServiceAccount,
   kApiKey,
   kJoinToken,
+  kNodeState,
+  kKeyTrial,
 };
 
 struct Record {
@@ -64,6 +66,9 @@ class Transaction {
   // Makes it, or writes over the one with this kind and id.
   virtual Status Put(const Record& record) = 0;
   virtual Status Remove(Kind kind, const std::string& id) = 0;
+
+  // The revision of this change, and so of all that follow, is above this one.
+  virtual Status RaiseRevision(std::uint64_t revision) = 0;
 
   virtual Status Append(const AuditRecord& event) = 0;
   // With a sequence above this one; of one organization, or with "*" of all.

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <array>
 #include <ctime>
 
 #include "crypto/crypto.h"
@@ -28,8 +29,11 @@ bool AddExtension(X509* certificate, X509* issuer, int id, const std::string& va
   return added;
 }
 
-// Everything but what distinguishes an authority from a server.
-OpenSslPtr<X509> NewCertificate(EVP_PKEY* key, const std::string& name, WallTime now) {
+constexpr Duration kTenYears = std::chrono::hours(24) * 3650;
+
+// Everything but what distinguishes an authority from a server or a client.
+OpenSslPtr<X509> NewCertificate(EVP_PKEY* key, const std::string& name, WallTime now,
+                                Duration valid_for = kTenYears) {
   OpenSslPtr<X509> certificate(X509_new());
   X509_set_version(certificate.get(), X509_VERSION_3);
   Bytes serial = RandomBytes(16);
@@ -40,29 +44,106 @@ OpenSslPtr<X509> NewCertificate(EVP_PKEY* key, const std::string& name, WallTime
   const std::time_t start =
       std::chrono::duration_cast<std::chrono::seconds>(now.since_epoch).count() - kDay;
   ASN1_TIME_set(X509_getm_notBefore(certificate.get()), start);
-  ASN1_TIME_set(X509_getm_notAfter(certificate.get()), start + 3650 * kDay);
+  const auto valid_seconds = std::chrono::duration_cast<std::chrono::seconds>(valid_for).count();
+  ASN1_TIME_set(X509_getm_notAfter(certificate.get()), start + kDay + valid_seconds);
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
                              reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
   X509_set_pubkey(certificate.get(), key);
   return certificate;
 }
 
-Result<CertificateAndKey> Signed(X509* certificate, EVP_PKEY* key, EVP_PKEY* signer) {
-  const OpenSslPtr<BIO> certificate_bio(BIO_new(BIO_s_mem()));
-  const OpenSslPtr<BIO> key_bio(BIO_new(BIO_s_secmem()));
+Result<std::string> SignedPem(X509* certificate, EVP_PKEY* signer) {
+  const OpenSslPtr<BIO> bio(BIO_new(BIO_s_mem()));
   if (X509_sign(certificate, signer, EVP_sha256()) == 0 ||
-      PEM_write_bio_X509(certificate_bio.get(), certificate) != 1 ||
-      PEM_write_bio_PKCS8PrivateKey(key_bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) !=
-          1) {
+      PEM_write_bio_X509(bio.get(), certificate) != 1) {
     return Failed("no certificate could be made");
   }
-  return CertificateAndKey{std::string(AsText(BytesIn(certificate_bio.get()))),
-                           SecretBytes::CopyOf(BytesIn(key_bio.get()))};
+  return std::string(AsText(BytesIn(bio.get())));
+}
+
+Result<SecretBytes> KeyPem(EVP_PKEY* key) {
+  const OpenSslPtr<BIO> bio(BIO_new(BIO_s_secmem()));
+  if (PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) {
+    return Failed("no key could be written");
+  }
+  return SecretBytes::CopyOf(BytesIn(bio.get()));
+}
+
+Result<CertificateAndKey> Signed(X509* certificate, EVP_PKEY* key, EVP_PKEY* signer) {
+  std::string certificate_pem = TRY(SignedPem(certificate, signer));
+  SecretBytes key_pem = TRY(KeyPem(key));
+  return CertificateAndKey{std::move(certificate_pem), std::move(key_pem)};
+}
+
+// SHA-256 of the key as certificates have it.
+Result<std::string> DigestOf(EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  const int size = key == nullptr ? -1 : i2d_PUBKEY(key, &der);
+  if (size <= 0) return Failed("a public key cannot be read");
+  std::string digest = HexEncode(Sha256(ByteView(der, static_cast<std::size_t>(size))));
+  OPENSSL_free(der);
+  return digest;
+}
+
+// Null unless it is signed by its own key.
+OpenSslPtr<X509_REQ> ReadRequest(std::string_view pem) {
+  const OpenSslPtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  OpenSslPtr<X509_REQ> request(PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr));
+  if (request != nullptr &&
+      X509_REQ_verify(request.get(), X509_REQ_get0_pubkey(request.get())) == 1) {
+    return request;
+  }
+  ERR_clear_error();
+  return nullptr;
+}
+
+Error BadRequest() {
+  return Error(ErrorCode::kInvalidArgument, "there is no certificate request in the PEM");
+}
+
+WallTime WallTimeOf(const ASN1_TIME* time) {
+  std::tm parts{};
+  ASN1_TIME_to_tm(time, &parts);
+  return WallTime{std::chrono::seconds(timegm(&parts))};
 }
 
 OpenSslPtr<X509> ReadCertificate(std::string_view pem) {
   const OpenSslPtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   return OpenSslPtr<X509>(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+}
+
+// Null when it is none.
+std::shared_ptr<EVP_PKEY> ReadKey(const SecretBytes& pem) {
+  const ByteView text = pem.ExposeSecret();
+  const OpenSslPtr<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  return OwnKey(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+}
+
+struct Signer {
+  OpenSslPtr<X509> certificate;
+  std::shared_ptr<EVP_PKEY> key;
+};
+
+Result<Signer> SignerOf(const CertificateAndKey& authority) {
+  Signer signer{ReadCertificate(authority.certificate_pem), ReadKey(authority.key_pem)};
+  if (signer.certificate == nullptr || signer.key == nullptr) {
+    return Failed("the authority cannot be read");
+  }
+  return signer;
+}
+
+Result<CertificateOwner> OwnerOfCertificate(X509* certificate) {
+  if (certificate == nullptr) {
+    ERR_clear_error();
+    return Error(ErrorCode::kInvalidArgument, "there is no certificate");
+  }
+  std::array<char, 256> name{};
+  X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(),
+                            static_cast<int>(name.size()));
+  std::string digest = TRY(DigestOf(X509_get0_pubkey(certificate)));
+  return CertificateOwner{name.data(), std::move(digest),
+                          WallTimeOf(X509_get0_notBefore(certificate)),
+                          WallTimeOf(X509_get0_notAfter(certificate))};
 }
 
 }  // namespace
@@ -85,29 +166,81 @@ Result<CertificateAndKey> MakeServerCertificate(const CertificateAndKey& authori
                                                 const std::vector<std::string>& names,
                                                 const std::vector<std::string>& addresses,
                                                 WallTime now) {
-  const auto issuer = ReadCertificate(authority.certificate_pem);
-  const ByteView text = authority.key_pem.ExposeSecret();
-  const OpenSslPtr<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  const auto signer = OwnKey(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
-  if (issuer == nullptr || signer == nullptr || names.empty()) {
-    return Failed("the authority cannot be read");
-  }
+  const Signer signer = TRY(SignerOf(authority));
+  X509* const issuer = signer.certificate.get();
+  if (names.empty()) return Failed("a server without a name");
   std::string alternatives;
   for (const std::string& name : names) alternatives += ",DNS:" + name;
   for (const std::string& address : addresses) alternatives += ",IP:" + address;
 
   const auto key = OwnKey(EVP_EC_gen("P-256"));
   const auto certificate = NewCertificate(key.get(), names.front(), now);
-  X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer.get()));
-  if (!AddExtension(certificate.get(), issuer.get(), NID_basic_constraints, "critical,CA:FALSE") ||
-      !AddExtension(certificate.get(), issuer.get(), NID_key_usage, "critical,digitalSignature") ||
-      !AddExtension(certificate.get(), issuer.get(), NID_ext_key_usage, "serverAuth") ||
-      !AddExtension(certificate.get(), issuer.get(), NID_authority_key_identifier, "keyid") ||
-      !AddExtension(certificate.get(), issuer.get(), NID_subject_alt_name,
+  X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer));
+  if (!AddExtension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE") ||
+      !AddExtension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature") ||
+      !AddExtension(certificate.get(), issuer, NID_ext_key_usage, "serverAuth") ||
+      !AddExtension(certificate.get(), issuer, NID_authority_key_identifier, "keyid") ||
+      !AddExtension(certificate.get(), issuer, NID_subject_alt_name,
                     alternatives.substr(1))) {
     return Failed("no server certificate could be made");
   }
-  return Signed(certificate.get(), key.get(), signer.get());
+  return Signed(certificate.get(), key.get(), signer.key.get());
+}
+
+Result<CertificateRequest> MakeCertificateRequest(const std::string& name) {
+  const auto key = OwnKey(EVP_EC_gen("P-256"));
+  const OpenSslPtr<X509_REQ> request(X509_REQ_new());
+  const OpenSslPtr<BIO> bio(BIO_new(BIO_s_mem()));
+  X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(request.get()), "CN", MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  if (X509_REQ_set_pubkey(request.get(), key.get()) != 1 ||
+      X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0 ||
+      PEM_write_bio_X509_REQ(bio.get(), request.get()) != 1) {
+    return Failed("no certificate request could be made");
+  }
+  SecretBytes key_pem = TRY(KeyPem(key.get()));
+  return CertificateRequest{std::string(AsText(BytesIn(bio.get()))), std::move(key_pem)};
+}
+
+Result<std::string> RequestKeyDigest(std::string_view request_pem) {
+  const auto request = ReadRequest(request_pem);
+  if (request == nullptr) return BadRequest();
+  return DigestOf(X509_REQ_get0_pubkey(request.get()));
+}
+
+Result<std::string> KeyDigest(const SecretBytes& key_pem) {
+  const auto key = ReadKey(key_pem);
+  if (key == nullptr) return Failed("the private key cannot be read");
+  return DigestOf(key.get());
+}
+
+Result<std::string> SignClientCertificate(const CertificateAndKey& authority,
+                                          std::string_view request_pem, const std::string& name,
+                                          WallTime now, Duration valid_for) {
+  const Signer signer = TRY(SignerOf(authority));
+  const auto request = ReadRequest(request_pem);
+  if (request == nullptr) return BadRequest();
+  const auto certificate =
+      NewCertificate(X509_REQ_get0_pubkey(request.get()), name, now, valid_for);
+  X509* const issuer = signer.certificate.get();
+  X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer));
+  if (!AddExtension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE") ||
+      !AddExtension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature") ||
+      !AddExtension(certificate.get(), issuer, NID_ext_key_usage, "clientAuth") ||
+      !AddExtension(certificate.get(), issuer, NID_authority_key_identifier, "keyid")) {
+    return Failed("no client certificate could be made");
+  }
+  return SignedPem(certificate.get(), signer.key.get());
+}
+
+Result<CertificateOwner> OwnerOf(ByteView der) {
+  const unsigned char* start = der.data();
+  const OpenSslPtr<X509> certificate(d2i_X509(nullptr, &start, static_cast<long>(der.size())));
+  return OwnerOfCertificate(certificate.get());
+}
+
+Result<CertificateOwner> OwnerOfPem(std::string_view pem) {
+  return OwnerOfCertificate(ReadCertificate(pem).get());
 }
 
 Result<Bytes> CertificateThumbprint(std::string_view pem) {

@@ -1,6 +1,7 @@
 // Certificates: what a TLS server on this machine shows, signed by an authority made for it.
 //
-// For the embedded KMS and for tests; and the thumbprint by which a service knows a client's.
+// For the embedded KMS, for the control plane's agents and for tests; and the thumbprint by which a
+// service knows a client's.
 // Errors: kInvalidArgument for a PEM that is no certificate, kInternal. Threads: safe.
 // Spec: RFC 5280; keys are P-256.
 #pragma once
@@ -27,6 +28,31 @@ Result<CertificateAndKey> MakeServerCertificate(const CertificateAndKey& authori
                                                 const std::vector<std::string>& names,
                                                 const std::vector<std::string>& addresses,
                                                 WallTime now);
+
+// What a client asks an authority to sign: proves that it has the key.
+struct CertificateRequest {
+  std::string request_pem;  // PKCS#10
+  SecretBytes key_pem;
+};
+Result<CertificateRequest> MakeCertificateRequest(const std::string& name);
+// SHA-256, in hex, of the public key (SubjectPublicKeyInfo) of a request that proves itself.
+Result<std::string> RequestKeyDigest(std::string_view request_pem);
+// The same of a private key in PEM.
+Result<std::string> KeyDigest(const SecretBytes& key_pem);
+// A client's certificate for the key of this request, under this name, whatever name it asks for.
+Result<std::string> SignClientCertificate(const CertificateAndKey& authority,
+                                          std::string_view request_pem, const std::string& name,
+                                          WallTime now, Duration valid_for);
+
+// Of a certificate that somebody else has verified.
+struct CertificateOwner {
+  std::string name;        // the subject's common name
+  std::string key_digest;  // SHA-256 of its SubjectPublicKeyInfo, in hex
+  WallTime valid_from;
+  WallTime valid_until;
+};
+Result<CertificateOwner> OwnerOf(ByteView der);
+Result<CertificateOwner> OwnerOfPem(std::string_view pem);
 
 // SHA-256 of the first certificate's DER in a PEM.
 Result<Bytes> CertificateThumbprint(std::string_view pem);

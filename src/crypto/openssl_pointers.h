@@ -18,6 +18,7 @@ struct OpenSslDeleter {
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
   void operator()(BIO* bio) const { BIO_free_all(bio); }
   void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(X509_REQ* request) const { X509_REQ_free(request); }
 };
 template <typename T>
 using OpenSslPtr = std::unique_ptr<T, OpenSslDeleter>;

@@ -1,9 +1,10 @@
 // HTTP messages as values: what the client sends and the server gets, and the answers.
 //
-// Header names are kept in lower case, in order, and may repeat. Bodies are whole; nothing here
-// streams. Threads: values. Spec: RFC 9110.
+// Header names are kept in lower case, in order, and may repeat. Bodies are whole, but for an
+// answer that is a stream of events. Threads: values. Spec: RFC 9110.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@
 #include <vector>
 
 namespace freehold {
+
+class EventStream;
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;  // names in lower case
 
@@ -22,12 +25,15 @@ struct HttpRequest {
   HttpHeaders headers;
   std::string body;
   std::string peer = {};  // set by the server: the client's IP address
+  // Set by the server: the client's certificate in DER, when it showed one that was verified.
+  std::string client_certificate = {};
 };
 
 struct HttpResponse {
   int status = 200;
   HttpHeaders headers;
   std::string body;
+  std::shared_ptr<EventStream> stream = nullptr;  // instead of a body: goes on until it is closed
 };
 
 }  // namespace freehold

@@ -188,8 +188,56 @@ Result<HttpUrl> HttpUrl::Parse(const std::string& text) {
   return parsed;
 }
 
-HttpResult SendHttp(const std::string& origin, const HttpRequest& request,
-                    const HttpOptions& options) {
+namespace {
+
+// Where an answer that goes on is handed over, and when it was last heard.
+struct Listener {
+  const TakeBytes* take = nullptr;
+  CURL* handle = nullptr;
+  Duration silence{};
+  BootTime heard;
+  bool silent = false;
+};
+
+std::size_t HandOver(char* data, std::size_t, std::size_t size, void* listener_pointer) {
+  auto& listener = *static_cast<Listener*>(listener_pointer);
+  long status = 0;
+  curl_easy_getinfo(listener.handle, CURLINFO_RESPONSE_CODE, &status);
+  listener.heard = SystemClock().Boot();
+  if (status != 200) return size;
+  return (*listener.take)(std::string_view(data, size)) ? size : 0;
+}
+
+int AskWhetherToGoOn(void* listener_pointer, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  auto& listener = *static_cast<Listener*>(listener_pointer);
+  listener.silent = SystemClock().Boot() - listener.heard > listener.silence;
+  return listener.silent || !(*listener.take)("") ? 1 : 0;
+}
+
+void UseIdentity(CURL* handle, const HttpOptions& options) {
+  const auto blob_of = [](const void* data, std::size_t size) {
+    return curl_blob{const_cast<void*>(data), size, CURL_BLOB_COPY};
+  };
+  if (!options.authority_pem.empty()) {
+    const curl_blob authority = blob_of(options.authority_pem.data(), options.authority_pem.size());
+    curl_easy_setopt(handle, CURLOPT_CAINFO_BLOB, &authority);
+  } else if (!options.ca_bundle.empty()) {
+    curl_easy_setopt(handle, CURLOPT_CAINFO, options.ca_bundle.c_str());
+  }
+  if (options.identity == nullptr) return;
+  const std::string& certificate = options.identity->certificate_pem;
+  const ByteView key = options.identity->key_pem.ExposeSecret();
+  const curl_blob certificate_blob = blob_of(certificate.data(), certificate.size());
+  const curl_blob key_blob = blob_of(key.data(), key.size());
+  curl_easy_setopt(handle, CURLOPT_SSLCERTTYPE, "PEM");
+  curl_easy_setopt(handle, CURLOPT_SSLCERT_BLOB, &certificate_blob);
+  curl_easy_setopt(handle, CURLOPT_SSLKEYTYPE, "PEM");
+  curl_easy_setopt(handle, CURLOPT_SSLKEY_BLOB, &key_blob);
+}
+
+// With a listener the body is its, and the answer's is empty.
+HttpResult Perform(const std::string& origin, const HttpRequest& request,
+                   const HttpOptions& options, Listener* listener) {
   auto url = HttpUrl::Parse(origin + request.target);
   if (!url.ok()) {
     return tl::unexpected(HttpFailure{HttpFailureKind::kRefused, url.error().message()});
@@ -218,7 +266,9 @@ HttpResult SendHttp(const std::string& origin, const HttpRequest& request,
   curl_easy_setopt(handle, CURLOPT_MAXLIFETIME_CONN, kConnectionLifeSeconds);
   curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(options.connect_timeout));
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, Milliseconds(options.total_timeout));
+  if (listener == nullptr) {
+    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, Milliseconds(options.total_timeout));
+  }
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, TakeBody);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &receiver);
@@ -230,13 +280,26 @@ HttpResult SendHttp(const std::string& origin, const HttpRequest& request,
     curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
   }
   curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  if (!options.ca_bundle.empty()) {
-    curl_easy_setopt(handle, CURLOPT_CAINFO, options.ca_bundle.c_str());
+  UseIdentity(handle, options);
+  if (listener != nullptr) {
+    listener->handle = handle;
+    listener->heard = SystemClock().Boot();
+    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, HandOver);
+    curl_easy_setopt(handle, CURLOPT_WRITEDATA, listener);
+    curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, AskWhetherToGoOn);
+    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, listener);
+    curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
   }
   if (url->origin.starts_with("http://")) curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
 
   const CURLcode code = curl_easy_perform(handle);
-  if (code != CURLE_OK) {
+  if (listener != nullptr && listener->silent) {
+    return tl::unexpected(
+        HttpFailure{HttpFailureKind::kTimeout, url->origin + ": nothing comes any more"});
+  }
+  const bool had_enough = listener != nullptr && (code == CURLE_WRITE_ERROR ||
+                                                  code == CURLE_ABORTED_BY_CALLBACK);
+  if (code != CURLE_OK && !had_enough) {
     const HttpFailureKind kind = receiver.too_large ? HttpFailureKind::kTooLarge : KindOf(code);
     const std::string said = receiver.too_large ? "the answer is too large"
                              : words[0] != '\0' ? words.data()
@@ -247,6 +310,19 @@ HttpResult SendHttp(const std::string& origin, const HttpRequest& request,
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
   receiver.response.status = static_cast<int>(status);
   return std::move(receiver.response);
+}
+
+}  // namespace
+
+HttpResult SendHttp(const std::string& origin, const HttpRequest& request,
+                    const HttpOptions& options) {
+  return Perform(origin, request, options, nullptr);
+}
+
+HttpResult StreamHttp(const std::string& origin, const HttpRequest& request,
+                      const HttpOptions& options, Duration silence, const TakeBytes& take) {
+  Listener listener{&take, nullptr, silence, {}, false};
+  return Perform(origin, request, options, &listener);
 }
 
 }  // namespace freehold

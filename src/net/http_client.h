@@ -9,10 +9,14 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/secret_bytes.h"
 #include "net/http.h"
 
 namespace freehold {
@@ -43,11 +47,19 @@ struct HttpFailure {
   std::string message;
 };
 
+// By which a client is known to a server that asks for a certificate.
+struct HttpClientIdentity {
+  std::string certificate_pem;
+  SecretBytes key_pem;
+};
+
 struct HttpOptions {
   Duration connect_timeout = std::chrono::seconds(2);
   Duration total_timeout = std::chrono::seconds(5);  // connect included
   std::string ca_bundle;                             // a PEM file; "" = the system's
   std::size_t body_limit = 1 << 20;
+  std::string authority_pem = {};  // the only authority that is trusted; "" = as ca_bundle says
+  std::shared_ptr<const HttpClientIdentity> identity = nullptr;
 };
 
 using HttpResult = tl::expected<HttpResponse, HttpFailure>;
@@ -55,5 +67,14 @@ using HttpResult = tl::expected<HttpResponse, HttpFailure>;
 // Sends the request to scheme://host[:port] and waits for the whole answer, whatever its status.
 HttpResult SendHttp(const std::string& origin, const HttpRequest& request,
                     const HttpOptions& options);
+
+// Called with each piece of an answer that goes on; false ends it.
+using TakeBytes = std::function<bool(std::string_view)>;
+
+// As SendHttp, for an answer without an end: `take` gets its body as it comes, if its status is
+// 200. Returns when the server ends it, nothing has come for `silence`, or `take` has enough; it is
+// called with "" about once a second, so that it may say so. total_timeout does not count.
+HttpResult StreamHttp(const std::string& origin, const HttpRequest& request,
+                      const HttpOptions& options, Duration silence, const TakeBytes& take);
 
 }  // namespace freehold

@@ -9,6 +9,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -20,6 +21,7 @@
 
 #include "base/log.h"
 #include "fmt/format.h"
+#include "net/event_stream.h"
 
 namespace freehold {
 namespace {
@@ -66,6 +68,17 @@ class InFlight {
 PlainStream& TransportOf(PlainStream& stream) { return stream; }
 PlainStream& TransportOf(TlsStream& stream) { return stream.next_layer(); }
 
+// DER; "" for a client that showed none. What it showed was verified by the handshake.
+std::string ClientCertificateOf(TlsStream& stream) {
+  X509* certificate = SSL_get1_peer_certificate(stream.native_handle());
+  if (certificate == nullptr) return "";
+  std::string der(static_cast<std::size_t>(std::max(i2d_X509(certificate, nullptr), 0)), '\0');
+  auto* end = reinterpret_cast<unsigned char*>(der.data());
+  i2d_X509(certificate, &end);
+  X509_free(certificate);
+  return der;
+}
+
 // One connection: read a request, answer it, again. Kept alive by its pending operation.
 template <typename Stream>
 class Connection : public std::enable_shared_from_this<Connection<Stream>> {
@@ -81,7 +94,9 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
       TransportOf(stream_).expires_after(shared_->options.idle_timeout);
       stream_.async_handshake(asio::ssl::stream_base::server,
                               [self = this->shared_from_this()](error_code error) {
-                                if (!error) self->Read();
+                                if (error) return;
+                                self->client_ = ClientCertificateOf(self->stream_);
+                                self->Read();
                               });
     } else {
       Read();
@@ -115,13 +130,15 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
                         std::string(message.target()),
                         {},
                         std::move(message.body()),
-                        peer_};
+                        peer_,
+                        client_};
     for (const auto& field : message) {
       request.headers.emplace_back(Lower(field.name_string()), std::string(field.value()));
     }
     HttpResponse response = Answer(request);
     if (request.method == "HEAD") response.body.clear();
     if (response.status == kCloseWithoutAnswer) return;
+    if (response.stream != nullptr) return StartEvents(std::move(response));
     Write(std::move(response), keep_alive);
   }
 
@@ -152,9 +169,62 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
         });
   }
 
+  // The rest of the connection is the stream's. It is kept alive by the stream, and lets go of it
+  // when either end is closed.
+  void StartEvents(HttpResponse response) {
+    events_ = std::move(response.stream);
+    outgoing_ = fmt::format("HTTP/1.1 {} OK\r\nconnection: close\r\n", response.status);
+    for (const auto& [name, value] : response.headers) {
+      outgoing_ += fmt::format("{}: {}\r\n", name, value);
+    }
+    outgoing_ += "\r\n";
+    SendEvents();
+    NoticeTheEnd();
+    events_->Attach([self = this->shared_from_this()] {
+      asio::post(TransportOf(self->stream_).get_executor(), [self] { self->PumpEvents(); });
+    });
+  }
+
+  void PumpEvents() {
+    if (sending_) return;
+    const bool goes_on = events_->open();
+    outgoing_ = events_->Take();
+    if (!outgoing_.empty()) return SendEvents();
+    if (!goes_on) EndEvents();
+  }
+
+  void SendEvents() {
+    sending_ = true;
+    TransportOf(stream_).expires_after(shared_->options.idle_timeout);
+    asio::async_write(stream_, asio::buffer(outgoing_),
+                      [self = this->shared_from_this()](error_code error, std::size_t) {
+                        self->sending_ = false;
+                        error ? self->EndEvents() : self->PumpEvents();
+                      });
+  }
+
+  // A client says nothing more: whatever comes is its end.
+  void NoticeTheEnd() {
+    TransportOf(stream_).expires_never();
+    stream_.async_read_some(
+        asio::buffer(&last_byte_, 1),
+        [self = this->shared_from_this()](error_code, std::size_t) { self->EndEvents(); });
+  }
+
+  void EndEvents() {
+    events_->Abandon();
+    error_code ignored;
+    TransportOf(stream_).socket().shutdown(Tcp::socket::shutdown_both, ignored);
+  }
+
   Stream stream_;
   std::string peer_;
   std::shared_ptr<Shared> shared_;
+  std::string client_;                   // its certificate
+  std::shared_ptr<EventStream> events_;  // from here on; null: requests and answers
+  std::string outgoing_;
+  bool sending_ = false;
+  char last_byte_ = 0;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> message_;
@@ -222,6 +292,16 @@ class BeastHttpServer : public HttpServer {
     if (!error) {
       tls_->use_private_key(asio::buffer(key.data(), key.size()), asio::ssl::context::pem, error);
     }
+    if (!error && !certificate.client_authority_pem.empty()) {
+      tls_->add_certificate_authority(asio::buffer(certificate.client_authority_pem), error);
+      // Without resumption: each connection shows its certificate, and a session has no memory.
+      SSL_CTX_set_session_cache_mode(tls_->native_handle(), SSL_SESS_CACHE_OFF);
+      SSL_CTX_set_num_tickets(tls_->native_handle(), 0);
+      SSL_CTX_set_options(tls_->native_handle(), SSL_OP_NO_TICKET);
+      if (!error) tls_->set_verify_mode(asio::ssl::verify_peer, error);
+    }
+    // Thousands of connections that are silent most of the time.
+    SSL_CTX_set_mode(tls_->native_handle(), SSL_MODE_RELEASE_BUFFERS);
     if (!error) return {};
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("the certificate and its key cannot be used: {}", error.message()));

@@ -3,6 +3,7 @@
 // Knows nothing of what is served. Bodies and headers are bounded, idle connections are dropped,
 // keep-alive is kept. Without TLS a listener on anything but a loopback address is refused unless
 // the caller says that it means it; with a certificate it speaks TLS 1.2 or 1.3 and nothing else.
+// With an authority for clients, one that shows a certificate must have it from there.
 // Asio and Beast stay inside http_server.cc. Threads: the handler is called from several threads at
 // once. It may block; it then holds one of `threads`. Errors: an address that cannot be bound.
 // Spec: RFC 9112.
@@ -28,6 +29,7 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 struct TlsCertificate {
   std::string chain_pem;
   SecretBytes key_pem;
+  std::string client_authority_pem = {};  // whose certificates clients may show; "" = none
 };
 
 struct HttpServerOptions {

@@ -122,6 +122,8 @@ void DaemonChild::ReportStarted(pid_t pid) {
   Report({{"command", "database-started"}, {"pid", static_cast<std::int64_t>(pid)}});
 }
 
+void DaemonChild::ReportReady() { Report({{"command", "database-ready"}}); }
+
 void DaemonChild::ReportStopped() { Report({{"command", "database-stopped"}}); }
 
 void DaemonChild::RequestUnmount(bool force) {

@@ -267,6 +267,8 @@ void Supervisor::StepWithoutDaemon() {
 
 void Supervisor::Announce() {
   const bool ready = workload_->state() == Workload::State::kReady && IsOpen();
+  if (ready && !ready_reported_ && daemon_.connected()) daemon_.ReportReady();
+  ready_reported_ = ready;
   std::string text =
       fmt::format("STATUS=custody {}, {}", TextOf(words_), ready ? "running" : "not running");
   if (text == announced_) return;

@@ -76,7 +76,8 @@ class Supervisor {
 
   CustodyWords words_{"sealed", "starting"};
   std::string announced_;
-  bool ready_announced_ = false;
+  bool ready_announced_ = false;  // to the service manager, once
+  bool ready_reported_ = false;   // to the daemon, each time
   bool ever_connected_ = false;
   bool stopping_ = false;
   bool finished_ = false;

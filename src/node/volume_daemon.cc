@@ -337,6 +337,7 @@ void VolumeDaemon::StopDatabase() {
                       [this] { return database_stopped_ || !supervised_; });
   }
   const pid_t pid = std::exchange(protected_pid_, 0);
+  database_ = "down";
   if (pid == 0) return;
   lock.unlock();
   if (!KillAndWait(pid, kKillGrace)) {

@@ -81,6 +81,7 @@ class VolumeDaemon {
   Result<boost::json::object> HandleSeal();
   Result<boost::json::object> HandleOpen();
   Result<boost::json::object> HandleDatabaseStarted(const boost::json::object& request);
+  Result<boost::json::object> HandleDatabaseReady();
   Result<boost::json::object> HandleWatch(ControlConnection& connection);
   boost::json::object StatusJson();
 
@@ -113,6 +114,7 @@ class VolumeDaemon {
   bool supervised_ = false;  // a supervisor watches and confirms that the database stopped
   bool database_stopped_ = false;  // its confirmation
   pid_t protected_pid_ = 0;
+  std::string_view database_ = "down";  // or "starting", "ready": as its supervisor says
 
   std::mutex open_mutex_;  // guards the pointer and what it holds of a re-encryption; never held
                            // over a call that may wait

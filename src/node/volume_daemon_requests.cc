@@ -63,11 +63,13 @@ Result<json::object> VolumeDaemon::Handle(const json::object& request,
   if (command == "seal") return HandleSeal();
   if (command == "open") return HandleOpen();
   if (command == "database-started") return HandleDatabaseStarted(request);
+  if (command == "database-ready") return HandleDatabaseReady();
   if (command != "database-stopped") {
     return Error(ErrorCode::kInvalidArgument, fmt::format("unknown command '{}'", command));
   }
   std::lock_guard lock(mutex_);
   database_stopped_ = true;
+  database_ = "down";
   protected_pid_ = 0;
   Changed();
   return json::object{{"ok", true}};
@@ -111,6 +113,14 @@ Result<json::object> VolumeDaemon::HandleDatabaseStarted(const json::object& req
   open->guardian->Protect(pid);
   std::lock_guard lock(mutex_);
   protected_pid_ = pid;
+  database_ = "starting";
+  return json::object{{"ok", true}};
+}
+
+Result<json::object> VolumeDaemon::HandleDatabaseReady() {
+  std::lock_guard lock(mutex_);
+  database_ = "ready";
+  Changed();
   return json::object{{"ok", true}};
 }
 
@@ -265,6 +275,7 @@ json::object VolumeDaemon::StatusJson() {
   status["volume"] = volume_->paths().directory;
   status["mount_point"] = options_.mount_point;
   status["pid"] = getpid();
+  status["database"] = database_;
   status["custody"] = CustodyJson(custody_.Snapshot(), options_.custody);
   if (last_seal_.has_value()) status["last_seal"] = SealReportJson(*last_seal_);
   return status;

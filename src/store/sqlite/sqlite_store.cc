@@ -125,6 +125,14 @@ class SqliteTransaction : public Transaction {
     return remove.Bind(NumberOf(kind)).Bind(id).Run();
   }
 
+  Status RaiseRevision(std::uint64_t revision) override {
+    Statement raise = TRY(Statement::Prepare(
+        connection_, "UPDATE state SET revision = max(revision, ?1)"));
+    TRY(raise.Bind(revision).Run());
+    revision_ = 0;
+    return TakeRevision();
+  }
+
   Status Append(const AuditRecord& event) override {
     Statement insert = TRY(
         Statement::Prepare(connection_, "INSERT INTO audit (organization, body) VALUES (?1, ?2)"));

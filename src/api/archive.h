@@ -6,9 +6,10 @@
 //     archive("keys", project.keys);      // a list of structures that have Fields of their own
 //   }
 //
-// For what the store keeps: our own writing, read back. A field that is not there keeps its value,
-// so that a newer release reads what an older one wrote. Errors: kIo for a body that is no such
-// structure. Threads: values.
+// For what Freehold writes for itself: the store's records, and what servers and agents tell each
+// other. A field that is not there keeps its value, and one that is not known is passed over, so
+// that neighbouring releases read each other. Errors: kIo for a body that is no such structure.
+// Threads: values.
 #pragma once
 
 #include <boost/json.hpp>
@@ -23,7 +24,7 @@
 #include "base/result.h"
 #include "fmt/format.h"
 
-namespace freehold::control {
+namespace freehold::api {
 
 // How many values an enum has, counted from 0; each enum that is stored has a specialization.
 template <typename T>
@@ -135,15 +136,16 @@ std::string EncodeBody(const T& value) {
   return boost::json::serialize(writer.Take());
 }
 
+// `what` names it in the sentence: "a record of the store".
 template <typename T>
-Result<T> DecodeBody(std::string_view body) try {
+Result<T> DecodeBody(std::string_view body, std::string_view what) try {
   const boost::json::value parsed = boost::json::parse(body);
   T value;
   JsonBodyReader reader(parsed.as_object());
   Fields(reader, value);
   return value;
 } catch (const std::exception& failure) {
-  return Error(ErrorCode::kIo, fmt::format("a record of the store is damaged: {}", failure.what()));
+  return Error(ErrorCode::kIo, fmt::format("{} cannot be read: {}", what, failure.what()));
 }
 
-}  // namespace freehold::control
+}  // namespace freehold::api

@@ -1,0 +1,139 @@
+#include "agent/agent.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "fmt/format.h"
+
+namespace freehold::agent {
+namespace {
+
+constexpr Duration kLookInterval = std::chrono::seconds(1);
+constexpr Duration kBusyInterval = std::chrono::milliseconds(100);
+constexpr Duration kFirstWait = std::chrono::seconds(1);
+constexpr Duration kLongestWait = std::chrono::seconds(30);
+// An outage that passes is nobody's business but the node's.
+constexpr Duration kOutage = std::chrono::seconds(60);
+constexpr Duration kKeepInterval = std::chrono::seconds(60);
+
+bool IsOnTheMove(const Observed& observed) {
+  return observed.starting || observed.custody == "sealing" || observed.custody == "opening" ||
+         observed.database == "starting";
+}
+
+}  // namespace
+
+void Agent::Take(const api::DesiredState& desired, bool is_answer) {
+  bool is_revoke = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!Obeys(state_.desired, desired, is_answer)) return;
+    const bool is_new = api::Encode(state_.desired) != api::Encode(desired);
+    const WallTime now = clock_.Wall();
+    const bool is_kept = now.since_epoch - state_.heard_at.since_epoch < kKeepInterval;
+    is_revoke = desired.goal == api::NodeGoal::kRevoked &&
+                state_.desired.goal != api::NodeGoal::kRevoked;
+    const AgentState next{desired, now};
+    if (is_new || !is_kept) {
+      auto kept = SaveAgentState(options_.state_directory, next);
+      if (!kept.ok()) {
+        LogError("agent", kept.error().message());
+        // Not obeyed, but for a revoke: what is not kept would be forgotten.
+        if (!is_revoke) return;
+      }
+      state_ = next;
+    }
+    state_.desired = desired;
+    if (is_new) {
+      heard_ = true;
+      wait_ = {};
+      LogInfo("agent", fmt::format("cluster {}: {} (revision {})",
+                                   desired.cluster.empty() ? "none" : desired.cluster,
+                                   NameOf(desired.goal), desired.revision));
+    }
+    for (const api::KeyTrial& trial : desired.trials) {
+      if (trials_known_.insert(trial.id).second) trials_.push_back(trial);
+    }
+    wake_.notify_all();
+  }
+  if (!is_revoke) return;
+  // Not in the loop, which may be in the middle of something else.
+  if (auto sealed = host_.SealNow(); !sealed.ok()) LogError("agent", sealed.error().message());
+}
+
+void Agent::RunTrials(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    api::KeyTrial trial;
+    {
+      std::unique_lock lock(mutex_);
+      if (!wake_.wait(lock, stop, [this] { return !trials_.empty(); })) return;
+      trial = trials_.front();
+      trials_.erase(trials_.begin());
+    }
+    link_->Answer(host_.Try(trial));
+  }
+}
+
+std::string Agent::ProblemOf(const Status& done) {
+  if (done.ok()) {
+    failing_since_.reset();
+    wait_ = {};
+    next_step_ = {};
+    return "";
+  }
+  const BootTime now = clock_.Boot();
+  if (!failing_since_.has_value()) failing_since_ = now;
+  wait_ = std::clamp<Duration>(wait_ * 2, kFirstWait, kLongestWait);
+  next_step_ = now + wait_;
+  LogWarning("agent", done.error().message());
+  const bool may_pass = InfoOf(done.error().code()).retryable;
+  return may_pass && now - *failing_since_ < kOutage ? "" : done.error().message();
+}
+
+// True when there is more to do soon.
+bool Agent::StepOnce() {
+  api::DesiredState desired;
+  bool may_open = false;
+  {
+    const std::lock_guard lock(mutex_);
+    desired = state_.desired;
+    may_open = clock_.Wall().since_epoch - state_.heard_at.since_epoch <= options_.open_grant;
+    if (std::exchange(heard_, false)) next_step_ = {};
+  }
+  const Observed observed = host_.Look();
+  const Decision decision = Decide(desired, observed, may_open);
+  const bool is_due = clock_.Boot() >= next_step_;
+  if (decision.step == Step::kNothing) {
+    problem_ = decision.problem;
+    if (problem_.empty()) failing_since_.reset();
+  } else if (is_due) {
+    LogInfo("agent", fmt::format("step: {}", NameOf(decision.step)));
+    problem_ = ProblemOf(host_.Do(decision.step, desired));
+    link_->Report(ReportOf(desired, host_.Look(), problem_));
+    return problem_.empty();
+  }
+  link_->Report(ReportOf(desired, observed, problem_));
+  return IsOnTheMove(observed);
+}
+
+Status Agent::Run(Identity identity, StopSignal& stop) {
+  state_ = TRY(LoadAgentState(options_.state_directory));
+  ServerLink link(options_.state_directory, std::move(identity), clock_,
+                  [this](const api::DesiredState& desired, bool is_answer) {
+                    Take(desired, is_answer);
+                  });
+  link_ = &link;
+  std::jthread trials([this](const std::stop_token& token) { RunTrials(token); });
+  while (!stop.WaitFor(std::chrono::seconds(0))) {
+    const bool is_busy = StepOnce();
+    if (link.refused()) {
+      LogWarning("agent", "the server does not know this node; it goes on with what it was told");
+    }
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, is_busy ? kBusyInterval : kLookInterval, [this] { return heard_; });
+  }
+  LogInfo("agent", "asked to stop");
+  return host_.Stop();
+}
+
+}  // namespace freehold::agent

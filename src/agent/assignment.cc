@@ -1,0 +1,36 @@
+#include "agent/assignment.h"
+
+#include "api/node_fields.h"
+#include "base/posix_file.h"
+
+namespace freehold::agent {
+namespace {
+
+std::string PathOf(const VolumePaths& paths) { return paths.meta() + "/assignment"; }
+
+}  // namespace
+
+template <typename Archive>
+void Fields(Archive& archive, Assignment& assignment) {
+  archive("organization", assignment.organization);
+  archive("cluster", assignment.cluster);
+  archive("cluster_name", assignment.cluster_name);
+  archive("fencing", assignment.fencing);
+  archive("key", assignment.key);
+  archive("rewraps", assignment.rewraps);
+}
+
+Result<std::optional<Assignment>> LoadAssignment(const VolumePaths& paths) {
+  const auto bytes = ReadRegularFile(PathOf(paths), 1 << 20);
+  if (!bytes.ok()) {
+    if (bytes.error().code() == ErrorCode::kNotFound) return std::optional<Assignment>();
+    return bytes.error();
+  }
+  return std::optional(TRY(api::DecodeBody<Assignment>(AsText(*bytes), PathOf(paths))));
+}
+
+Status SaveAssignment(const VolumePaths& paths, const Assignment& assignment) {
+  return ReplaceFile(PathOf(paths), AsBytes(api::EncodeBody(assignment)), 0600);
+}
+
+}  // namespace freehold::agent

@@ -1,0 +1,65 @@
+// What a node does next, from what is wanted and what there is: decisions, no I/O.
+//
+// One step at a time; after it the node looks again. Whatever the order in which things happened,
+// the same desired state leads to the same end. Threads: values. Spec: docs/api/agents.md.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agent/assignment.h"
+#include "api/node.h"
+
+namespace freehold::agent {
+
+// What there is.
+struct Observed {
+  bool has_volume = false;
+  std::optional<Assignment> assignment;  // of the volume
+  bool may_adopt = false;                // one that belongs to no cluster
+  std::string key_uri;                   // canonical; that its KEK is wrapped by
+  std::string principal;
+  std::size_t deks = 0;
+  bool held = false;      // a process holds it
+  bool starting = false;  // one was started that does not answer yet
+  std::string custody;    // its words; "" while it is not held
+  std::string custody_reason;
+  std::string custody_message;
+  std::string database;  // "down", "starting", "ready"
+  std::uint64_t old_key_bytes = 0;
+  std::optional<WallTime> since;
+  std::optional<WallTime> last_verified_at;
+  std::optional<WallTime> lease_expires_at;
+};
+
+enum class Step {
+  kNothing,
+  kCreate,     // the volume, under the wanted key
+  kTakeOrder,  // only the assignment changes
+  kStart,      // the daemon and its database
+  kStop,       // both, in order
+  kSeal,       // now, for good
+  kOpen,       // takes a seal back
+  kRewrap,     // the wanted key, the same KEK
+  kReencrypt,  // the wanted key, a new KEK and new DEKs
+};
+std::string_view NameOf(Step step);
+
+struct Decision {
+  Step step = Step::kNothing;
+  std::string problem;  // why nothing can be done; "" = nothing is to be done
+};
+
+// `may_open`: the server's word is not too old to open a volume by.
+Decision Decide(const api::DesiredState& desired, const Observed& observed, bool may_open);
+
+// Whether `next` is to be obeyed after `last`. Events only hint: another store, or an older state of
+// this one, is believed when it answers a report of ours, which has told it what we know. A revoke
+// of this very cluster is always obeyed.
+bool Obeys(const api::DesiredState& last, const api::DesiredState& next, bool is_answer);
+
+// What the server is to know.
+api::NodeReport ReportOf(const api::DesiredState& desired, const Observed& observed,
+                         const std::string& problem);
+
+}  // namespace freehold::agent

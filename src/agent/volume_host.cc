@@ -1,0 +1,230 @@
+#include "agent/volume_host.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/own_command.h"
+#include "base/log.h"
+#include "base/rfc3339.h"
+#include "fmt/format.h"
+#include "node/control_socket.h"
+#include "node/volume.h"
+
+namespace freehold::agent {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int kLookMs = 2000;
+constexpr int kSealMs = 60'000;
+constexpr int kKeysMs = 120'000;
+constexpr Duration kCreateTime = std::chrono::seconds(120);
+constexpr Duration kTrialTime = std::chrono::seconds(20);
+constexpr Duration kStopTime = std::chrono::seconds(120);
+
+std::string TextAt(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : "";
+}
+
+std::uint64_t NumberAt(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  boost::system::error_code failure;
+  const auto number = value == nullptr ? 0 : value->to_number<std::uint64_t>(failure);
+  return failure ? 0 : number;
+}
+
+const json::object* ObjectAt(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  return value != nullptr ? value->if_object() : nullptr;
+}
+
+std::optional<WallTime> TimeAt(const json::object& object, std::string_view name) {
+  return ParseTime(TextAt(object, name));
+}
+
+// The KMS's last "no" if there is one, which an outage after it does not hide.
+std::string WordsOfKms(const json::object& custody) {
+  for (const char* name : {"last_denial", "last_failure"}) {
+    const json::object* failure = ObjectAt(custody, name);
+    if (failure == nullptr) continue;
+    return fmt::format("{}: {}", TextAt(*failure, "code"), TextAt(*failure, "message"));
+  }
+  return "";
+}
+
+// Bytes whose DEK a KEK that was left still reaches; at least 1 until that is known to be none.
+std::uint64_t OldKeyBytes(const json::object& status, std::size_t deks) {
+  if (deks <= 1) return 0;
+  const json::object* progress = ObjectAt(status, "reencryption");
+  if (progress == nullptr) return 1;
+  const std::uint64_t total = NumberAt(*progress, "bytes_total");
+  const std::uint64_t done = NumberAt(*progress, "bytes_done");
+  return std::max<std::uint64_t>(total > done ? total - done : 0, 1);
+}
+
+void AddKey(std::vector<std::string>& words, const api::KeySpec& key,
+            const std::string& external_id) {
+  if (!key.auth_principal.empty()) {
+    words.insert(words.end(), {"--principal", key.auth_principal});
+  }
+  if (!external_id.empty() && !key.auth_principal.empty()) {
+    words.insert(words.end(), {"--external-id", external_id});
+  }
+}
+
+Assignment OrderOf(const api::DesiredState& desired) {
+  return {desired.organization, desired.cluster, desired.cluster_name,
+          desired.fencing,      desired.key,     desired.rewraps};
+}
+
+}  // namespace
+
+Observed VolumeHost::Look() {
+  Observed observed;
+  const auto keyring = ReadKeyring(paths_);
+  observed.has_volume = keyring.ok();
+  if (keyring.ok()) {
+    const WrappedKek& kek = keyring->keks.front();
+    observed.key_uri = kek.key_uri;
+    observed.principal = kek.principal;
+    observed.deks = keyring->deks.size();
+    if (auto assignment = LoadAssignment(paths_); assignment.ok()) {
+      observed.assignment = std::move(*assignment);
+    } else {
+      LogError("agent", assignment.error().message());
+    }
+    observed.may_adopt = options_.adopt;
+    LookAtDaemon(observed);
+  }
+  observed.starting = OursRuns() && !observed.held;
+  return observed;
+}
+
+void VolumeHost::LookAtDaemon(Observed& observed) {
+  observed.database = "down";
+  auto daemon = ConnectControl(paths_.control_socket());
+  if (!daemon.ok()) return;
+  observed.held = true;
+  const auto status = CallControl(**daemon, {{"command", "status"}}, kLookMs);
+  const json::object* custody = status.ok() ? ObjectAt(*status, "custody") : nullptr;
+  if (custody == nullptr) return;
+  observed.custody = TextAt(*custody, "state");
+  observed.custody_reason = TextAt(*custody, "reason");
+  observed.custody_message = WordsOfKms(*custody);
+  observed.since = TimeAt(*custody, "since");
+  observed.last_verified_at = TimeAt(*custody, "last_verified_at");
+  observed.lease_expires_at = TimeAt(*custody, "lease_expires_at");
+  observed.old_key_bytes = OldKeyBytes(*status, observed.deks);
+  observed.database = TextAt(*status, "database");
+}
+
+bool VolumeHost::OursRuns() {
+  if (running_ == 0) return false;
+  int status = 0;
+  if (waitpid(running_, &status, WNOHANG) == 0) return true;
+  running_ = 0;
+  return false;
+}
+
+Status VolumeHost::Do(Step step, const api::DesiredState& desired) {
+  switch (step) {
+    case Step::kNothing:
+      return {};
+    case Step::kCreate:
+      return Create(desired);
+    case Step::kTakeOrder:
+      return TakeOrder(desired);
+    case Step::kStart:
+      return Start();
+    case Step::kStop:
+      return Stop();
+    case Step::kSeal:
+      return SealNow();
+    case Step::kOpen: {
+      const auto daemon = TRY(ConnectControl(paths_.control_socket()));
+      TRY(CallControl(*daemon, {{"command", "open"}}, kSealMs));
+      return {};
+    }
+    case Step::kRewrap:
+      return ChangeKey("rotate-key", desired);
+    case Step::kReencrypt:
+      return ChangeKey("re-encrypt", desired);
+  }
+  return {};
+}
+
+Status VolumeHost::Create(const api::DesiredState& desired) {
+  std::vector<std::string> words = {"volume", "create", options_.volume, "--key",
+                                    desired.key->uri, "--context",
+                                    "freehold:cluster=" + desired.cluster};
+  words.insert(words.end(), options_.create_arguments.begin(), options_.create_arguments.end());
+  AddKey(words, *desired.key, desired.organization);
+  TRY(RunOwnCommand(words, kCreateTime));
+  return SaveAssignment(paths_, OrderOf(desired));
+}
+
+Status VolumeHost::Start() {
+  std::vector<std::string> words = {"run", "--volume", options_.volume};
+  words.insert(words.end(), options_.run_arguments.begin(), options_.run_arguments.end());
+  running_ = TRY(StartOwnCommand(words, options_.log_path));
+  return {};
+}
+
+Status VolumeHost::SealNow() {
+  auto daemon = ConnectControl(paths_.control_socket());
+  if (!daemon.ok()) return {};
+  TRY(CallControl(**daemon, {{"command", "seal"}}, kSealMs));
+  return {};
+}
+
+Status VolumeHost::Stop() {
+  const BootTime deadline = clock_.Boot() + kStopTime;
+  if (OursRuns()) {
+    kill(running_, SIGTERM);
+  } else if (auto daemon = ConnectControl(paths_.control_socket()); daemon.ok()) {
+    TRY(CallControl(**daemon, {{"command", "unmount"}, {"force", true}}, kSealMs));
+  }
+  while (OursRuns() || ConnectControl(paths_.control_socket()).ok()) {
+    if (clock_.Boot() >= deadline) {
+      return Error(ErrorCode::kTimeout, "the volume does not stop");
+    }
+    poll(nullptr, 0, 50);  // a process whose end nobody tells us of
+  }
+  return {};
+}
+
+Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desired) {
+  TRY(CheckAllowed(options_.allow_keys, desired.key->uri));
+  const auto daemon = TRY(ConnectControl(paths_.control_socket()));
+  json::object request = {{"command", command}, {"key", desired.key->uri}};
+  if (!desired.key->auth_principal.empty()) {
+    request["principal"] = desired.key->auth_principal;
+    request["external_id"] = desired.organization;
+  }
+  TRY(CallControl(*daemon, request, kKeysMs));
+  LogInfo("agent", fmt::format("{}: {}", command, desired.key->uri));
+  return TakeOrder(desired);
+}
+
+Status VolumeHost::TakeOrder(const api::DesiredState& desired) {
+  return SaveAssignment(paths_, OrderOf(desired));
+}
+
+api::TrialAnswer VolumeHost::Try(const api::KeyTrial& trial) const {
+  const auto check = [&]() -> Status {
+    TRY(CheckAllowed(options_.allow_keys, trial.spec.uri));
+    std::vector<std::string> words = {"key", "check", trial.spec.uri};
+    AddKey(words, trial.spec, trial.external_id);
+    return RunOwnCommand(words, kTrialTime);
+  };
+  const Status checked = check();
+  if (checked.ok()) return {trial.id, true, ""};
+  return {trial.id, false, checked.error().message()};
+}
+
+}  // namespace freehold::agent

@@ -1,0 +1,74 @@
+// The fields of what server and agents exchange, and of keys, for an Archive. For .cc files.
+#pragma once
+
+#include "api/archive.h"
+#include "api/node.h"
+
+namespace freehold::api {
+
+template <>
+inline constexpr int kEnumCount<NodeGoal> = kNodeGoalCount;
+
+template <typename Archive>
+void Fields(Archive& archive, KeySpec& spec) {
+  archive("type", spec.type);
+  archive("uri", spec.uri);
+  archive("auth_principal", spec.auth_principal);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, KeyTrial& trial) {
+  archive("id", trial.id);
+  archive("spec", trial.spec);
+  archive("external_id", trial.external_id);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, DesiredState& state) {
+  archive("epoch", state.epoch);
+  archive("revision", state.revision);
+  archive("node", state.node);
+  archive("region", state.region);
+  archive("organization", state.organization);
+  archive("cluster", state.cluster);
+  archive("cluster_name", state.cluster_name);
+  archive("fencing", state.fencing);
+  archive("goal", state.goal);
+  archive("key", state.key);
+  archive("rewraps", state.rewraps);
+  archive("customers", state.customers);
+  archive("escrow_uri", state.escrow_uri);
+  archive("trials", state.trials);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, TrialAnswer& answer) {
+  archive("id", answer.id);
+  archive("usable", answer.usable);
+  archive("message", answer.message);
+}
+
+template <typename Archive>
+void Fields(Archive& archive, NodeReport& report) {
+  archive("epoch", report.epoch);
+  archive("revision", report.revision);
+  archive("organization", report.organization);
+  archive("cluster", report.cluster);
+  archive("cluster_name", report.cluster_name);
+  archive("fencing", report.fencing);
+  archive("key_uri", report.key_uri);
+  archive("key", report.key);
+  archive("rewraps", report.rewraps);
+  archive("custody", report.custody);
+  archive("custody_reason", report.custody_reason);
+  archive("custody_message", report.custody_message);
+  archive("problem", report.problem);
+  archive("database", report.database);
+  archive("old_key_bytes", report.old_key_bytes);
+  archive("since", report.since);
+  archive("last_verified_at", report.last_verified_at);
+  archive("lease_expires_at", report.lease_expires_at);
+  archive("answers", report.answers);
+}
+
+}  // namespace freehold::api

@@ -1,0 +1,88 @@
+#include "control/key_trials.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/bytes.h"
+#include "crypto/uuid.h"
+#include "fmt/format.h"
+
+namespace freehold::control {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(25);
+// The store may be a database that another server writes to: it can only be asked again.
+constexpr Duration kLookInterval = std::chrono::milliseconds(50);
+
+}  // namespace
+
+Status KeyTrials::Put(std::vector<TrialRecord>& trials) {
+  return store_.Change([&](Transaction& transaction) -> Status {
+    for (const TrialRecord& trial : trials) TRY(transaction.Put(ToRecord(trial)));
+    return {};
+  });
+}
+
+Result<bool> KeyTrials::AllAnswered(std::vector<TrialRecord>& trials) {
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    for (TrialRecord& trial : trials) {
+      trial = TRY(Load<TrialRecord>(transaction, Kind::kKeyTrial, trial.id, "key trial"));
+    }
+    return {};
+  }));
+  return std::all_of(trials.begin(), trials.end(),
+                     [](const TrialRecord& trial) { return trial.answer.has_value(); });
+}
+
+Status KeyTrials::Try(const std::vector<TrialWish>& wishes) {
+  if (wishes.empty()) return {};
+  std::vector<TrialRecord> trials;
+  for (const TrialWish& wish : wishes) {
+    trials.push_back({NewUuid(), wish.node, wish.spec, wish.external_id, clock_.Wall(), {}});
+  }
+  TRY(Put(trials));
+  const BootTime deadline = clock_.Boot() + kPatience;
+  Result<bool> answered = false;
+  while (answered.ok() && !*answered && clock_.Boot() < deadline) {
+    std::this_thread::sleep_for(kLookInterval);
+    answered = AllAnswered(trials);
+  }
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    for (const TrialRecord& trial : trials) {
+      TRY(transaction.Remove(Kind::kKeyTrial, trial.id));
+    }
+    return {};
+  }));
+  TRY(std::move(answered));
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    const TrialWish& wish = wishes[i];
+    const std::string which = fmt::format("region '{}': the {}key {}", wish.region,
+                                          wish.is_present ? "present " : "", wish.spec.uri);
+    if (!trials[i].answer.has_value()) {
+      return Error(ErrorCode::kNotReady,
+                   fmt::format("{} could not be tried: the node did not answer in {} s", which,
+                               std::chrono::seconds(kPatience / std::chrono::seconds(1)).count()));
+    }
+    if (!trials[i].answer->usable) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("{} cannot be used: {}", which,
+                                                            Printable(trials[i].answer->message)));
+    }
+  }
+  return {};
+}
+
+std::vector<TrialWish> WishesFor(const std::vector<api::RegionSpec>& specs,
+                                 const std::vector<NodeState>& nodes,
+                                 const std::string& external_id, bool is_present) {
+  std::vector<TrialWish> wishes;
+  for (const api::RegionSpec& spec : specs) {
+    const auto node = std::find_if(nodes.begin(), nodes.end(), [&](const NodeState& one) {
+      return one.region == spec.region && one.connected;
+    });
+    if (node == nodes.end()) continue;
+    wishes.push_back({node->node, spec.region, spec.key_spec, external_id, is_present});
+  }
+  return wishes;
+}
+
+}  // namespace freehold::control

@@ -1,0 +1,92 @@
+// Nodes: the hosts with agents: how they join, which cluster they belong to, what is wanted of them
+// and what they say.
+//
+// A host joins with a token that counts once, for the first key that asks; from then on it is known
+// by the client certificate that our own authority gave it. A node belongs to one cluster or to
+// none; each assignment has a higher fencing number than the one before. Nothing here holds a
+// customer's key. Errors: kUnauthenticated for a node or a token that is not good, and as in
+// clusters.h. Threads: safe. Spec: docs/api/agents.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/model.h"
+#include "crypto/certificate.h"
+
+namespace freehold::control {
+
+struct NodeSettings {
+  api::KeySpec escrow;  // over clusters without keys of their own; "" = there is none
+  Duration token_life = std::chrono::hours(1);
+  Duration certificate_life = std::chrono::hours(24 * 30);
+};
+
+// A node that has said nothing for so long counts as not connected. Agents report every 30 s.
+inline constexpr Duration kSilentAfter = std::chrono::seconds(75);
+
+struct NewJoinToken {
+  JoinToken token;
+  std::string secret;  // shown once
+};
+
+struct Joined {
+  std::string node;
+  std::string certificate_pem;
+};
+
+// All that a cluster's nodes last said.
+Result<std::vector<NodeState>> LoadStates(Transaction& transaction, const std::string& cluster,
+                                          WallTime now);
+// Gives the cluster the free nodes that its regions are short of; without enough it waits for more.
+Status TakeFreeNodes(Transaction& transaction, const Cluster& cluster);
+// Lets all of them go.
+Status ReleaseNodes(Transaction& transaction, const Cluster& cluster);
+
+class Nodes {
+ public:
+  Nodes(Store& store, const Clock& clock, NodeSettings settings, CertificateAndKey authority)
+      : store_(store),
+        clock_(clock),
+        settings_(std::move(settings)),
+        authority_(std::move(authority)) {}
+
+  // For the operator. `cluster`: that the node is pinned to, or "".
+  Result<NewJoinToken> CreateToken(const Caller& caller, const std::string& region,
+                                   const std::string& cluster);
+  Result<std::vector<Node>> List(const Caller& caller);
+  // It is not let in any more. Refused while it belongs to a cluster, unless it is lost for good.
+  Status Remove(const Caller& caller, const std::string& id, bool lost);
+  const std::string& authority_pem() const { return authority_.certificate_pem; }
+
+  // For agents.
+  Result<Joined> Join(const std::string& token, const std::string& secret,
+                      const std::string& request_pem);
+  // Whose certificate this is (DER, verified by the TLS handshake).
+  Result<Node> Authenticate(std::string_view certificate);
+  // A certificate for another key; the present one counts until the new one is used.
+  Result<Joined> Renew(const Node& node, const std::string& request_pem);
+  Result<api::DesiredState> Desired(const std::string& node);
+  // Takes in a report; the answer is what is wanted now.
+  Result<api::DesiredState> Report(const Node& node, const api::NodeReport& report);
+
+  struct Changes {
+    std::uint64_t revision = 0;
+    std::vector<std::string> nodes;  // of which something else may be wanted
+  };
+  Result<Changes> ChangedSince(std::uint64_t revision);
+
+ private:
+  Result<api::DesiredState> DesiredIn(Transaction& transaction, const std::string& node,
+                                      const StoreState& state);
+  Status TakeIn(Transaction& transaction, const Record& node_record, const Node& node,
+                const api::NodeReport& report, const StoreState& state);
+  Status TakeAnswers(Transaction& transaction, const Node& node, const api::NodeReport& report);
+
+  Store& store_;
+  const Clock& clock_;
+  const NodeSettings settings_;
+  const CertificateAndKey authority_;
+};
+
+}  // namespace freehold::control

@@ -1,0 +1,151 @@
+#include "server/node_server.h"
+
+#include "api/json_reader.h"
+#include "base/log.h"
+#include "fmt/format.h"
+#include "server/route.h"
+
+namespace freehold::server {
+namespace {
+
+constexpr std::string_view kPrefix = "/agent/v1/";
+constexpr Duration kLookInterval = std::chrono::milliseconds(200);
+// Agents take a stream that is silent for three of these for a dead one.
+constexpr Duration kHeartbeat = std::chrono::seconds(15);
+
+HttpResponse JsonText(std::string body) {
+  return {200, {{"content-type", "application/json"}}, std::move(body)};
+}
+
+HttpResponse JoinedResponse(const control::Joined& joined) {
+  return JsonResponse(200, {{"node", joined.node}, {"certificate", joined.certificate_pem}});
+}
+
+struct JoinBody {
+  std::string token;
+  std::string secret;
+  std::string request;
+};
+
+Result<JoinBody> ReadJoin(const std::string& text, bool with_token) {
+  const boost::json::object body = TRY(api::ParseObject(text, "the body"));
+  api::JsonReader reader(body, "");
+  JoinBody join;
+  if (with_token) {
+    join.token = reader.RequiredText("token");
+    join.secret = reader.RequiredText("secret");
+  }
+  join.request = reader.RequiredText("request");
+  TRY(reader.Finish());
+  return join;
+}
+
+}  // namespace
+
+NodeServer::NodeServer(control::Nodes& nodes, const Clock& clock)
+    : nodes_(nodes),
+      clock_(clock),
+      watch_([this](const std::stop_token& stop) { Watch(stop); }) {}
+
+NodeServer::~NodeServer() {
+  watch_.request_stop();
+  watch_.join();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [node, stream] : streams_) stream->Close();
+}
+
+HttpResponse NodeServer::Handle(const HttpRequest& request) {
+  auto answer = Answer(request);
+  return answer.ok() ? std::move(*answer) : ErrorResponse(answer.error());
+}
+
+Result<HttpResponse> NodeServer::Answer(const HttpRequest& request) {
+  const std::string what = request.target.starts_with(kPrefix)
+                               ? fmt::format("{} {}", request.method,
+                                             request.target.substr(kPrefix.size()))
+                               : "";
+  if (what == "POST join") return Join(request);
+  const control::Node node = TRY(nodes_.Authenticate(request.client_certificate));
+  if (what == "POST renew") {
+    const JoinBody body = TRY(ReadJoin(request.body, false));
+    return JoinedResponse(TRY(nodes_.Renew(node, body.request)));
+  }
+  if (what == "POST report") {
+    auto report = api::DecodeNodeReport(request.body);
+    if (!report.ok()) return Error(ErrorCode::kInvalidArgument, report.error().message());
+    return JsonText(api::Encode(TRY(nodes_.Report(node, *report))));
+  }
+  if (what == "GET events") return Follow(node);
+  return Error(ErrorCode::kNotFound, "there is no such path for agents");
+}
+
+Result<HttpResponse> NodeServer::Join(const HttpRequest& request) {
+  const JoinBody body = TRY(ReadJoin(request.body, true));
+  const control::Joined joined = TRY(nodes_.Join(body.token, body.secret, body.request));
+  LogInfo("nodes", fmt::format("node {} joined from {}", joined.node, request.peer));
+  return JoinedResponse(joined);
+}
+
+Result<HttpResponse> NodeServer::Follow(const control::Node& node) {
+  auto stream = std::make_shared<EventStream>();
+  {
+    const std::lock_guard lock(mutex_);
+    auto& present = streams_[node.id];
+    if (present != nullptr) present->Close();
+    present = stream;
+  }
+  Tell(node.id);  // after it is among the streams: no change falls between
+  HttpResponse response{
+      200, {{"content-type", "text/event-stream"}, {"cache-control", "no-store"}}, ""};
+  response.stream = std::move(stream);
+  return response;
+}
+
+void NodeServer::Tell(const std::string& node) {
+  std::shared_ptr<EventStream> stream;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = streams_.find(node);
+    if (found == streams_.end()) return;
+    if (!found->second->open()) {
+      streams_.erase(found);
+      return;
+    }
+    stream = found->second;
+  }
+  const auto desired = nodes_.Desired(node);
+  if (desired.ok()) {
+    stream->Send(FormatEvent("desired", api::Encode(*desired)));
+  } else if (desired.error().code() == ErrorCode::kUnauthenticated) {
+    stream->Close();  // it was removed
+  }
+}
+
+void NodeServer::SendHeartbeats() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(streams_, [](const auto& item) { return !item.second->Send(":\n\n"); });
+}
+
+void NodeServer::Watch(const std::stop_token& stop) {
+  std::uint64_t seen = 0;
+  bool failing = false;
+  BootTime next_heartbeat = clock_.Boot() + kHeartbeat;
+  while (!stop.stop_requested()) {
+    auto changes = nodes_.ChangedSince(seen);
+    if (changes.ok()) {
+      seen = changes->revision;
+      for (const std::string& node : changes->nodes) Tell(node);
+    } else if (!failing) {
+      LogWarning("nodes", changes.error().message());
+    }
+    failing = !changes.ok();
+    if (clock_.Boot() >= next_heartbeat) {
+      SendHeartbeats();
+      next_heartbeat = clock_.Boot() + kHeartbeat;
+    }
+    // Other servers write to the same store, and it cannot call us.
+    std::this_thread::sleep_for(kLookInterval);
+  }
+}
+
+}  // namespace freehold::server
