@@ -225,6 +225,7 @@ void AddInternalCommands(CLI::App& app, int& exit_code) {
     exit_code = RunKmsHelper();
   });
   group->add_subcommand("api-routes")->callback([&exit_code] { exit_code = RunApiRoutes(); });
+  group->add_subcommand("openapi")->callback([&exit_code] { exit_code = RunOpenApi(); });
   group->add_subcommand("kms-answers")->callback([&exit_code] { exit_code = RunKmsAnswers(); });
   AddGuardianCommand(*group, exit_code);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
+#include "server/openapi.h"
 
 namespace freehold::server {
 namespace {
@@ -59,8 +60,15 @@ ApiServer::ApiServer(control::Store& store, const Clock& clock, ApiOptions optio
         Add(all, ClusterRoutes(clusters_, options_));
         Add(all, CmekRoutes(clusters_));
         Add(all, AuditRoutes(store_));
+        all.push_back({"GET",
+                       "/api/v1/openapi.json",
+                       {"GetOpenApi", "", "Empty"},
+                       control::Permission::kRead,
+                       "This API, as OpenAPI has it; for any key",
+                       [this](const Call&) -> Result<boost::json::object> { return openapi_; }});
         return all;
-      }()) {}
+      }()),
+      openapi_(OpenApiOf(routes_)) {}
 
 Result<control::Caller> ApiServer::Authenticate(const HttpRequest& request) {
   const auto header = FindHeader(request.headers, "authorization");

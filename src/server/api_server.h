@@ -28,6 +28,8 @@ class ApiServer {
 
   HttpResponse Handle(const HttpRequest& request);
   const std::vector<Route>& routes() const { return routes_; }
+  // The routes as OpenAPI has them.
+  const boost::json::object& openapi() const { return openapi_; }
 
  private:
   Result<control::Caller> Authenticate(const HttpRequest& request);
@@ -39,6 +41,7 @@ class ApiServer {
   control::Store& store_;
   RateLimit rate_limit_;
   const std::vector<Route> routes_;
+  const boost::json::object openapi_;
 };
 
 // The parts of the table, by resource.

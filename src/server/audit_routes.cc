@@ -31,7 +31,10 @@ Result<std::uint64_t> NumberIn(const Call& call, const std::string& name, std::u
 
 std::vector<Route> AuditRoutes(control::Store& store) {
   return {
-      {"GET", "/api/v1/auditlogevents", "ListAuditLogs", Permission::kManageAccess,
+      {"GET",
+       "/api/v1/auditlogevents",
+       {"ListAuditLogs", "", "AuditLog", "after limit"},
+       Permission::kManageAccess,
        "Who changed what, oldest first; `after` is the `sequence` of the last one seen",
        [&](const Call& call) -> Result<json::object> {
          const std::string& organization = call.caller.organization;
