@@ -251,8 +251,10 @@ def test_a_customer_from_nothing_by_the_command_alone(server, tmp_path):
     project = admin.json("project", "create", "payments", "--cmek")
     assert "payments" in admin.out("project", "list")
     assert project["id"] in admin.out("project", "show", "payments")
+    admin.fails(PRECONDITION, "no key for the region 'us-east-1'", "cluster", "create", "orders",
+                "--region", "us-east-1=3", "--project", "payments")
     cluster = admin.json("cluster", "create", "orders", "--region", "us-east-1=3", "--project",
-                         "payments")
+                         "payments", "-f", "-", text=json.dumps(specs()))
     assert cluster["project_id"] == project["id"]
     account = admin.json("account", "create", "custodian", "--role", "KEY_CUSTODIAN@cluster=orders",
                          "--role", "READ_ONLY@project=payments")

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from freehold_testing import BINARY, ROOT
-from server_testing import Server, spec, specs
+from server_testing import Server, arn, spec, specs
 
 DOCUMENT = json.loads((ROOT / "docs/api/openapi.json").read_text())
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -29,9 +29,12 @@ BODIES = {
                                     "cmek_region_specs": [spec("eu-west-1", "k2")]}},
     "CmekSpecs": specs(),
     "CmekActionBody": {"action": "REVOKE"},
+    "BetaNewProject": {"name": "new", "aws_cmek_enabled": True},
+    "AwsCmekSpecs": {"specs": [{"region": "us-east-1", "kms_arn": arn()}]},
+    "ServiceChange": {"transparentDataEncryptionKeyId": arn("k2")},
 }
 # What takes a node, and there is none.
-NEED_NODES = {"EnableCMEKSpec", "UpdateCMEKSpec"}
+NEED_NODES = {"EnableCMEKSpec", "UpdateCMEKSpec", "UpdateService"}
 
 
 def strict(schema):
@@ -66,7 +69,8 @@ class World:
         self.server = server
         self.ids = {}
         self.ids["organization_id"], self.admin = server.new_organization(name)
-        self.ids["project_id"] = server.made("/api/v1/projects", self.admin, {"name": "p"})["id"]
+        self.ids["project_id"] = server.made("/api/v1/projects", self.admin,
+                                              {"name": "p", "cmek_enabled": True})["id"]
         accounts = "/api/v1/service-accounts"
         self.ids["service_account_id"] = server.made(
             accounts, self.admin, {"name": "a", "roles": [{"role": "READ_ONLY"}]})["id"]
@@ -74,6 +78,8 @@ class World:
             f"{accounts}/{self.ids['service_account_id']}/api-keys", self.admin, {"name": "k"})["id"]
         given = None if name == "EnableCMEKSpec" else [spec()]
         self.ids["cluster_id"] = server.new_cluster(self.admin, specs=given)["id"]
+        self.ids["organizationId"] = self.ids["organization_id"]
+        self.ids["serviceId"] = self.ids["cluster_id"]
 
     def call(self, operation_id, body):
         method, path, operation = OPERATIONS[operation_id]

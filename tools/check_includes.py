@@ -35,7 +35,7 @@ ALLOWED = {
     "api": {"base", "kms"},
     "control": {"base", "crypto", "kms", "api"},
     "store/sqlite": {"base", "crypto", "control"},
-    "server": {"base", "api", "control", "net"},
+    "server": {"base", "crypto", "api", "control", "net"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "cli": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
             "kms/azure", "kms/gcp", "kms/vault", "kms/pkcs11", "kms/embedded", "kms/embedded/azure",

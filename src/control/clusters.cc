@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "control/audit.h"
+#include "control/project_keys.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
 
@@ -98,23 +99,25 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
   for (const auto& [name, nodes] : plan.regions) TRY(AddRegion(made, name, nodes));
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded{made, {}, {}};
+    std::vector<api::RegionSpec> specs = plan.region_specs;
     if (!plan.project.empty()) {
       const auto project = TRY(Load<Project>(transaction, Kind::kProject, plan.project, "project"));
       loaded.cluster.project = project.id;
       TRY(caller.Require(Permission::kManageClusters, PlaceOf(project)));
+      TRY(TakeProjectKeys(project, loaded.cluster, specs));
     } else {
       TRY(caller.Require(Permission::kManageClusters, {caller.organization, "", ""}));
     }
     loaded.organization = TRY(
         Load<Organization>(transaction, Kind::kOrganization, caller.organization, "organization"));
-    if (!plan.region_specs.empty()) {
-      TRY(EnableCmek(loaded.cluster, loaded.organization, plan.region_specs, clock_.Wall()));
-      TRY(CheckUnique(transaction, loaded, plan.region_specs));
+    if (!specs.empty()) {
+      TRY(EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
+      TRY(CheckUnique(transaction, loaded, specs));
     }
     TRY(transaction.Put(ToRecord(loaded.cluster)));
     TRY(Note(transaction, clock_, caller,
              {"CREATE_CLUSTER", PlaceOf(loaded.cluster), loaded.cluster.name},
-             PayloadOf(plan.region_specs, &loaded.cluster)));
+             PayloadOf(specs, &loaded.cluster)));
     made = std::move(loaded.cluster);
     return {};
   }));
@@ -214,6 +217,11 @@ Result<Cluster> Clusters::AddRegions(
     for (const api::RegionSpec& spec : fresh) {
       if (RegionOf(cluster, spec.region) == nullptr) TRY(AddRegion(cluster, spec.region, 1));
     }
+    if (has_keys && !cluster.project.empty()) {
+      const auto project =
+          TRY(Load<Project>(transaction, Kind::kProject, cluster.project, "project"));
+      TRY(TakeProjectKeys(project, cluster, fresh));
+    }
     for (const Region& region : cluster.regions) {
       const auto named = [&](const api::RegionSpec& spec) { return spec.region == region.name; };
       if (has_keys && region.keys.empty() && std::none_of(fresh.begin(), fresh.end(), named)) {
@@ -287,6 +295,28 @@ Result<api::CmekClusterInfo> Clusters::Update(const Caller& caller, const std::s
                       TRY(UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
                       return CheckReady(loaded.cluster, loaded.nodes, specs);
                     });
+}
+
+Result<api::CmekClusterInfo> Clusters::UpdateOnlyKey(const Caller& caller, const std::string& id,
+                                                     const std::string& uri) {
+  const std::string type(NameOf(TRY(KeyUri::Parse(uri)).type()));
+  return ChangeKeys(
+      caller, id, Permission::kManageKeys, "UPDATE_CMEK", {{"uri", uri}},
+      [&](Loaded& loaded) -> Status {
+        if (loaded.cluster.regions.size() != 1) {
+          return Error(ErrorCode::kPrecondition,
+                       fmt::format("the cluster has {} regions; PUT on its cmek changes their keys",
+                                   loaded.cluster.regions.size()));
+        }
+        const Region& region = loaded.cluster.regions.front();
+        api::RegionSpec spec{region.name, {type, uri, ""}};
+        if (!region.keys.empty() && region.keys.front().spec.type == type) {
+          spec.key_spec.auth_principal = region.keys.front().spec.auth_principal;
+        }
+        TRY(api::ToKeyAccess(spec.key_spec, loaded.organization.id));
+        TRY(UpdateCmek(loaded.cluster, loaded.organization, {spec}, clock_.Wall()));
+        return CheckReady(loaded.cluster, loaded.nodes, {spec});
+      });
 }
 
 Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::string& id,

@@ -15,6 +15,12 @@ void Fields(Archive& archive, KeySpec& spec) {
   archive("auth_principal", spec.auth_principal);
 }
 
+template <typename Archive>
+void Fields(Archive& archive, RegionSpec& spec) {
+  archive("region", spec.region);
+  archive("key_spec", spec.key_spec);
+}
+
 }  // namespace freehold::api
 
 namespace freehold::control {
@@ -52,6 +58,7 @@ void Fields(Archive& archive, Project& project) {
   archive("name", project.name);
   archive("created_at", project.created_at);
   archive("cmek_enabled", project.cmek_enabled);
+  archive("keys", project.keys);
 }
 
 template <typename Archive>

@@ -50,6 +50,8 @@ const std::vector<QueryParameter>& AllQueryParameters() {
       {"organization_id", "string", "For the operator: whose; one's own unless said"},
       {"after", "integer", "The sequence of the last entry seen"},
       {"limit", "integer", "How many at once: 1 to 1000, 100 unless said"},
+      {"page", "integer", "From 1"},
+      {"page_size", "integer", "1 to 100, 10 unless said"},
   };
   return parameters;
 }
@@ -220,6 +222,42 @@ const std::vector<Schema>& AllSchemas() {
         {"service_account_name", "string"},
         {"payload", "any", "What was asked for, without secrets"}}},
       {"AuditLog", kOpen, {{"entries", "[AuditEntry]"}}},
+      // ---- projects as TiDB Cloud has them ----
+      {"BetaNewProject", kClosed, {{"name", "string"}, {"aws_cmek_enabled?", "boolean"}}},
+      {"BetaProjectId", kOpen, {{"id", "string"}}},
+      {"BetaProject",
+       kOpen,
+       {{"id", "string"},
+        {"org_id", "string"},
+        {"name", "string"},
+        {"cluster_count", "integer"},
+        {"create_timestamp", "string", "Seconds since 1970"},
+        {"aws_cmek_enabled", "boolean"}}},
+      {"BetaProjectList", kOpen, {{"items", "[BetaProject]"}, {"total", "integer"}}},
+      {"AwsCmekSpec", kClosed, {{"region", "string"}, {"kms_arn", "string"}}},
+      {"AwsCmekSpecs", kClosed, {{"specs", "[AwsCmekSpec]"}}},
+      {"AwsCmekList", kOpen, {{"items", "[AwsCmekSpec]"}}},
+      // ---- services as ClickHouse Cloud has them ----
+      {"ServiceChange",
+       kClosed,
+       {{"transparentDataEncryptionKeyId", "string", "The key to rotate to"}}},
+      {"Service",
+       kOpen,
+       {{"id", "string"},
+        {"name", "string"},
+        {"provider?", "string", "aws, gcp or azure: of its key"},
+        {"region", "string", "The first one"},
+        {"state", "string", "provisioning, running, stopping, stopped, starting or terminating"},
+        {"createdAt", "time"},
+        {"hasTransparentDataEncryption", "boolean"},
+        {"transparentDataEncryptionKeyId?", "string"},
+        {"encryptionRoleId?", "string", "Whom the key's owner has to authorize"}}},
+      {"ServiceAnswer",
+       kOpen,
+       {{"status", "integer"}, {"requestId", "string"}, {"result", "Service"}}},
+      {"ServiceError",
+       kOpen,
+       {{"status", "integer"}, {"requestId", "string"}, {"error", "string"}}},
   };
   return schemas;
 }
