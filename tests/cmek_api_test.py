@@ -1,12 +1,11 @@
-"""The CMEK endpoints as clients of CockroachDB Cloud's API know them, curl lines included."""
+"""The CMEK endpoints as clients of CockroachDB Cloud's API know them."""
 
-import json
 import subprocess
 
 import pytest
 
 from freehold_testing import BINARY, ROOT
-from server_testing import Server, arn, spec, specs
+from server_testing import Server, arn, spec
 
 CLUSTERS = "/api/v1/clusters"
 REGIONS = ("eu-west-1", "us-east-1")
@@ -149,34 +148,6 @@ def test_a_deleted_cluster_leaves_the_list_of_the_keys_that_stood_over_it(server
     assert server.ask("GET", f"{CLUSTERS}/{cluster}/cmek", admin).status == 404
     entry = server.ask("GET", "/api/v1/auditlogevents", admin).json["entries"][-1]
     assert entry["payload"]["keys_that_stood_over_it"] == [spec()["key_spec"]]
-
-
-def curl(server, key, *words):
-    done = subprocess.run(["curl", "-sS", "-w", "\n%{http_code}", "--header",
-                           f"Authorization: Bearer {key}", *words],
-                          capture_output=True, text=True, timeout=60, check=True)
-    text, status = done.stdout.rsplit("\n", 1)
-    return int(status), json.loads(text)
-
-
-def test_the_pages_curl_lines_work_with_host_id_and_key_replaced(server, admin, tmp_path):
-    """Those that need no node; with one, the POST and the PUT answer 200."""
-    cluster = server.new_cluster(admin, specs=[spec()])["id"]
-    manifest = tmp_path / "cmek_config.json"
-    manifest.write_text(json.dumps(specs()))
-    url = f"{server.url}{CLUSTERS}/{cluster}"
-    sends = ["--header", "content-type: application/json", "--data", f"@{manifest}"]
-    status, body = curl(server, admin, "--request", "GET", "--url", url)
-    assert status == 200 and body["account_id"] == "999988887777"
-    status, body = curl(server, admin, "--request", "GET", "--url", f"{url}/cmek")
-    assert status == 200 and body["status"] == "ENABLING"
-    status, body = curl(server, admin, "--request", "PUT", "--url", f"{url}/cmek", *sends)
-    assert (status, body["code"]) == (503, 14)
-    status, body = curl(server, admin, "--request", "PATCH", "--url", url, *sends)
-    assert status == 200 and body["id"] == cluster
-    status, body = curl(server, admin, "--request", "PATCH", "--url", f"{url}/cmek", "--header",
-                        "content-type: application/json", "--data", '{"action":"REVOKE"}')
-    assert status == 200 and body["status"] == "REVOKED"
 
 
 def test_the_page_of_routes_is_the_servers_own_table():

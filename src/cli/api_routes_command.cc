@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "fmt/format.h"
 #include "server/api_server.h"
+#include "server/openapi.h"
 
 namespace freehold::cli {
 namespace {
@@ -31,8 +32,8 @@ int RunApiRoutes() {
   const server::ApiServer api(store, SystemClock(), {});
   Print(kIntroduction);
   for (const server::Route& route : api.routes()) {
-    Print(fmt::format("| {} | `{}` | {} | `{}` | {} |", route.method, route.path, route.operation,
-                      NameOf(route.permission), route.summary));
+    Print(fmt::format("| {} | `{}` | {} | `{}` | {} |", route.method, route.path,
+                      route.operation.name, NameOf(route.permission), route.summary));
   }
   Print("\n## Roles\n\n| permission | roles that have it |\n|---|---|");
   for (int i = 0; i < control::kPermissionCount; ++i) {
@@ -44,6 +45,13 @@ int RunApiRoutes() {
     }
     Print(fmt::format("| `{}` | {} |", NameOf(permission), roles));
   }
+  return 0;
+}
+
+int RunOpenApi() {
+  NoStore store;
+  const server::ApiServer api(store, SystemClock(), {});
+  Print(server::PrettyJson(api.openapi()));
   return 0;
 }
 

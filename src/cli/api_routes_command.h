@@ -4,5 +4,7 @@
 namespace freehold::cli {
 
 int RunApiRoutes();
+// `freehold internal openapi`: the same as OpenAPI, as docs/api/openapi.json has it.
+int RunOpenApi();
 
 }  // namespace freehold::cli

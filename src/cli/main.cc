@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "cli/answers_command.h"
 #include "cli/api_routes_command.h"
+#include "cli/control/command_line.h"
 #include "cli/kms_command_line.h"
 #include "cli/kms_helper_command.h"
 #include "cli/output.h"
@@ -224,6 +225,7 @@ void AddInternalCommands(CLI::App& app, int& exit_code) {
     exit_code = RunKmsHelper();
   });
   group->add_subcommand("api-routes")->callback([&exit_code] { exit_code = RunApiRoutes(); });
+  group->add_subcommand("openapi")->callback([&exit_code] { exit_code = RunOpenApi(); });
   group->add_subcommand("kms-answers")->callback([&exit_code] { exit_code = RunKmsAnswers(); });
   AddGuardianCommand(*group, exit_code);
 }
@@ -276,6 +278,7 @@ int main(int argc, char** argv) {
   freehold::cli::AddInspectCommand(app, exit_code);
   freehold::cli::AddProvision(app, exit_code);
   freehold::cli::AddServer(app, exit_code);
+  freehold::cli::AddControlCommands(app, exit_code);
   freehold::cli::AddInternalCommands(app, exit_code);
 
   try {

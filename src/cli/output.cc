@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <boost/json.hpp>
+#include <cctype>
 #include <cstdio>
 
 #include "base/bytes.h"
@@ -12,9 +13,29 @@
 
 namespace freehold::cli {
 
+namespace {
+
+// Whoever types an API key where it does not belong has it in no log.
+std::string WithoutApiKeys(std::string text) {
+  constexpr std::string_view kPrefix = "fhk_";
+  for (auto at = text.find(kPrefix); at != std::string::npos; at = text.find(kPrefix, at)) {
+    at += kPrefix.size();
+    auto end = at;
+    while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) != 0 ||
+                                 text[end] == '_')) {
+      ++end;
+    }
+    if (end > at) text.replace(at, end - at, "...");
+  }
+  return text;
+}
+
+}  // namespace
+
 int Fail(const Error& error, bool json) {
   const ErrorCodeInfo& info = InfoOf(error.code());
-  const std::string message = Printable(error.message());  // may quote a keyring, or the user
+  // May quote a keyring, or the user.
+  const std::string message = WithoutApiKeys(Printable(error.message()));
   if (json) {
     const boost::json::value body = {{"error",
                                       {{"code", info.name},

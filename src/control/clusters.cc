@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "control/audit.h"
 #include "control/nodes.h"
+#include "control/project_keys.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
 
@@ -153,24 +154,26 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
   for (const auto& [name, nodes] : plan.regions) TRY(AddRegion(made, name, nodes));
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded{made, {}, {}};
+    std::vector<api::RegionSpec> specs = plan.region_specs;
     if (!plan.project.empty()) {
       const auto project = TRY(Load<Project>(transaction, Kind::kProject, plan.project, "project"));
       loaded.cluster.project = project.id;
       TRY(caller.Require(Permission::kManageClusters, PlaceOf(project)));
+      TRY(TakeProjectKeys(project, loaded.cluster, specs));
     } else {
       TRY(caller.Require(Permission::kManageClusters, {caller.organization, "", ""}));
     }
     loaded.organization = TRY(
         Load<Organization>(transaction, Kind::kOrganization, caller.organization, "organization"));
-    if (!plan.region_specs.empty()) {
-      TRY(EnableCmek(loaded.cluster, loaded.organization, plan.region_specs, clock_.Wall()));
-      TRY(CheckUnique(transaction, loaded, plan.region_specs));
+    if (!specs.empty()) {
+      TRY(EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
+      TRY(CheckUnique(transaction, loaded, specs));
     }
     TRY(transaction.Put(ToRecord(loaded.cluster)));
     TRY(TakeFreeNodes(transaction, loaded.cluster));
     TRY(Note(transaction, clock_, caller,
              {"CREATE_CLUSTER", PlaceOf(loaded.cluster), loaded.cluster.name},
-             PayloadOf(plan.region_specs, &loaded.cluster)));
+             PayloadOf(specs, &loaded.cluster)));
     made = std::move(loaded.cluster);
     return {};
   }));
@@ -238,9 +241,14 @@ Result<Cluster> Clusters::AddRegions(
     Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageKeys));
     Cluster& cluster = loaded.cluster;
     if (specs.empty()) TRY(caller.Require(Permission::kManageClusters, PlaceOf(cluster)));
-    const auto fresh = TRY(NewSpecs(cluster, specs));
+    auto fresh = TRY(NewSpecs(cluster, specs));
     const bool has_keys = !cluster.regions.front().keys.empty();
     TRY(AddNewRegions(cluster, regions, fresh));
+    if (has_keys && !cluster.project.empty()) {
+      const auto project =
+          TRY(Load<Project>(transaction, Kind::kProject, cluster.project, "project"));
+      TRY(TakeProjectKeys(project, cluster, fresh));
+    }
     TRY(CheckKeysAreWhole(cluster, has_keys, fresh));
     if (!fresh.empty()) {
       TRY(UpdateCmek(cluster, loaded.organization, fresh, clock_.Wall()));
@@ -379,6 +387,27 @@ Result<api::CmekClusterInfo> Clusters::Update(const Caller& caller, const std::s
   };
   TRY(TryFirst(caller, id, specs, update));
   return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", PayloadOf(specs), update);
+}
+
+Result<api::CmekClusterInfo> Clusters::UpdateOnlyKey(const Caller& caller, const std::string& id,
+                                                     const std::string& uri) {
+  api::RegionSpec spec{"", {std::string(NameOf(TRY(KeyUri::Parse(uri)).type())), uri, ""}};
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    const Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageKeys));
+    if (loaded.cluster.regions.size() != 1) {
+      return Error(ErrorCode::kPrecondition,
+                   fmt::format("the cluster has {} regions; PUT on its cmek changes their keys",
+                               loaded.cluster.regions.size()));
+    }
+    const Region& region = loaded.cluster.regions.front();
+    spec.region = region.name;
+    if (!region.keys.empty() && region.keys.front().spec.type == spec.key_spec.type) {
+      spec.key_spec.auth_principal = region.keys.front().spec.auth_principal;
+    }
+    TRY(api::ToKeyAccess(spec.key_spec, loaded.organization.id));
+    return {};
+  }));
+  return Update(caller, id, {spec});
 }
 
 Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::string& id,

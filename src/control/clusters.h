@@ -49,6 +49,10 @@ class Clusters {
                                       const std::vector<api::RegionSpec>& specs);
   Result<api::CmekClusterInfo> Update(const Caller& caller, const std::string& id,
                                       const std::vector<api::RegionSpec>& specs);
+  // Of a cluster in one region: enables or rotates to the key of this URI, as the principal of the
+  // present one if that is at the same kind of KMS. kPrecondition where there are more regions.
+  Result<api::CmekClusterInfo> UpdateOnlyKey(const Caller& caller, const std::string& id,
+                                             const std::string& uri);
   Result<api::CmekClusterInfo> Act(const Caller& caller, const std::string& id,
                                    api::CmekAction action);
 

@@ -37,10 +37,7 @@ Status CheckAllowedType(const Organization& organization, const api::RegionSpec&
 
 Status CheckMayChange(const Cluster& cluster, const Organization& organization,
                       const std::vector<api::RegionSpec>& specs) {
-  if (!organization.cmek_granted) {
-    return Error(ErrorCode::kForbidden,
-                 "customer-managed keys are not granted to this organization; ask the operator");
-  }
+  TRY(CheckGranted(organization, {}));
   if (cluster.revoked.has_value()) {
     return Error(ErrorCode::kPrecondition,
                  "the cluster's keys are revoked; restore them before changing them");
@@ -54,9 +51,8 @@ Status CheckMayChange(const Cluster& cluster, const Organization& organization,
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("the cluster has no region '{}'", Printable(spec.region)));
     }
-    TRY(CheckAllowedType(organization, spec));
   }
-  return {};
+  return CheckGranted(organization, specs);
 }
 
 // A key in front of the others, which are on their way out.
@@ -139,6 +135,15 @@ std::vector<NodeState> NodesIn(const Region& region, const std::vector<NodeState
   std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(here),
                [&](const NodeState& node) { return node.region == region.name; });
   return here;
+}
+
+Status CheckGranted(const Organization& organization, const std::vector<api::RegionSpec>& specs) {
+  if (!organization.cmek_granted) {
+    return Error(ErrorCode::kForbidden,
+                 "customer-managed keys are not granted to this organization; ask the operator");
+  }
+  for (const api::RegionSpec& spec : specs) TRY(CheckAllowedType(organization, spec));
+  return {};
 }
 
 Status EnableCmek(Cluster& cluster, const Organization& organization,

@@ -13,6 +13,10 @@
 
 namespace freehold::control {
 
+// The operator's bounds: kForbidden for an organization without CMEK, and for a type that it may
+// not use in the region.
+Status CheckGranted(const Organization& organization, const std::vector<api::RegionSpec>& specs);
+
 // The first key of every region, at once: a region that is left out is named.
 Status EnableCmek(Cluster& cluster, const Organization& organization,
                   const std::vector<api::RegionSpec>& specs, WallTime now);

@@ -22,7 +22,7 @@ NewApiKey MakeKey(const std::string& account, const std::string& name, const Clo
   const std::string secret = HexEncode(RandomBytes(kSecretDigits / 2));
   NewApiKey made;
   made.key = {HexEncode(RandomBytes(kIdDigits / 2)), account, name, DigestOf(secret), clock.Wall()};
-  made.secret = fmt::format("{}{}_{}", kPrefix, made.key.id, secret);
+  made.secret = ApiKeyText(made.key.id, secret);
   return made;
 }
 
@@ -55,6 +55,10 @@ Error Unknown() {
 }
 
 }  // namespace
+
+std::string ApiKeyText(std::string_view id, std::string_view secret) {
+  return fmt::format("{}{}_{}", kPrefix, id, secret);
+}
 
 Result<std::optional<NewApiKey>> Credentials::Bootstrap() {
   std::optional<NewApiKey> made;

@@ -18,6 +18,9 @@ struct NewApiKey {
   std::string secret;  // the whole text that a client sends
 };
 
+// The text of a key from its id and its secret.
+std::string ApiKeyText(std::string_view id, std::string_view secret);
+
 class Credentials {
  public:
   Credentials(Store& store, const Clock& clock) : store_(store), clock_(clock) {}

@@ -16,6 +16,12 @@ inline constexpr int kEnumCount<control::Role> = 6;
 template <>
 inline constexpr int kEnumCount<control::ClusterState> = 6;
 
+template <typename Archive>
+void Fields(Archive& archive, RegionSpec& spec) {
+  archive("region", spec.region);
+  archive("key_spec", spec.key_spec);
+}
+
 }  // namespace freehold::api
 
 namespace freehold::control {
@@ -46,6 +52,7 @@ void Fields(Archive& archive, Project& project) {
   archive("name", project.name);
   archive("created_at", project.created_at);
   archive("cmek_enabled", project.cmek_enabled);
+  archive("keys", project.keys);
 }
 
 template <typename Archive>

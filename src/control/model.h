@@ -32,7 +32,8 @@ struct Project {
   std::string organization;
   std::string name;
   WallTime created_at;
-  bool cmek_enabled = false;
+  bool cmek_enabled = false;          // each of its clusters has a key for each region
+  std::vector<api::RegionSpec> keys;  // for its clusters that bring none; sorted by region
 };
 
 // A key of a region, present or past.

@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 #include "control/audit.h"
+#include "control/cmek.h"
+#include "control/project_keys.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
 #include "kms/key_uri.h"
@@ -101,14 +103,11 @@ Result<Project> Organizations::CreateProject(const Caller& caller, const std::st
                                              bool cmek_enabled) {
   TRY(caller.Require(Permission::kManageProjects, {caller.organization, "", ""}));
   TRY(CheckName(name));
-  const Project made{NewUuid(), caller.organization, name, clock_.Wall(), cmek_enabled};
+  const Project made{NewUuid(), caller.organization, name, clock_.Wall(), cmek_enabled, {}};
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     const auto organization = TRY(
         Load<Organization>(transaction, Kind::kOrganization, made.organization, "organization"));
-    if (cmek_enabled && !organization.cmek_granted) {
-      return Error(ErrorCode::kForbidden,
-                   "customer-managed keys are not granted to this organization; ask the operator");
-    }
+    if (cmek_enabled) TRY(CheckGranted(organization, {}));
     TRY(transaction.Put(ToRecord(made)));
     return Note(transaction, clock_, caller, {"CREATE_PROJECT", PlaceOf(made)},
                 {{"name", name}, {"cmek_enabled", cmek_enabled}});
@@ -123,6 +122,31 @@ Result<Project> Organizations::GetProject(const Caller& caller, const std::strin
     return caller.Require(Permission::kRead, PlaceOf(found));
   }));
   return found;
+}
+
+Result<std::vector<api::RegionSpec>> Organizations::ProjectKeys(const Caller& caller,
+                                                                const std::string& id) {
+  Project project = TRY(GetProject(caller, id));
+  TRY(CheckTakesKeys(project));
+  return std::move(project.keys);
+}
+
+Result<Project> Organizations::AddProjectKeys(const Caller& caller, const std::string& id,
+                                              const std::vector<api::RegionSpec>& specs) {
+  Project changed;
+  TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
+    changed = TRY(Load<Project>(transaction, Kind::kProject, id, "project"));
+    TRY(caller.Require(Permission::kManageKeys, PlaceOf(changed)));
+    const auto organization = TRY(
+        Load<Organization>(transaction, Kind::kOrganization, changed.organization, "organization"));
+    TRY(AddKeys(changed, organization, specs));
+    TRY(transaction.Put(ToRecord(changed)));
+    boost::json::array list;
+    for (const api::RegionSpec& spec : specs) list.push_back(api::ToJson(spec));
+    return Note(transaction, clock_, caller, {"UPDATE_PROJECT_CMEK", PlaceOf(changed)},
+                {{"region_specs", std::move(list)}});
+  }));
+  return changed;
 }
 
 Result<std::vector<Project>> Organizations::ListProjects(const Caller& caller, const Page& page) {

@@ -34,6 +34,12 @@ class Organizations {
   Result<Project> CreateProject(const Caller& caller, const std::string& name, bool cmek_enabled);
   Result<Project> GetProject(const Caller& caller, const std::string& id);
   Result<std::vector<Project>> ListProjects(const Caller& caller, const Page& page);
+  // kPrecondition for a project without CMEK.
+  Result<std::vector<api::RegionSpec>> ProjectKeys(const Caller& caller, const std::string& id);
+  // Keys for the regions of the project's clusters to come; one that is there already stays as it
+  // is: another one for the region is refused, as clusters change their keys each for itself.
+  Result<Project> AddProjectKeys(const Caller& caller, const std::string& id,
+                                 const std::vector<api::RegionSpec>& specs);
 
  private:
   Store& store_;

@@ -2,13 +2,29 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "fmt/format.h"
+#include "server/envelope.h"
+#include "server/openapi.h"
 
 namespace freehold::server {
 namespace {
 
 constexpr std::string_view kVersion = "2024-09-16";  // of the contract that this follows
 constexpr std::string_view kBearer = "Bearer ";
+constexpr std::string_view kBasic = "Basic ";
+
+// A key is sent whole, or in the two parts that HTTP's Basic scheme has: its id and its secret.
+std::optional<std::string> ApiKeyOf(std::string_view header) {
+  if (header.starts_with(kBearer)) return std::string(header.substr(kBearer.size()));
+  if (!header.starts_with(kBasic)) return std::nullopt;
+  const auto decoded = Base64Decode(header.substr(kBasic.size()));
+  if (!decoded.ok()) return std::nullopt;
+  const std::string_view parts = AsText(*decoded);
+  const auto colon = parts.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  return control::ApiKeyText(parts.substr(0, colon), parts.substr(colon + 1));
+}
 
 void Add(std::vector<Route>& all, std::vector<Route> some) {
   std::move(some.begin(), some.end(), std::back_inserter(all));
@@ -59,22 +75,34 @@ ApiServer::ApiServer(control::Store& store, const Clock& clock, ApiOptions optio
         Add(all, ClusterRoutes(clusters_, options_));
         Add(all, CmekRoutes(clusters_));
         Add(all, AuditRoutes(store_));
+        Add(all, ProjectKeyRoutes(organizations_, clusters_));
+        Add(all, ServiceRoutes(clusters_, options_));
+        all.push_back({"GET",
+                       "/api/v1/openapi.json",
+                       {"GetOpenApi", "", "Empty"},
+                       control::Permission::kRead,
+                       "This API, as OpenAPI has it; for any key",
+                       [this](const Call&) -> Result<boost::json::object> { return openapi_; }});
         return all;
-      }()) {}
+      }()),
+      openapi_(OpenApiOf(routes_)) {}
 
 Result<control::Caller> ApiServer::Authenticate(const HttpRequest& request) {
   const auto header = FindHeader(request.headers, "authorization");
-  if (!header.has_value() || !header->starts_with(kBearer)) {
-    return Error(ErrorCode::kUnauthenticated, "send an API key: 'Authorization: Bearer fhk_...'");
-  }
-  return credentials_.Authenticate(std::string_view(*header).substr(kBearer.size()));
+  const auto key = header.has_value() ? ApiKeyOf(*header) : std::nullopt;
+  if (key.has_value()) return credentials_.Authenticate(*key);
+  return Error(ErrorCode::kUnauthenticated, "send an API key: 'Authorization: Bearer fhk_...'");
 }
 
 HttpResponse ApiServer::Handle(const HttpRequest& request) {
-  const auto question = request.target.find('?');
-  const std::string path = request.target.substr(0, question);
+  const std::string path = request.target.substr(0, request.target.find('?'));
+  HttpResponse response = Answer(request, path);
+  return path.starts_with(kEnvelopedPaths) ? InEnvelope(std::move(response)) : response;
+}
+
+HttpResponse ApiServer::Answer(const HttpRequest& request, const std::string& path) {
   const std::string query =
-      question == std::string::npos ? "" : request.target.substr(question + 1);
+      path.size() == request.target.size() ? "" : request.target.substr(path.size() + 1);
 
   auto caller = Authenticate(request);
   if (!caller.ok()) return ErrorResponse(caller.error());

@@ -28,8 +28,11 @@ class ApiServer {
 
   HttpResponse Handle(const HttpRequest& request);
   const std::vector<Route>& routes() const { return routes_; }
+  // The routes as OpenAPI has them.
+  const boost::json::object& openapi() const { return openapi_; }
 
  private:
+  HttpResponse Answer(const HttpRequest& request, const std::string& path);
   Result<control::Caller> Authenticate(const HttpRequest& request);
 
   const ApiOptions options_;
@@ -39,6 +42,7 @@ class ApiServer {
   control::Store& store_;
   RateLimit rate_limit_;
   const std::vector<Route> routes_;
+  const boost::json::object openapi_;
 };
 
 // The parts of the table, by resource.
@@ -47,5 +51,9 @@ std::vector<Route> CredentialRoutes(control::Credentials& credentials);
 std::vector<Route> ClusterRoutes(control::Clusters& clusters, const ApiOptions& options);
 std::vector<Route> CmekRoutes(control::Clusters& clusters);
 std::vector<Route> AuditRoutes(control::Store& store);
+// As other services have them: docs/api/other-services.md.
+std::vector<Route> ProjectKeyRoutes(control::Organizations& organizations,
+                                    control::Clusters& clusters);
+std::vector<Route> ServiceRoutes(control::Clusters& clusters, const ApiOptions& options);
 
 }  // namespace freehold::server

@@ -94,24 +94,38 @@ Result<NewRegions> ReadNewRegions(const std::string& text) {
 
 std::vector<Route> ClusterRoutes(Clusters& clusters, const ApiOptions& options) {
   return {
-      {"POST", "/api/v1/clusters", "CreateCluster", Permission::kManageClusters,
+      {"POST",
+       "/api/v1/clusters",
+       {"CreateCluster", "NewCluster", "Cluster"},
+       Permission::kManageClusters,
        "Makes a cluster, with its keys if they are given",
        [&](const Call& call) -> Result<json::object> {
          const ClusterPlan plan = TRY(ReadPlan(call.body));
          return ToJson(TRY(clusters.Create(call.caller, plan)), options);
        }},
-      {"GET", "/api/v1/clusters", "ListClusters", Permission::kRead, "The clusters one may see",
+      {"GET",
+       "/api/v1/clusters",
+       {"ListClusters", "", "ClusterList", "pagination.limit pagination.page"},
+       Permission::kRead,
+       "The clusters one may see",
        [&](const Call& call) -> Result<json::object> {
          const control::Page page = TRY(call.PageWanted());
          const auto all = TRY(clusters.List(call.caller, page));
          return PageJson("clusters", all, page,
                          [&](const auto& one) { return ToJson(one, options); });
        }},
-      {"GET", "/api/v1/clusters/{cluster_id}", "GetCluster", Permission::kRead, "One cluster",
+      {"GET",
+       "/api/v1/clusters/{cluster_id}",
+       {"GetCluster", "", "Cluster"},
+       Permission::kRead,
+       "One cluster",
        [&](const Call& call) -> Result<json::object> {
          return ToJson(TRY(clusters.Get(call.caller, call.Parameter("cluster_id"))), options);
        }},
-      {"PATCH", "/api/v1/clusters/{cluster_id}", "UpdateCluster", Permission::kManageKeys,
+      {"PATCH",
+       "/api/v1/clusters/{cluster_id}",
+       {"UpdateCluster", "ClusterChange", "Cluster"},
+       Permission::kManageKeys,
        "Adds regions, with a key for each; without keys it takes manage_clusters",
        [&](const Call& call) -> Result<json::object> {
          const NewRegions wanted = TRY(ReadNewRegions(call.body));
@@ -119,7 +133,10 @@ std::vector<Route> ClusterRoutes(Clusters& clusters, const ApiOptions& options) 
                                                wanted.regions, wanted.specs)),
                        options);
        }},
-      {"DELETE", "/api/v1/clusters/{cluster_id}", "DeleteCluster", Permission::kManageClusters,
+      {"DELETE",
+       "/api/v1/clusters/{cluster_id}",
+       {"DeleteCluster", "", "Cluster"},
+       Permission::kManageClusters,
        "Deletes a cluster that has no nodes any more",
        [&](const Call& call) -> Result<json::object> {
          return ToJson(TRY(clusters.Delete(call.caller, call.Parameter("cluster_id"))), options);

@@ -32,23 +32,36 @@ Result<api::CmekAction> ReadAction(const std::string& text) {
 std::vector<Route> CmekRoutes(Clusters& clusters) {
   constexpr std::string_view kPath = "/api/v1/clusters/{cluster_id}/cmek";
   return {
-      {"GET", kPath, "GetCMEKClusterInfo", Permission::kRead, "The cluster's keys, by region",
+      {"GET",
+       kPath,
+       {"GetCMEKClusterInfo", "", "CmekClusterInfo"},
+       Permission::kRead,
+       "The cluster's keys, by region",
        [&](const Call& call) -> Result<json::object> {
          return api::ToJson(TRY(clusters.Cmek(call.caller, call.Parameter("cluster_id"))));
        }},
-      {"POST", kPath, "EnableCMEKSpec", Permission::kManageKeys,
+      {"POST",
+       kPath,
+       {"EnableCMEKSpec", "CmekSpecs", "CmekClusterInfo"},
+       Permission::kManageKeys,
        "Enables customer-managed keys: one for every region",
        [&](const Call& call) -> Result<json::object> {
          const auto specs = TRY(ReadSpecs(call.body));
          return api::ToJson(TRY(clusters.Enable(call.caller, call.Parameter("cluster_id"), specs)));
        }},
-      {"PUT", kPath, "UpdateCMEKSpec", Permission::kManageKeys,
+      {"PUT",
+       kPath,
+       {"UpdateCMEKSpec", "CmekSpecs", "CmekClusterInfo"},
+       Permission::kManageKeys,
        "Enables, rotates, or wraps anew; regions that are not named stay as they are",
        [&](const Call& call) -> Result<json::object> {
          const auto specs = TRY(ReadSpecs(call.body));
          return api::ToJson(TRY(clusters.Update(call.caller, call.Parameter("cluster_id"), specs)));
        }},
-      {"PATCH", kPath, "UpdateCMEKStatus", Permission::kRevokeKeys,
+      {"PATCH",
+       kPath,
+       {"UpdateCMEKStatus", "CmekActionBody", "CmekClusterInfo"},
+       Permission::kRevokeKeys,
        "REVOKE, or RESTORE, which takes the permission restore_keys",
        [&](const Call& call) -> Result<json::object> {
          const api::CmekAction action = TRY(ReadAction(call.body));

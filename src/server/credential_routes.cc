@@ -69,10 +69,17 @@ Result<json::object> CreateAccount(Credentials& credentials, const Call& call) {
 
 std::vector<Route> CredentialRoutes(Credentials& credentials) {
   return {
-      {"POST", "/api/v1/service-accounts", "CreateServiceAccount", Permission::kManageAccess,
+      {"POST",
+       "/api/v1/service-accounts",
+       {"CreateServiceAccount", "NewServiceAccount", "ServiceAccount"},
+       Permission::kManageAccess,
        "Makes a service account with its roles",
        [&](const Call& call) { return CreateAccount(credentials, call); }},
-      {"GET", "/api/v1/service-accounts", "ListServiceAccounts", Permission::kManageAccess,
+      {"GET",
+       "/api/v1/service-accounts",
+       {"ListServiceAccounts", "", "ServiceAccountList",
+        "organization_id pagination.limit pagination.page"},
+       Permission::kManageAccess,
        "The organization's service accounts",
        [&](const Call& call) -> Result<json::object> {
          const control::Page page = TRY(call.PageWanted());
@@ -83,14 +90,20 @@ std::vector<Route> CredentialRoutes(Credentials& credentials) {
          return PageJson("service_accounts", all, page,
                          [](const auto& one) { return ToJson(one); });
        }},
-      {"DELETE", "/api/v1/service-accounts/{service_account_id}", "DeleteServiceAccount",
-       Permission::kManageAccess, "Deletes a service account and its API keys",
+      {"DELETE",
+       "/api/v1/service-accounts/{service_account_id}",
+       {"DeleteServiceAccount", "", "Empty"},
+       Permission::kManageAccess,
+       "Deletes a service account and its API keys",
        [&](const Call& call) -> Result<json::object> {
          TRY(credentials.DeleteAccount(call.caller, call.Parameter("service_account_id")));
          return json::object();
        }},
-      {"POST", "/api/v1/service-accounts/{service_account_id}/api-keys", "CreateApiKey",
-       Permission::kManageAccess, "Makes an API key; the answer is the only one with its secret",
+      {"POST",
+       "/api/v1/service-accounts/{service_account_id}/api-keys",
+       {"CreateApiKey", "NewApiKey", "ApiKeyWithSecret"},
+       Permission::kManageAccess,
+       "Makes an API key; the answer is the only one with its secret",
        [&](const Call& call) -> Result<json::object> {
          const json::object body = TRY(api::ParseObject(call.body, "the body"));
          JsonReader reader(body, "");
@@ -102,8 +115,11 @@ std::vector<Route> CredentialRoutes(Credentials& credentials) {
          answer["secret"] = made.secret;
          return answer;
        }},
-      {"GET", "/api/v1/service-accounts/{service_account_id}/api-keys", "ListApiKeys",
-       Permission::kManageAccess, "The account's API keys, without their secrets",
+      {"GET",
+       "/api/v1/service-accounts/{service_account_id}/api-keys",
+       {"ListApiKeys", "", "ApiKeyList"},
+       Permission::kManageAccess,
+       "The account's API keys, without their secrets",
        [&](const Call& call) -> Result<json::object> {
          json::array list;
          for (const ApiKey& key :
@@ -112,7 +128,10 @@ std::vector<Route> CredentialRoutes(Credentials& credentials) {
          }
          return json::object{{"api_keys", std::move(list)}};
        }},
-      {"DELETE", "/api/v1/api-keys/{api_key_id}", "DeleteApiKey", Permission::kManageAccess,
+      {"DELETE",
+       "/api/v1/api-keys/{api_key_id}",
+       {"DeleteApiKey", "", "Empty"},
+       Permission::kManageAccess,
        "Ends an API key at once",
        [&](const Call& call) -> Result<json::object> {
          TRY(credentials.DeleteKey(call.caller, call.Parameter("api_key_id")));

@@ -47,7 +47,10 @@ OrganizationChange ReadChange(JsonReader& reader) {
 
 std::vector<Route> OrganizationRoutes(control::Organizations& organizations) {
   return {
-      {"POST", "/api/v1/organizations", "CreateOrganization", Permission::kManageOrganizations,
+      {"POST",
+       "/api/v1/organizations",
+       {"CreateOrganization", "NewOrganization", "Organization"},
+       Permission::kManageOrganizations,
        "Makes an organization, with its bounds",
        [&](const Call& call) -> Result<json::object> {
          const json::object body = TRY(api::ParseObject(call.body, "the body"));
@@ -57,20 +60,29 @@ std::vector<Route> OrganizationRoutes(control::Organizations& organizations) {
          TRY(reader.Finish());
          return ToJson(TRY(organizations.Create(call.caller, name, bounds)));
        }},
-      {"GET", "/api/v1/organizations", "ListOrganizations", Permission::kRead,
+      {"GET",
+       "/api/v1/organizations",
+       {"ListOrganizations", "", "OrganizationList", "pagination.limit pagination.page"},
+       Permission::kRead,
        "All organizations for the operator, one's own for others",
        [&](const Call& call) -> Result<json::object> {
          const control::Page page = TRY(call.PageWanted());
          const auto all = TRY(organizations.List(call.caller, page));
          return PageJson("organizations", all, page, [](const auto& one) { return ToJson(one); });
        }},
-      {"GET", "/api/v1/organizations/{organization_id}", "GetOrganization", Permission::kRead,
+      {"GET",
+       "/api/v1/organizations/{organization_id}",
+       {"GetOrganization", "", "Organization"},
+       Permission::kRead,
        "One organization",
        [&](const Call& call) -> Result<json::object> {
          return ToJson(TRY(organizations.Get(call.caller, call.Parameter("organization_id"))));
        }},
-      {"PATCH", "/api/v1/organizations/{organization_id}", "UpdateOrganization",
-       Permission::kManageOrganizations, "Grants CMEK, and sets what its clusters may use",
+      {"PATCH",
+       "/api/v1/organizations/{organization_id}",
+       {"UpdateOrganization", "OrganizationChange", "Organization"},
+       Permission::kManageOrganizations,
+       "Grants CMEK, and sets what its clusters may use",
        [&](const Call& call) -> Result<json::object> {
          const json::object body = TRY(api::ParseObject(call.body, "the body"));
          JsonReader reader(body, "");
@@ -79,7 +91,10 @@ std::vector<Route> OrganizationRoutes(control::Organizations& organizations) {
          return ToJson(
              TRY(organizations.Update(call.caller, call.Parameter("organization_id"), change)));
        }},
-      {"POST", "/api/v1/projects", "CreateProject", Permission::kManageProjects,
+      {"POST",
+       "/api/v1/projects",
+       {"CreateProject", "NewProject", "Project"},
+       Permission::kManageProjects,
        "Makes a project in the caller's organization",
        [&](const Call& call) -> Result<json::object> {
          const json::object body = TRY(api::ParseObject(call.body, "the body"));
@@ -89,13 +104,21 @@ std::vector<Route> OrganizationRoutes(control::Organizations& organizations) {
          TRY(reader.Finish());
          return ToJson(TRY(organizations.CreateProject(call.caller, name, cmek)));
        }},
-      {"GET", "/api/v1/projects", "ListProjects", Permission::kRead, "The projects one may see",
+      {"GET",
+       "/api/v1/projects",
+       {"ListProjects", "", "ProjectList", "pagination.limit pagination.page"},
+       Permission::kRead,
+       "The projects one may see",
        [&](const Call& call) -> Result<json::object> {
          const control::Page page = TRY(call.PageWanted());
          const auto all = TRY(organizations.ListProjects(call.caller, page));
          return PageJson("projects", all, page, [](const auto& one) { return ToJson(one); });
        }},
-      {"GET", "/api/v1/projects/{project_id}", "GetProject", Permission::kRead, "One project",
+      {"GET",
+       "/api/v1/projects/{project_id}",
+       {"GetProject", "", "Project"},
+       Permission::kRead,
+       "One project",
        [&](const Call& call) -> Result<json::object> {
          return ToJson(TRY(organizations.GetProject(call.caller, call.Parameter("project_id"))));
        }},

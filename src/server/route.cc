@@ -119,17 +119,22 @@ Result<std::map<std::string, std::string>> ParseQuery(std::string_view query) {
   return parameters;
 }
 
+Result<std::uint64_t> Call::NumberWanted(const std::string& name, std::uint64_t usual,
+                                         std::uint64_t least, std::uint64_t most) const {
+  const auto found = query.find(name);
+  if (found == query.end()) return usual;
+  std::uint64_t number = 0;
+  const std::string& text = found->second;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_number = failure == std::errc() && end == text.data() + text.size();
+  if (is_number && number >= least && number <= most) return number;
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("{}: must be a number from {} to {}", name, least, most));
+}
+
 Result<control::Page> Call::PageWanted() const {
-  control::Page page{"", kUsualPage};
-  if (const auto limit = query.find("pagination.limit"); limit != query.end()) {
-    const std::string& text = limit->second;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), page.limit);
-    if (failure != std::errc() || end != text.data() + text.size() || page.limit < 1 ||
-        page.limit > kPageLimit) {
-      return Error(ErrorCode::kInvalidArgument,
-                   fmt::format("pagination.limit: must be 1 to {}", kPageLimit));
-    }
-  }
+  control::Page page;
+  page.limit = TRY(NumberWanted("pagination.limit", kUsualPage, 1, kPageLimit));
   if (const auto after = query.find("pagination.page"); after != query.end()) {
     page.after = after->second;
   }

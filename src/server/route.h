@@ -1,8 +1,8 @@
 // Route: one line of the API: a method, a path, and what is done there.
 //
 // Paths have parameters in braces, one segment each: "/api/v1/clusters/{cluster_id}/cmek". The
-// table of routes is the API: the server matches against it, docs/api/routes.md is made from it,
-// and a test walks it for every role. Errors are google.rpc.Status on the wire. Threads: values.
+// table of routes is the API: the server matches against it, docs/api/routes.md and openapi.json
+// are made from it, and tests walk both. Errors are google.rpc.Status on the wire. Threads: values.
 #pragma once
 
 #include <boost/json.hpp>
@@ -28,14 +28,30 @@ struct Call {
   const std::string& Parameter(const std::string& name) const { return path.at(name); }
   // "pagination.limit" (1 to 500, 100 unless said) and "pagination.page".
   Result<control::Page> PageWanted() const;
+  // A whole number of the query; `usual` where it is not given.
+  Result<std::uint64_t> NumberWanted(const std::string& name, std::uint64_t usual,
+                                     std::uint64_t least, std::uint64_t most) const;
 };
 
 using Handler = std::function<Result<boost::json::object>(const Call&)>;
 
+// What an operation is called, and the schemas of what goes in and comes out (schemas.h).
+struct Operation {
+  Operation(const char* its_name, const char* its_body = "", const char* its_answer = "",  // NOLINT
+            const char* its_query = "", const char* its_error = "Status")
+      : name(its_name), body(its_body), answer(its_answer), query(its_query), error(its_error) {}
+
+  std::string_view name;    // "EnableCMEKSpec": as the contract calls it
+  std::string_view body;    // "" = none
+  std::string_view answer;  // "Empty": an object without fields
+  std::string_view query;   // names of parameters, with blanks between; "" = none
+  std::string_view error;   // what a refusal looks like
+};
+
 struct Route {
   std::string_view method;
   std::string_view path;
-  std::string_view operation;  // "EnableCMEKSpec": as the contract calls it
+  Operation operation;
   control::Permission permission;
   std::string_view summary;  // for docs
   Handler handler;

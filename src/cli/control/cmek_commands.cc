@@ -1,0 +1,102 @@
+#include "cli/control/cmek_wait.h"
+#include "cli/control/commands.h"
+#include "cli/control/key_table.h"
+#include "cli/control/manifest.h"
+#include "cli/control/names.h"
+#include "cli/control/question.h"
+#include "cli/control/table.h"
+#include "cli/output.h"
+#include "fmt/format.h"
+
+namespace freehold::cli {
+namespace {
+
+namespace json = boost::json;
+
+void PrintCmek(const json::object& info) {
+  PrintFields({{"keys", FieldOf(info, "status")}});
+  PrintKeys(info, true);
+}
+
+Result<std::string> CmekPath(ApiClient& api, const std::string& cluster) {
+  return TRY(PathOf(api, kClusters, cluster)) + "/cmek";
+}
+
+// Sends the change, waits if that is wanted, shows the last answer.
+Status Change(ApiClient& api, const CmekFlags& flags, std::string_view method,
+              const std::string& path, const json::object& body, CmekGoal goal) {
+  const auto at_most = ParseDuration(flags.timeout);
+  if (!at_most.ok()) return at_most.error().Because("--timeout");
+  ApiAnswer answer = TRY(api.Send(method, path, body));
+  if (flags.wait) answer = TRY(WaitForCmek(api, path, goal, *at_most));
+  Show(answer, flags.common, PrintCmek);
+  return {};
+}
+
+Status ChangeByManifest(const CmekFlags& flags, std::string_view method) {
+  const json::object manifest = TRY(ReadManifest(flags.file));
+  ApiClient api = TRY(Connect(flags.common));
+  const std::string path = TRY(CmekPath(api, flags.cluster));
+  return Change(api, flags, method, path, manifest, CmekGoal::kEnabled);
+}
+
+// `warning` gets the cluster's name and its regions.
+Status Act(const CmekFlags& flags, std::string_view action, fmt::string_view warning,
+           CmekGoal goal) {
+  ApiClient api = TRY(Connect(flags.common));
+  const std::string cluster_path = TRY(PathOf(api, kClusters, flags.cluster));
+  const std::string path = cluster_path + "/cmek";
+  if (!flags.yes) {
+    const std::string name = FieldOf(TRY(api.Get(cluster_path)).body, "name");
+    const std::string regions = RegionNames(TRY(api.Get(path)).body);
+    TRY(AskForName(fmt::vformat(warning, fmt::make_format_args(name, regions)), name, false));
+  }
+  return Change(api, flags, "PATCH", path, {{"action", action}}, goal);
+}
+
+}  // namespace
+
+Status CmekEnable(const CmekFlags& flags) { return ChangeByManifest(flags, "POST"); }
+
+Status CmekRotate(const CmekFlags& flags) { return ChangeByManifest(flags, "PUT"); }
+
+Status CmekShow(const CmekFlags& flags) {
+  ApiClient api = TRY(Connect(flags.common));
+  const std::string path = TRY(CmekPath(api, flags.cluster));
+  Show(TRY(api.Get(path)), flags.common, PrintCmek);
+  return {};
+}
+
+Status CmekRevoke(const CmekFlags& flags) {
+  return Act(
+      flags, "REVOKE",
+      "Revoking the keys of '{}': its databases stop, and its data in {} is unreadable until "
+      "another service account restores the keys. In the KMS, disable the key rather than "
+      "delete it: a disabled key can be given back, a deleted one takes the data and every "
+      "backup with it for ever.",
+      CmekGoal::kRevoked);
+}
+
+Status CmekRestore(const CmekFlags& flags) {
+  return Act(flags, "RESTORE",
+             "Restoring the keys of '{}': its data in {} becomes readable again for its nodes. Do "
+             "it only when the reason for the revocation is gone.",
+             CmekGoal::kRestored);
+}
+
+Status CmekManifest(const CmekFlags& flags) {
+  std::vector<std::string> regions = flags.regions;
+  if (!flags.cluster.empty()) {
+    ApiClient api = TRY(Connect(flags.common));
+    const std::string path = TRY(CmekPath(api, flags.cluster));
+    const ApiAnswer info = TRY(api.Get(path));
+    for (const json::value& item : ListOf(info.body, "region_infos")) {
+      regions.push_back(FieldOf(item.as_object(), "region"));
+    }
+  }
+  if (regions.empty()) regions.emplace_back("{REGION}");
+  Print(TRY(EmptyManifest(flags.type, regions, flags.common.json)));
+  return {};
+}
+
+}  // namespace freehold::cli

@@ -1,0 +1,211 @@
+#include "cli/control/command_line.h"
+
+#include "CLI/CLI.hpp"
+#include "cli/control/commands.h"
+#include "cli/output.h"
+
+namespace freehold::cli {
+namespace {
+
+void AddCommonFlags(CLI::App& command, CommonFlags& flags) {
+  command.add_flag("--json", flags.json, "Print the API's answer, unchanged");
+  command.add_option("--ca", flags.ca, "PEM file of a private certificate authority");
+}
+
+// A command of `group` that works on `flags`, which live for ever.
+template <typename Flags>
+CLI::App* Add(CLI::App& group, const char* name, const char* help, Flags& flags,
+              Status (*run)(const Flags&), int& exit_code) {
+  CLI::App* command = group.add_subcommand(name, help);
+  AddCommonFlags(*command, flags.common);
+  command->callback([&flags, &exit_code, run] {
+    const Status done = run(flags);
+    exit_code = done.ok() ? 0 : Fail(done.error(), flags.common.json);
+  });
+  return command;
+}
+
+CLI::App* AddGroup(CLI::App& app, const char* name, const char* help) {
+  CLI::App* group = app.add_subcommand(name, help);
+  group->require_subcommand(1);
+  return group;
+}
+
+// Neither of the two names: unset. CLI11's own flags would make that a no.
+void AddChoice(CLI::App& command, const char* names, std::optional<bool>& choice,
+               const char* help) {
+  command.add_flag_function(
+      names, [&choice](std::int64_t count) { choice = count > 0; }, help);
+}
+
+void AddLogin(CLI::App& app, int& exit_code) {
+  static LoginFlags flags;
+  CLI::App* login = app.add_subcommand(
+      "login", "Keep where the control plane is and an API key, which standard input gives");
+  login->add_option("URL", flags.url, "https://HOST[:PORT]")->required();
+  login->add_option("--key-file", flags.key_file,
+                    "Where the API key is [FREEHOLD_API_KEY, or standard input]");
+  login->add_option("--ca", flags.ca, "PEM file of a private certificate authority");
+  login->callback([&exit_code] {
+    const Status done = LogIn(flags);
+    exit_code = done.ok() ? 0 : Fail(done.error());
+  });
+  app.add_subcommand("logout", "Forget the login")->callback([&exit_code] {
+    const Status done = LogOut();
+    exit_code = done.ok() ? 0 : Fail(done.error());
+  });
+}
+
+void AddOrganizations(CLI::App& app, int& exit_code) {
+  static OrganizationFlags flags;
+  CLI::App* org = AddGroup(app, "org", "Organizations: the operator's view of customers");
+  Add(*org, "list", "Those one may see", flags, OrganizationList, exit_code);
+  CLI::App* show = Add(*org, "show", "One organization", flags, OrganizationShow, exit_code);
+  show->add_option("ORG", flags.organization, "Id or name")->required();
+  CLI::App* create = Add(*org, "create", "Make one", flags, OrganizationCreate, exit_code);
+  create->add_option("NAME", flags.organization)->required();
+  CLI::App* update = Add(*org, "update", "Change its bounds", flags, OrganizationUpdate, exit_code);
+  update->add_option("ORG", flags.organization, "Id or name")->required();
+  for (CLI::App* command : {create, update}) {
+    AddChoice(*command, "--grant-cmek,!--withdraw-cmek", flags.cmek_granted,
+              "Whether its clusters may have customer-managed keys");
+    AddChoice(*command, "--unique-keys,!--shared-keys", flags.unique_keys,
+              "Whether each cluster needs a key of its own");
+    command->add_option("--allow", flags.allow,
+                        "REGION=TYPE,TYPE that its clusters may use; '*' for other regions; may "
+                        "be repeated");
+  }
+}
+
+void AddProjects(CLI::App& app, int& exit_code) {
+  static ProjectFlags flags;
+  CLI::App* project = AddGroup(app, "project", "Projects of one's organization");
+  Add(*project, "list", "Those one may see", flags, ProjectList, exit_code);
+  CLI::App* show = Add(*project, "show", "One project", flags, ProjectShow, exit_code);
+  show->add_option("PROJECT", flags.project, "Id or name")->required();
+  CLI::App* create = Add(*project, "create", "Make one", flags, ProjectCreate, exit_code);
+  create->add_option("NAME", flags.project)->required();
+  create->add_flag("--cmek", flags.cmek, "Its clusters have customer-managed keys");
+}
+
+void AddClusters(CLI::App& app, int& exit_code) {
+  static ClusterFlags flags;
+  CLI::App* group = AddGroup(app, "cluster", "Clusters: made, looked at, deleted");
+  Add(*group, "list", "Those one may see", flags, ClusterList, exit_code);
+  CLI::App* show = Add(*group, "show", "One cluster, and all that setting up its keys needs", flags,
+                       ClusterShow, exit_code);
+  CLI::App* remove =
+      Add(*group, "delete", "Delete one that has no nodes", flags, ClusterDelete, exit_code);
+  remove->add_flag("--yes", flags.yes, "Do not ask");
+  CLI::App* grow =
+      Add(*group, "add-region", "Add regions, with their keys", flags, ClusterAddRegion, exit_code);
+  for (CLI::App* command : {show, remove, grow}) {
+    command->add_option("CLUSTER", flags.cluster, "Id or name")->required();
+  }
+  CLI::App* create = Add(*group, "create", "Make a cluster, with keys if a manifest is given",
+                         flags, ClusterCreate, exit_code);
+  create->add_option("NAME", flags.cluster, "Small letters, digits, hyphens")->required();
+  create->add_option("--project", flags.project, "Id or name");
+  for (CLI::App* command : {create, grow}) {
+    command->add_option("--region", flags.regions,
+                        "REGION or REGION=NODES; may be repeated [those of the manifest]");
+    command->add_option("-f,--file", flags.file, "Manifest of its keys, JSON or YAML; - for input");
+  }
+}
+
+void AddCmek(CLI::App& app, int& exit_code) {
+  static CmekFlags flags;
+  CLI::App* group = AddGroup(app, "cmek", "A cluster's keys: enabled, rotated, revoked, restored");
+  CLI::App* show = Add(*group, "status", "Its keys, by region", flags, CmekShow, exit_code);
+  CLI::App* enable =
+      Add(*group, "enable", "Enable keys: one for every region", flags, CmekEnable, exit_code);
+  CLI::App* rotate = Add(*group, "rotate", "Other keys, or the same ones wrapped anew", flags,
+                         CmekRotate, exit_code);
+  CLI::App* revoke =
+      Add(*group, "revoke", "Take the keys away from every node", flags, CmekRevoke, exit_code);
+  CLI::App* restore =
+      Add(*group, "restore", "Give revoked keys back", flags, CmekRestore, exit_code);
+  for (CLI::App* command : {show, enable, rotate, revoke, restore}) {
+    command->add_option("CLUSTER", flags.cluster, "Id or name")->required();
+  }
+  for (CLI::App* command : {enable, rotate}) {
+    command->add_option("-f,--file", flags.file, "Manifest, JSON or YAML; - for standard input")
+        ->required();
+  }
+  for (CLI::App* command : {revoke, restore}) {
+    command->add_flag("--yes", flags.yes, "Do not ask");
+  }
+  for (CLI::App* command : {enable, rotate, revoke, restore}) {
+    command->add_flag("--wait", flags.wait, "Show the progress and end when it is done");
+    command->add_option("--timeout", flags.timeout, "Of the wait")->capture_default_str();
+  }
+  CLI::App* manifest = Add(*group, "manifest", "Print a manifest to fill in, YAML or --json", flags,
+                           CmekManifest, exit_code);
+  manifest->add_option("CLUSTER", flags.cluster, "Whose regions; id or name");
+  manifest->add_option("--region", flags.regions, "Without a cluster; may be repeated");
+  manifest
+      ->add_option("--type", flags.type,
+                   "AWS_KMS, GCP_CLOUD_KMS, AZURE_KEY_VAULT, HASHICORP_VAULT or PKCS11")
+      ->capture_default_str();
+}
+
+void AddAccess(CLI::App& app, int& exit_code) {
+  static AccountFlags accounts;
+  static ApiKeyFlags keys;
+  CLI::App* group = AddGroup(app, "account", "Service accounts and their roles");
+  const auto add_organization = [](CLI::App* command, std::string& organization) {
+    command->add_option("--organization", organization,
+                        "For the operator: whose; id or name [one's own]");
+  };
+  CLI::App* list = Add(*group, "list", "All of them", accounts, AccountList, exit_code);
+  CLI::App* create = Add(*group, "create", "Make one", accounts, AccountCreate, exit_code);
+  create->add_option("NAME", accounts.account)->required();
+  create
+      ->add_option("--role", accounts.roles,
+                   "ROLE, ROLE@project=NAME or ROLE@cluster=NAME; may be repeated")
+      ->required();
+  CLI::App* remove =
+      Add(*group, "delete", "Delete one, with its API keys", accounts, AccountDelete, exit_code);
+  remove->add_option("ACCOUNT", accounts.account, "Id or name")->required();
+  for (CLI::App* command : {list, create, remove}) {
+    add_organization(command, accounts.organization);
+  }
+  CLI::App* api_key = AddGroup(app, "api-key", "API keys of service accounts");
+  CLI::App* keys_of =
+      Add(*api_key, "list", "An account's, without their secrets", keys, ApiKeyList, exit_code);
+  CLI::App* new_key =
+      Add(*api_key, "create", "Make one; it is shown once", keys, ApiKeyCreate, exit_code);
+  for (CLI::App* command : {keys_of, new_key}) {
+    command->add_option("ACCOUNT", keys.account, "Id or name")->required();
+    add_organization(command, keys.organization);
+  }
+  new_key->add_option("NAME", keys.key)->required();
+  new_key->add_option("--key-file", keys.key_file, "A new file for it [standard output]");
+  Add(*api_key, "delete", "End one at once", keys, ApiKeyDelete, exit_code)
+      ->add_option("ID", keys.key)
+      ->required();
+}
+
+void AddAudit(CLI::App& app, int& exit_code) {
+  static AuditFlags flags;
+  CLI::App* group = AddGroup(app, "audit", "Who changed what");
+  CLI::App* list = Add(*group, "list", "As a table, oldest first", flags, AuditList, exit_code);
+  CLI::App* file = Add(*group, "export", "An entry a line, as JSON", flags, AuditExport, exit_code);
+  for (CLI::App* command : {list, file}) {
+    command->add_option("--after", flags.after, "The sequence of the last entry seen");
+  }
+}
+
+}  // namespace
+
+void AddControlCommands(CLI::App& app, int& exit_code) {
+  AddLogin(app, exit_code);
+  AddOrganizations(app, exit_code);
+  AddProjects(app, exit_code);
+  AddClusters(app, exit_code);
+  AddCmek(app, exit_code);
+  AddAccess(app, exit_code);
+  AddAudit(app, exit_code);
+}
+
+}  // namespace freehold::cli

@@ -1,0 +1,105 @@
+// The commands of customers and operators: each is a few calls of the control plane's API.
+//
+// They print what they got and return what went wrong; the command line makes an exit code of that.
+// Clusters, projects, organizations and accounts are given by id, or by name. Threads: main only.
+// Spec: docs/api/cli.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/control/session.h"
+
+namespace freehold::cli {
+
+struct LoginFlags {
+  std::string url;
+  std::string key_file;
+  std::string ca;
+};
+Status LogIn(const LoginFlags& flags);
+Status LogOut();
+
+struct OrganizationFlags {
+  CommonFlags common;
+  std::string organization;
+  std::optional<bool> cmek_granted;
+  std::optional<bool> unique_keys;
+  std::vector<std::string> allow;  // "REGION=TYPE,TYPE"; "*" for regions that are not named
+};
+Status OrganizationList(const OrganizationFlags& flags);
+Status OrganizationShow(const OrganizationFlags& flags);
+Status OrganizationCreate(const OrganizationFlags& flags);
+Status OrganizationUpdate(const OrganizationFlags& flags);
+
+struct ProjectFlags {
+  CommonFlags common;
+  std::string project;
+  bool cmek = false;
+};
+Status ProjectList(const ProjectFlags& flags);
+Status ProjectShow(const ProjectFlags& flags);
+Status ProjectCreate(const ProjectFlags& flags);
+
+struct ClusterFlags {
+  CommonFlags common;
+  std::string cluster;
+  std::string project;
+  std::vector<std::string> regions;  // "REGION" or "REGION=NODES"
+  std::string file;                  // a manifest; "" = none
+  bool yes = false;
+};
+Status ClusterCreate(const ClusterFlags& flags);
+Status ClusterList(const ClusterFlags& flags);
+Status ClusterShow(const ClusterFlags& flags);
+Status ClusterDelete(const ClusterFlags& flags);
+Status ClusterAddRegion(const ClusterFlags& flags);
+
+struct CmekFlags {
+  CommonFlags common;
+  std::string cluster;
+  std::string file;
+  std::string type = "AWS_KMS";      // of an empty manifest
+  std::vector<std::string> regions;  // of an empty manifest
+  bool wait = false;
+  std::string timeout = "2h";
+  bool yes = false;
+};
+Status CmekEnable(const CmekFlags& flags);
+Status CmekShow(const CmekFlags& flags);
+Status CmekRotate(const CmekFlags& flags);
+Status CmekRevoke(const CmekFlags& flags);
+Status CmekRestore(const CmekFlags& flags);
+Status CmekManifest(const CmekFlags& flags);
+
+struct AccountFlags {
+  CommonFlags common;
+  std::string account;
+  std::string organization;
+  std::vector<std::string> roles;  // "ROLE", "ROLE@project=NAME" or "ROLE@cluster=NAME"
+};
+Status AccountCreate(const AccountFlags& flags);
+Status AccountList(const AccountFlags& flags);
+Status AccountDelete(const AccountFlags& flags);
+
+struct ApiKeyFlags {
+  CommonFlags common;
+  std::string account;
+  std::string organization;
+  std::string key;       // its name, or its id
+  std::string key_file;  // where a new one goes; "" = standard output
+};
+Status ApiKeyCreate(const ApiKeyFlags& flags);
+Status ApiKeyList(const ApiKeyFlags& flags);
+Status ApiKeyDelete(const ApiKeyFlags& flags);
+
+struct AuditFlags {
+  CommonFlags common;
+  std::uint64_t after = 0;  // the sequence of the last entry seen
+};
+Status AuditList(const AuditFlags& flags);
+Status AuditExport(const AuditFlags& flags);
+
+}  // namespace freehold::cli

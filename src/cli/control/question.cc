@@ -1,0 +1,26 @@
+#include "cli/control/question.h"
+
+#include <unistd.h>
+
+#include <iostream>
+
+#include "base/bytes.h"
+#include "fmt/format.h"
+
+namespace freehold::cli {
+
+Status AskForName(const std::string& warning, const std::string& name, bool yes) {
+  if (yes) return {};
+  if (isatty(STDIN_FILENO) == 0) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "this asks on a terminal, and there is none; --yes does it without asking");
+  }
+  fmt::print(stderr, "{}\nType the cluster's name to go on: ", Printable(warning));
+  std::fflush(stderr);
+  std::string typed;
+  std::getline(std::cin, typed);
+  if (typed == name) return {};
+  return Error(ErrorCode::kInvalidArgument, "that is not the cluster's name; nothing was changed");
+}
+
+}  // namespace freehold::cli

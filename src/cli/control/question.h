@@ -1,0 +1,16 @@
+// The question before what cannot be taken back by the one who does it.
+//
+// Errors: kInvalidArgument when the answer is another name, or when there is no terminal to ask on
+// and nobody said --yes. Threads: main only.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace freehold::cli {
+
+// Says `warning` and wants the cluster's name typed; with `yes` it does neither.
+Status AskForName(const std::string& warning, const std::string& name, bool yes);
+
+}  // namespace freehold::cli

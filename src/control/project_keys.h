@@ -1,0 +1,26 @@
+// A project's keys: one for a region, for all clusters that are made in it.
+//
+// A cluster takes a copy, and from then on its keys are its own. Errors: kPrecondition,
+// kInvalidArgument, kForbidden with one sentence, and then nothing has changed. Threads: values.
+// Spec: docs/api/other-services.md.
+#pragma once
+
+#include <vector>
+
+#include "control/model.h"
+
+namespace freehold::control {
+
+// kPrecondition for a project without CMEK.
+Status CheckTakesKeys(const Project& project);
+
+// A region that has its key keeps it.
+Status AddKeys(Project& project, const Organization& organization,
+               const std::vector<api::RegionSpec>& specs);
+
+// Adds the project's key to `specs` for every region of the cluster that has none there and none of
+// its own. In a project with CMEK, kPrecondition for a region that is left without.
+Status TakeProjectKeys(const Project& project, const Cluster& cluster,
+                       std::vector<api::RegionSpec>& specs);
+
+}  // namespace freehold::control
