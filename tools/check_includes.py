@@ -36,12 +36,13 @@ ALLOWED = {
     "control": {"base", "crypto", "kms", "api"},
     "store": {"base", "control"},
     "store/sqlite": {"base", "crypto", "control", "store"},
+    "store/postgresql": {"base", "crypto", "control", "store"},
     "server": {"base", "api", "control", "net"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "cli": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
             "kms/azure", "kms/gcp", "kms/vault", "kms/pkcs11", "kms/embedded", "kms/embedded/azure",
             "kms/embedded/google", "kms/embedded/vault", "node", "net", "papers", "server",
-            "store/sqlite"},
+            "store/sqlite", "store/postgresql"},
 }
 # third-party headers -> the only places that may include them
 OWNERS = {
@@ -54,6 +55,7 @@ OWNERS = {
     r"p11-kit/.*": {"kms/pkcs11"},
     r"tinyxml2\.h": {"kms/aws"},
     r"sqlite3\.h": {"store/sqlite"},
+    r"libpq-fe\.h": {"store/postgresql"},
 }
 
 

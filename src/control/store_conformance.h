@@ -223,6 +223,14 @@ TYPED_TEST_P(StoreConformance, TextIsKeptByteForByteAndOrderedByItsBytes) {
   EXPECT_THAT(this->Ids("o1", {}), testing::ElementsAre("'; --", "B", "a", "a-b", "ab", "z"));
 }
 
+TYPED_TEST_P(StoreConformance, AReadThatWritesIsRefused) {
+  EXPECT_FALSE(
+      this->store_
+          ->Read([&](Transaction& transaction) { return transaction.Put(this->Cluster("c1")); })
+          .ok());
+  EXPECT_FALSE(this->Get(Kind::kCluster, "c1").has_value());
+}
+
 TYPED_TEST_P(StoreConformance, TheEpochIsOneForTheStoresWholeLife) {
   const std::string epoch = this->store_->State()->epoch;
   EXPECT_EQ(this->opener_.Open()->State()->epoch, epoch);
@@ -236,7 +244,7 @@ REGISTER_TYPED_TEST_SUITE_P(StoreConformance, KeepsWhatWasPutAcrossAReopening,
                             TwoServersLoseNoChange, AuditEntriesAreNumberedInTheirOrder,
                             WhatIsRemovedIsGone, AReadDoesNotWaitForAChangeAndSeesNothingOfIt,
                             AReadSeesOneMoment, AnExceptionTakesBackItsTransactionAndNoMore,
-                            TextIsKeptByteForByteAndOrderedByItsBytes,
+                            TextIsKeptByteForByteAndOrderedByItsBytes, AReadThatWritesIsRefused,
                             TheEpochIsOneForTheStoresWholeLife);
 
 }  // namespace freehold::control

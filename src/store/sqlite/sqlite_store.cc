@@ -211,6 +211,7 @@ class SqliteStore : public control::Store {
     reader.Keep();
     return state;
   }
+  Result<control::Durability> HowDurable() override { return control::Durability::kLocal; }
 
   Status Migrate() {
     Statement version = TRY(Statement::Prepare(writer_.get(), "PRAGMA user_version"));
