@@ -131,10 +131,20 @@ class WithoutItsStandby : public testing::Test {
  protected:
   ~WithoutItsStandby() override { WaitForStandby(false); }
 
+  // A reload reaches the server's processes one by one; the last is the one that commits ask.
   void WaitForStandby(bool wait) {
     opener_.Execute(wait ? "ALTER SYSTEM SET synchronous_standby_names = 'absent'"
                          : "ALTER SYSTEM RESET synchronous_standby_names");
     opener_.Execute("SELECT pg_reload_conf()");
+    while (wait && ACommitEnds()) {
+    }
+    while (wait && ToThoseThatWait("pg_terminate_backend")) {
+    }
+  }
+  bool ACommitEnds() {
+    const auto session = opener_.NewSession();
+    session->Reset(In(std::chrono::milliseconds(200)));
+    return session->Run("UPDATE freehold_schema SET version = version").ok();
   }
   // Does it to each session that waits in its commit; true when there was one.
   bool ToThoseThatWait(const std::string& function) {
