@@ -34,14 +34,16 @@ ALLOWED = {
     "papers": {"base"},
     "api": {"base", "kms"},
     "control": {"base", "crypto", "kms", "api"},
-    "store/sqlite": {"base", "crypto", "control"},
+    "store": {"base", "control"},
+    "store/sqlite": {"base", "crypto", "control", "store"},
+    "store/postgresql": {"base", "crypto", "control", "store"},
     "server": {"base", "crypto", "api", "control", "net"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "agent": {"base", "api", "crypto", "keyring", "kms", "net", "node"},
     "cli": {"agent", "base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
             "kms/azure", "kms/gcp", "kms/vault", "kms/pkcs11", "kms/embedded", "kms/embedded/azure",
             "kms/embedded/google", "kms/embedded/vault", "node", "net", "papers", "server",
-            "store/sqlite",
+            "store/sqlite", "store/postgresql",
             "cli/control"},  # main.cc alone, which is above both
     "cli/control": {"base", "kms", "api", "net", "cli"},
 }
@@ -57,6 +59,7 @@ OWNERS = {
     r"tinyxml2\.h": {"kms/aws"},
     r"sqlite3\.h": {"store/sqlite"},
     r"yaml\.h": {"cli/control"},
+    r"libpq-fe\.h": {"store/postgresql"},
 }
 
 

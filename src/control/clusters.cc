@@ -146,14 +146,15 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
   if (plan.regions.empty()) {
     return Error(ErrorCode::kInvalidArgument, "region_nodes: is missing or empty");
   }
+  Cluster fresh;
+  fresh.id = NewUuid();
+  fresh.name = plan.name;
+  fresh.organization = caller.organization;
+  fresh.created_at = fresh.updated_at = clock_.Wall();
+  for (const auto& [name, nodes] : plan.regions) TRY(AddRegion(fresh, name, nodes));
   Cluster made;
-  made.id = NewUuid();
-  made.name = plan.name;
-  made.organization = caller.organization;
-  made.created_at = made.updated_at = clock_.Wall();
-  for (const auto& [name, nodes] : plan.regions) TRY(AddRegion(made, name, nodes));
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
-    Loaded loaded{made, {}, {}};
+    Loaded loaded{fresh, {}, {}};
     std::vector<api::RegionSpec> specs = plan.region_specs;
     if (!plan.project.empty()) {
       const auto project = TRY(Load<Project>(transaction, Kind::kProject, plan.project, "project"));

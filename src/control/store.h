@@ -81,6 +81,14 @@ struct StoreState {
   std::uint64_t revision = 0;  // of the newest change
 };
 
+// What a change that was acknowledged outlives.
+enum class Durability {
+  kLocal,         // a crash of this machine, on whose disk it is
+  kSynchronous,   // the loss of a machine: another had it before it was acknowledged
+  kAsynchronous,  // a crash; where another machine takes over, it may be lost
+  kUnknown,       // the database does not say
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -91,6 +99,8 @@ class Store {
   // The same for work that changes nothing.
   virtual Status Read(const std::function<Status(Transaction&)>& work) = 0;
   virtual Result<StoreState> State() = 0;
+  // As the database is configured now.
+  virtual Result<Durability> HowDurable() = 0;
 };
 
 }  // namespace freehold::control

@@ -117,6 +117,25 @@ TYPED_TEST_P(StoreConformance, EveryChangeHasANewRevisionThatReadersCanFollow) {
                   .ok());
 }
 
+TYPED_TEST_P(StoreConformance, ARaisedRevisionIsBehindAllThatFollow) {
+  ASSERT_TRUE(this->Put(this->Cluster("c1")).ok());
+  ASSERT_TRUE(this->store_
+                  ->Change([&](Transaction& transaction) -> Status {
+                    TRY(transaction.RaiseRevision(1000));
+                    return transaction.Put(this->Cluster("c2"));
+                  })
+                  .ok());
+  EXPECT_EQ(this->store_->State()->revision, 1001u);
+  EXPECT_EQ(this->Get(Kind::kCluster, "c2")->revision, 1001u);
+  ASSERT_TRUE(this->store_
+                  ->Change([&](Transaction& transaction) -> Status {
+                    TRY(transaction.RaiseRevision(7));  // it is that already
+                    return transaction.Put(this->Cluster("c1"));
+                  })
+                  .ok());
+  EXPECT_EQ(this->store_->State()->revision, 1002u);
+}
+
 TYPED_TEST_P(StoreConformance, TwoServersLoseNoChange) {
   constexpr int kEach = 40;
   const auto count_up = [this] {
@@ -169,10 +188,83 @@ TYPED_TEST_P(StoreConformance, WhatIsRemovedIsGone) {
   EXPECT_TRUE(this->Put(this->Cluster("c2", "name")).ok());
 }
 
+TYPED_TEST_P(StoreConformance, AReadDoesNotWaitForAChangeAndSeesNothingOfIt) {
+  const auto before = this->store_->State();
+  ASSERT_TRUE(this->store_
+                  ->Change([&](Transaction& transaction) -> Status {
+                    TRY(transaction.Put(this->Cluster("c1")));
+                    std::thread([&] {
+                      EXPECT_FALSE(this->Get(Kind::kCluster, "c1").has_value());
+                      EXPECT_EQ(this->store_->State()->revision, before->revision);
+                    }).join();
+                    return {};
+                  })
+                  .ok());
+  EXPECT_TRUE(this->Get(Kind::kCluster, "c1").has_value());
+}
+
+TYPED_TEST_P(StoreConformance, AReadSeesOneMoment) {
+  ASSERT_TRUE(this->Put(this->Cluster("c1")).ok());
+  ASSERT_TRUE(this->store_
+                  ->Read([&](Transaction& transaction) -> Status {
+                    EXPECT_EQ(TRY(transaction.List(Kind::kCluster, "o1", {})).size(), 1u);
+                    std::thread([&] { EXPECT_TRUE(this->Put(this->Cluster("c2")).ok()); }).join();
+                    EXPECT_EQ(TRY(transaction.List(Kind::kCluster, "o1", {})).size(), 1u);
+                    return {};
+                  })
+                  .ok());
+  EXPECT_THAT(this->Ids("o1", {}), testing::ElementsAre("c1", "c2"));
+}
+
+TYPED_TEST_P(StoreConformance, AnExceptionTakesBackItsTransactionAndNoMore) {
+  EXPECT_THROW(static_cast<void>(this->store_->Change([&](Transaction& transaction) -> Status {
+                 TRY(transaction.Put(this->Cluster("c1")));
+                 throw std::bad_alloc();
+               })),
+               std::bad_alloc);
+  EXPECT_FALSE(this->Get(Kind::kCluster, "c1").has_value());
+  EXPECT_TRUE(this->Put(this->Cluster("c2")).ok());
+  this->store_ = this->opener_.Open();
+  EXPECT_TRUE(this->Put(this->Cluster("c3")).ok());
+}
+
+TYPED_TEST_P(StoreConformance, TextIsKeptByteForByteAndOrderedByItsBytes) {
+  const std::string nul("a\0b", 3);
+  Record strange = this->Cluster("z", nul);
+  strange.body = R"({"n":"\u0000 $1 %s ; DROP TABLE records; --"})";
+  ASSERT_TRUE(this->Put(strange).ok());
+  EXPECT_EQ(this->Get(Kind::kCluster, "z")->name, nul);
+  EXPECT_EQ(this->Get(Kind::kCluster, "z")->body, strange.body);
+  EXPECT_TRUE(this->Put(this->Cluster("a", "a")).ok());  // another name than the one with NUL
+  for (const char* id : {"B", "a-b", "ab", "'; --"}) {
+    ASSERT_TRUE(this->Put(this->Cluster(id)).ok());
+  }
+  EXPECT_THAT(this->Ids("o1", {}), testing::ElementsAre("'; --", "B", "a", "a-b", "ab", "z"));
+}
+
+TYPED_TEST_P(StoreConformance, AReadThatWritesIsRefused) {
+  EXPECT_FALSE(
+      this->store_
+          ->Read([&](Transaction& transaction) { return transaction.Put(this->Cluster("c1")); })
+          .ok());
+  EXPECT_FALSE(this->Get(Kind::kCluster, "c1").has_value());
+}
+
+TYPED_TEST_P(StoreConformance, TheEpochIsOneForTheStoresWholeLife) {
+  const std::string epoch = this->store_->State()->epoch;
+  EXPECT_EQ(this->opener_.Open()->State()->epoch, epoch);
+  TypeParam other;
+  EXPECT_NE(other.Open()->State()->epoch, epoch);
+}
+
 REGISTER_TYPED_TEST_SUITE_P(StoreConformance, KeepsWhatWasPutAcrossAReopening,
                             ATransactionThatFailsLeavesNothing, NamesAreUniqueBelowTheirOwner,
                             ListsAnOwnersInPages, EveryChangeHasANewRevisionThatReadersCanFollow,
+                            ARaisedRevisionIsBehindAllThatFollow,
                             TwoServersLoseNoChange, AuditEntriesAreNumberedInTheirOrder,
-                            WhatIsRemovedIsGone);
+                            WhatIsRemovedIsGone, AReadDoesNotWaitForAChangeAndSeesNothingOfIt,
+                            AReadSeesOneMoment, AnExceptionTakesBackItsTransactionAndNoMore,
+                            TextIsKeptByteForByteAndOrderedByItsBytes, AReadThatWritesIsRefused,
+                            TheEpochIsOneForTheStoresWholeLife);
 
 }  // namespace freehold::control

@@ -11,6 +11,8 @@
 #include "base/posix_file.h"
 #include "crypto/crypto.h"
 #include "fmt/format.h"
+#include "store/pool.h"
+#include "store/rows.h"
 #include "store/sqlite/statement.h"
 
 namespace freehold::store {
@@ -46,8 +48,6 @@ Status Execute(sqlite3* connection, const std::string& sql) {
   return SqliteError(connection, "the store");
 }
 
-std::uint64_t NumberOf(Kind kind) { return static_cast<std::uint64_t>(kind); }
-
 Record RecordIn(const Statement& row) {
   return {static_cast<Kind>(row.Number(0)),
           row.Text(1),
@@ -67,9 +67,6 @@ Result<std::optional<Record>> OneOf(Statement& statement) {
   if (!TRY(statement.Step())) return std::optional<Record>();
   return std::optional<Record>(RecordIn(statement));
 }
-
-// A limit of none.
-std::uint64_t LimitOf(std::size_t limit) { return limit == 0 ? 1u << 31 : limit; }
 
 class SqliteTransaction : public Transaction {
  public:
@@ -100,8 +97,7 @@ class SqliteTransaction : public Transaction {
     if (!record.name.empty()) {
       const auto other = TRY(Find(record.kind, record.owner, record.name));
       if (other.has_value() && other->id != record.id) {
-        return Error(ErrorCode::kAlreadyExists,
-                     fmt::format("'{}' is the name of another one", Printable(record.name)));
+        return NameTaken(record.name);
       }
     }
     Statement put = TRY(Statement::Prepare(
@@ -134,6 +130,7 @@ class SqliteTransaction : public Transaction {
   }
 
   Status Append(const AuditRecord& event) override {
+    TRY(TakeRevision());
     Statement insert = TRY(
         Statement::Prepare(connection_, "INSERT INTO audit (organization, body) VALUES (?1, ?2)"));
     return insert.Bind(event.organization).Bind(event.body).Run();
@@ -186,65 +183,82 @@ class RollbackAtEnd {
   sqlite3* const connection_;
 };
 
+Status Within(sqlite3* connection, const char* begin,
+              const std::function<Status(Transaction&)>& work) {
+  TRY(Execute(connection, begin));
+  const RollbackAtEnd rollback(connection);
+  SqliteTransaction transaction(connection);
+  TRY(work(transaction));
+  return Execute(connection, "COMMIT");
+}
+
 class SqliteStore : public control::Store {
  public:
-  explicit SqliteStore(Connection connection) : connection_(std::move(connection)) {}
+  SqliteStore(Connection writer, Pool<Connection>::Make new_reader,
+              std::chrono::milliseconds patience)
+      : patience_(patience),
+        writer_(std::move(writer)),
+        readers_(std::move(new_reader), kReaders) {}
 
   Status Change(const std::function<Status(Transaction&)>& work) override {
-    return Within("BEGIN IMMEDIATE", work);
+    const std::unique_lock alone(writing_, patience_);
+    if (!alone.owns_lock()) {
+      return Error(ErrorCode::kNotReady, "the store is busy with other changes; try again");
+    }
+    return Within(writer_.get(), "BEGIN IMMEDIATE", work);
   }
   Status Read(const std::function<Status(Transaction&)>& work) override {
-    return Within("BEGIN", work);
+    auto reader = TRY(readers_.Take(In(patience_)));
+    const Status read = Within((*reader).get(), "BEGIN", work);
+    reader.Keep();
+    return read;
   }
   Result<StoreState> State() override {
-    std::lock_guard lock(mutex_);
-    Statement select =
-        TRY(Statement::Prepare(connection_.get(), "SELECT epoch, revision FROM state"));
-    TRY(select.Step());
-    return StoreState{select.Text(0), select.Number(1)};
+    auto reader = TRY(readers_.Take(In(patience_)));
+    auto state = StateIn((*reader).get());
+    reader.Keep();
+    return state;
   }
+  Result<control::Durability> HowDurable() override { return control::Durability::kLocal; }
 
   Status Migrate() {
-    Statement version = TRY(Statement::Prepare(connection_.get(), "PRAGMA user_version"));
+    Statement version = TRY(Statement::Prepare(writer_.get(), "PRAGMA user_version"));
     TRY(version.Step());
     const std::uint64_t present = version.Number(0);
     TRY(version.Run());
-    if (present > kMigrations.size()) {
-      return Error(ErrorCode::kUnsupportedVersion,
-                   fmt::format("the store is of version {}, and this release knows {}", present,
-                               kMigrations.size()));
-    }
+    TRY(CheckSchemaVersion(present, kMigrations.size()));
     for (std::uint64_t next = present; next < kMigrations.size(); ++next) {
-      TRY(Within("BEGIN IMMEDIATE", [&](Transaction&) -> Status {
-        TRY(Execute(connection_.get(), std::string(kMigrations[next])));
+      TRY(Within(writer_.get(), "BEGIN IMMEDIATE", [&](Transaction&) -> Status {
+        TRY(Execute(writer_.get(), std::string(kMigrations[next])));
         if (next == 0) TRY(BeginState());
-        return Execute(connection_.get(), fmt::format("PRAGMA user_version = {}", next + 1));
+        return Execute(writer_.get(), fmt::format("PRAGMA user_version = {}", next + 1));
       }));
     }
-    Statement rows = TRY(Statement::Prepare(connection_.get(), "SELECT count(*) FROM state"));
+    Statement rows = TRY(Statement::Prepare(writer_.get(), "SELECT count(*) FROM state"));
     TRY(rows.Step());
     if (rows.Number(0) == 1) return {};
-    return Error(ErrorCode::kFileCorrupt, "the store has lost its state; restore a backup");
+    return StateLost();
   }
 
  private:
+  static constexpr std::size_t kReaders = 8;
+
+  static Result<StoreState> StateIn(sqlite3* connection) {
+    Statement select = TRY(Statement::Prepare(connection, "SELECT epoch, revision FROM state"));
+    TRY(select.Step());
+    return StoreState{select.Text(0), select.Number(1)};
+  }
   Status BeginState() {
     const std::string epoch = HexEncode(RandomBytes(16));
-    Statement begin = TRY(Statement::Prepare(connection_.get(),
-                                             "INSERT INTO state (epoch, revision) VALUES (?1, 0)"));
+    Statement begin = TRY(
+        Statement::Prepare(writer_.get(), "INSERT INTO state (epoch, revision) VALUES (?1, 0)"));
     return begin.Bind(epoch).Run();
   }
-  Status Within(const char* begin, const std::function<Status(Transaction&)>& work) {
-    std::lock_guard lock(mutex_);
-    TRY(Execute(connection_.get(), begin));
-    const RollbackAtEnd rollback(connection_.get());
-    SqliteTransaction transaction(connection_.get());
-    TRY(work(transaction));
-    return Execute(connection_.get(), "COMMIT");
-  }
 
-  std::mutex mutex_;
-  const Connection connection_;
+  const std::chrono::milliseconds patience_;
+  std::timed_mutex writing_;
+  const Connection writer_;
+  Pool<Connection> readers_;
 };
 
 // Made with its mode before SQLite would make it with another; one that others may write, or that
@@ -258,21 +272,33 @@ Status CheckFile(const std::string& path) {
                fmt::format("{} is open to others; it must be ours with mode 0600", path));
 }
 
-}  // namespace
-
-Result<std::unique_ptr<control::Store>> OpenSqliteStore(const std::string& path) {
-  TRY(CheckFile(path));
+Result<Connection> Connect(const std::string& path, std::chrono::milliseconds patience) {
   sqlite3* opened = nullptr;
   const int code =
       sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
   Connection connection(opened);
   if (code != SQLITE_OK) return SqliteError(opened, path);
-  sqlite3_busy_timeout(opened, 10'000);
+  sqlite3_busy_timeout(opened, static_cast<int>(patience.count()));
   for (const char* setting : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
                               "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF"}) {
     if (auto set = Execute(opened, setting); !set.ok()) return set.error().Because(path);
   }
-  auto store = std::make_unique<SqliteStore>(std::move(connection));
+  return connection;
+}
+
+Result<Connection> ConnectReader(const std::string& path, std::chrono::milliseconds patience) {
+  Connection connection = TRY(Connect(path, patience));
+  TRY(Execute(connection.get(), "PRAGMA query_only = ON"));
+  return connection;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<control::Store>> OpenSqliteStore(const std::string& path,
+                                                        std::chrono::milliseconds patience) {
+  TRY(CheckFile(path));
+  auto store = std::make_unique<SqliteStore>(
+      TRY(Connect(path, patience)), [=] { return ConnectReader(path, patience); }, patience);
   if (auto migrated = store->Migrate(); !migrated.ok()) return migrated.error().Because(path);
   return std::unique_ptr<control::Store>(std::move(store));
 }

@@ -1,11 +1,13 @@
 // SqliteStore: the control plane's store in one file.
 //
-// Write-ahead log, every commit synced; readers do not wait for a writer. Migrations are numbered
-// and run when the file is opened; a file of a newer release is refused.
-// Errors: kUnsupportedVersion, kNotReady when another program writes for long, kIo. Threads: safe.
+// Write-ahead log, every commit synced. Changes queue on one connection; reads have their own, and
+// do not wait for a change. Migrations are numbered and run when the file is opened; a file of a
+// newer release is refused. Errors: kUnsupportedVersion, kNotReady when other changes, here or in
+// another program, take longer than the patience, kIo. Threads: safe.
 // Spec: control/store.h.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -13,7 +15,8 @@
 
 namespace freehold::store {
 
-// Opens the file, or makes it with mode 0600.
-Result<std::unique_ptr<control::Store>> OpenSqliteStore(const std::string& path);
+// Opens the file, or makes it with mode 0600. A change waits for others as long as `patience`.
+Result<std::unique_ptr<control::Store>> OpenSqliteStore(
+    const std::string& path, std::chrono::milliseconds patience = std::chrono::seconds(3));
 
 }  // namespace freehold::store

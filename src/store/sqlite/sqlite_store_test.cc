@@ -62,23 +62,33 @@ TEST(SqliteStore, WhatIsNoDatabaseIsRefusedAndLeftAsItIs) {
   EXPECT_FALSE(OpenSqliteStore("/nowhere/at/all.db").ok());
 }
 
-TEST(SqliteStore, AnExceptionTakesBackItsTransactionAndNoMore) {
+TEST(SqliteStore, AChangeWaitsForAnotherProgramForAWhileAndAReadNotAtAll) {
   SqliteOpener opener;
-  const auto store = opener.Open();
-  EXPECT_THROW(static_cast<void>(store->Change([](control::Transaction& transaction) -> Status {
-                 TRY(transaction.Append({0, "o", "{}"}));
-                 throw std::bad_alloc();
-               })),
-               std::bad_alloc);
-  EXPECT_TRUE(store->Change([](control::Transaction&) -> Status { return {}; }).ok());
-  EXPECT_TRUE(opener.Open()->Change([](control::Transaction&) -> Status { return {}; }).ok());
+  const auto store = std::move(*OpenSqliteStore(opener.path(), std::chrono::milliseconds(50)));
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(opener.path().c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  const auto nothing = [](control::Transaction&) -> Status { return {}; };
+  const Status waited = store->Change(nothing);
+  EXPECT_EQ(waited.error().code(), ErrorCode::kNotReady);
+  EXPECT_THAT(waited.error().message(), testing::HasSubstr("another program"));
+  EXPECT_TRUE(store->Read(nothing).ok());
+  sqlite3_close(other);
+  EXPECT_TRUE(store->Change(nothing).ok());
 }
 
-TEST(SqliteStore, TheEpochIsOneForTheFilesWholeLife) {
-  SqliteOpener opener, other;
-  const std::string epoch = opener.Open()->State()->epoch;
-  EXPECT_EQ(opener.Open()->State()->epoch, epoch);
-  EXPECT_NE(other.Open()->State()->epoch, epoch);
+TEST(SqliteStore, AChangeWaitsForAnotherThreadForAWhile) {
+  SqliteOpener opener;
+  const auto store = std::move(*OpenSqliteStore(opener.path(), std::chrono::milliseconds(50)));
+  const auto nothing = [](control::Transaction&) -> Status { return {}; };
+  EXPECT_TRUE(store
+                  ->Change([&](control::Transaction&) -> Status {
+                    std::thread([&] {
+                      EXPECT_EQ(store->Change(nothing).error().code(), ErrorCode::kNotReady);
+                    }).join();
+                    return {};
+                  })
+                  .ok());
 }
 
 }  // namespace

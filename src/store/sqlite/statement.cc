@@ -10,7 +10,8 @@ Error SqliteError(sqlite3* connection, std::string_view doing) {
   switch (code) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return Error(ErrorCode::kNotReady, words);
+      return Error(ErrorCode::kNotReady,
+                   fmt::format("{}: another program is writing to it; try again", doing));
     case SQLITE_FULL:
       return Error(ErrorCode::kNoSpace, words);
     case SQLITE_CONSTRAINT:
