@@ -46,6 +46,8 @@ json::object ToJson(const RegionCustody& custody) {
   for (const std::string& node : custody.nodes) nodes.emplace_back(node);
   return {{"state", custody.state},
           {"reason", custody.reason},
+          {"message", custody.message},
+          {"old_key_bytes", custody.old_key_bytes},
           {"since", TimeOrNull(custody.since)},
           {"last_verified_at", TimeOrNull(custody.last_verified_at)},
           {"lease_expires_at", TimeOrNull(custody.lease_expires_at)},

@@ -65,6 +65,8 @@ struct KeyInfo {
 struct RegionCustody {
   std::string state;   // "open", "grace", "sealed", ...; that of the worst node
   std::string reason;  // "denied", ...
+  std::string message;              // the KMS's own words
+  std::uint64_t old_key_bytes = 0;  // of all nodes, that a key which was left can still read
   std::optional<WallTime> since;
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;

@@ -29,7 +29,8 @@ constexpr const char* kIntroduction =
 
 int RunApiRoutes() {
   NoStore store;
-  const server::ApiServer api(store, SystemClock(), {});
+  control::Nodes nodes(store, SystemClock(), {}, {});
+  const server::ApiServer api(store, nodes, SystemClock(), {});
   Print(kIntroduction);
   for (const server::Route& route : api.routes()) {
     Print(fmt::format("| {} | `{}` | {} | `{}` | {} |", route.method, route.path,
@@ -50,7 +51,8 @@ int RunApiRoutes() {
 
 int RunOpenApi() {
   NoStore store;
-  const server::ApiServer api(store, SystemClock(), {});
+  control::Nodes nodes(store, SystemClock(), {}, {});
+  const server::ApiServer api(store, nodes, SystemClock(), {});
   Print(server::PrettyJson(api.openapi()));
   return 0;
 }

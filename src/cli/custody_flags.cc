@@ -15,6 +15,13 @@ Result<Duration> ParseFlag(std::string_view name, const std::string& text, Durat
 
 }  // namespace
 
+std::vector<std::string> ToWords(const CustodyFlags& flags) {
+  return {"--check-interval", flags.check_interval, "--version-interval", flags.version_interval,
+          "--confirm-after",  flags.confirm_after,  "--request-timeout",  flags.request_timeout,
+          "--outage-grace",   flags.outage_grace,   "--stop-timeout",     flags.stop_timeout,
+          "--on-denied",      flags.on_denied,      "--on-key-return",    flags.on_key_return};
+}
+
 Result<CustodySettings> ParseCustodyFlags(const CustodyFlags& flags) {
   using std::chrono::milliseconds;
   CustodySettings settings;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "custody/custody.h"
 
@@ -18,6 +19,8 @@ struct CustodyFlags {
   std::string on_key_return = "auto";
 };
 
+// What another `freehold` is to be told.
+std::vector<std::string> ToWords(const CustodyFlags& flags);
 Result<CustodySettings> ParseCustodyFlags(const CustodyFlags& flags);
 
 }  // namespace freehold::cli

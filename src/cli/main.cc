@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "cli/agent_command.h"
 #include "cli/answers_command.h"
 #include "cli/api_routes_command.h"
 #include "cli/control/command_line.h"
@@ -14,27 +15,13 @@
 #include "cli/output.h"
 #include "cli/run_command.h"
 #include "cli/server_command.h"
+#include "cli/shared_flags.h"
 #include "cli/transfer_commands.h"
 #include "cli/volume_commands.h"
 #include "node/guardian.h"
 
 namespace freehold::cli {
 namespace {
-
-void AddCustodyFlags(CLI::App& command, CustodyFlags& flags) {
-  const auto add = [&](const char* name, std::string& value, const char* help) {
-    command.add_option(name, value, help)->capture_default_str()->group("Custody");
-  };
-  add("--check-interval", flags.check_interval, "Between two probes of the key");
-  add("--version-interval", flags.version_interval,
-      "Between two looks for a new version of the key, which is then wrapped to; 0s: never");
-  add("--confirm-after", flags.confirm_after, "From a first 'no' to the second look");
-  add("--request-timeout", flags.request_timeout, "For one probe");
-  add("--outage-grace", flags.outage_grace, "Open although the KMS cannot be reached");
-  add("--stop-timeout", flags.stop_timeout, "For the database to stop by itself");
-  add("--on-denied", flags.on_denied, "seal or alert");
-  add("--on-key-return", flags.on_key_return, "auto or manual");
-}
 
 void AddKeyFlags(CLI::App& command, KeyFlags& flags, bool required) {
   command.add_option("--key", flags.key, "aws-kms://arn:aws:kms:REGION:ACCOUNT:key/ID")
@@ -67,15 +54,6 @@ void AddVolumeCreate(CLI::App& volume, int& exit_code) {
                    "aes-256-xts, or aes-256-ctr for files that are written once")
       ->capture_default_str();
   create->callback([&exit_code] { exit_code = RunVolumeCreate(options); });
-}
-
-void AddReserveFlag(CLI::App& command, std::optional<std::uint64_t>& reserve) {
-  command
-      .add_option(
-          "--reserve", reserve,
-          "Disk space that is held back for a full disk, such as 64MiB; 0 for none [256MiB, "
-          "or 5 % of a smaller disk]")
-      ->transform(CLI::AsSizeValue(false));
 }
 
 void AddVolumeMount(CLI::App& volume, int& exit_code) {
@@ -184,15 +162,7 @@ void AddRunCommand(CLI::App& app, int& exit_code) {
       "run", "Mount a volume and run its database while, and only while, the key may be used");
   run->add_option("--volume", options.volume.directory, "The volume's directory")->required();
   run->add_option("--mount", options.mount_point, "An existing directory")->required();
-  run->add_option("--profile", options.profile, "Which database: a name, or a file with a slash");
-  run->add_option("--profile-dir", options.profile_dir, "Where profiles are looked for first");
-  run->add_option("--version", options.version, "Of the database [the newest installed]");
-  run->add_option("--set", options.set, "NAME=VALUE, a parameter of the profile; may be repeated");
-  AddReserveFlag(*run, options.reserve);
-  run->add_flag("--no-supervise", options.no_supervise,
-                "Run no database: only mount, and call the two hooks");
-  run->add_option("--on-open", options.on_open, "Command to run when the volume is open");
-  run->add_option("--on-seal", options.on_seal, "Command to run, and wait for, before a seal");
+  AddDatabaseFlags(*run, options);
   run->add_option("--state", options.volume.state_directory,
                   "Where this machine remembers its volumes [/var/lib/freehold]");
   run->add_option("--allow-key", options.volume.allow_keys,
@@ -278,6 +248,7 @@ int main(int argc, char** argv) {
   freehold::cli::AddInspectCommand(app, exit_code);
   freehold::cli::AddProvision(app, exit_code);
   freehold::cli::AddServer(app, exit_code);
+  freehold::cli::AddAgent(app, exit_code);
   freehold::cli::AddControlCommands(app, exit_code);
   freehold::cli::AddInternalCommands(app, exit_code);
 

@@ -93,14 +93,8 @@ std::vector<std::string> DaemonArguments(const RunOptions& options, const std::s
     words.emplace_back(flag);
     words.push_back(value);
   };
-  add("--check-interval", options.custody.check_interval);
-  add("--version-interval", options.custody.version_interval);
-  add("--confirm-after", options.custody.confirm_after);
-  add("--request-timeout", options.custody.request_timeout);
-  add("--outage-grace", options.custody.outage_grace);
-  add("--stop-timeout", options.custody.stop_timeout);
-  add("--on-denied", options.custody.on_denied);
-  add("--on-key-return", options.custody.on_key_return);
+  const std::vector<std::string> of_custody = ToWords(options.custody);
+  words.insert(words.end(), of_custody.begin(), of_custody.end());
   if (options.reserve.has_value()) add("--reserve", fmt::format("{}", *options.reserve));
   const std::vector<std::string> of_volume = ToWords(options.volume);
   words.insert(words.end(), of_volume.begin(), of_volume.end());

@@ -108,9 +108,17 @@ std::optional<api::RegionCustody> CustodyOf(const std::vector<NodeState>& nodes)
   const auto worst = std::max_element(
       nodes.begin(), nodes.end(),
       [](const NodeState& a, const NodeState& b) { return Rank(a.custody) < Rank(b.custody); });
-  api::RegionCustody custody{worst->custody,          worst->custody_reason,   worst->since,
-                             worst->last_verified_at, worst->lease_expires_at, {}};
-  for (const NodeState& node : nodes) custody.nodes.push_back(node.node);
+  api::RegionCustody custody;
+  custody.state = worst->custody;
+  custody.reason = worst->custody_reason;
+  custody.message = worst->custody_message;
+  custody.since = worst->since;
+  custody.last_verified_at = worst->last_verified_at;
+  custody.lease_expires_at = worst->lease_expires_at;
+  for (const NodeState& node : nodes) {
+    custody.nodes.push_back(node.node);
+    custody.old_key_bytes += node.old_key_bytes;
+  }
   return custody;
 }
 

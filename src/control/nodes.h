@@ -57,6 +57,7 @@ class Nodes {
   Result<std::vector<Node>> List(const Caller& caller);
   // It is not let in any more. Refused while it belongs to a cluster, unless it is lost for good.
   Status Remove(const Caller& caller, const std::string& id, bool lost);
+  const CertificateAndKey& authority() const { return authority_; }
   const std::string& authority_pem() const { return authority_.certificate_pem; }
 
   // For agents.

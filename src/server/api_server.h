@@ -6,10 +6,13 @@
 // Spec: docs/api/README.md.
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "control/clusters.h"
 #include "control/credentials.h"
+#include "control/nodes.h"
 #include "control/organizations.h"
 #include "server/rate_limit.h"
 #include "server/route.h"
@@ -20,11 +23,14 @@ struct ApiOptions {
   int requests_per_second = 10;  // of one service account
   // What customers are to trust: shown with a cluster.
   std::string account_id;
+  // What a host joins with; null: no agents are listened for.
+  std::function<std::string(const std::string& id, const std::string& secret)> format_join_token;
 };
 
 class ApiServer {
  public:
-  ApiServer(control::Store& store, const Clock& clock, ApiOptions options);
+  // `store` and `nodes` outlive it.
+  ApiServer(control::Store& store, control::Nodes& nodes, const Clock& clock, ApiOptions options);
 
   HttpResponse Handle(const HttpRequest& request);
   const std::vector<Route>& routes() const { return routes_; }
@@ -45,11 +51,16 @@ class ApiServer {
   const boost::json::object openapi_;
 };
 
+// {"command": "start"}, or "stop".
+Result<bool> ReadStart(const std::string& text);
+
 // The parts of the table, by resource.
 std::vector<Route> OrganizationRoutes(control::Organizations& organizations);
 std::vector<Route> CredentialRoutes(control::Credentials& credentials);
 std::vector<Route> ClusterRoutes(control::Clusters& clusters, const ApiOptions& options);
 std::vector<Route> CmekRoutes(control::Clusters& clusters);
+std::vector<Route> NodeRoutes(control::Nodes& nodes, control::Clusters& clusters,
+                              const ApiOptions& options);
 std::vector<Route> AuditRoutes(control::Store& store);
 // As other services have them: docs/api/other-services.md.
 std::vector<Route> ProjectKeyRoutes(control::Organizations& organizations,

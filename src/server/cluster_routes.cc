@@ -92,6 +92,17 @@ Result<NewRegions> ReadNewRegions(const std::string& text) {
 
 }  // namespace
 
+Result<bool> ReadStart(const std::string& text) {
+  const json::object body = TRY(api::ParseObject(text, "the body"));
+  JsonReader reader(body, "");
+  const std::string command = reader.RequiredText("command");
+  if (!command.empty() && command != "start" && command != "stop") {
+    reader.Refuse("command", "is neither start nor stop");
+  }
+  TRY(reader.Finish());
+  return command == "start";
+}
+
 std::vector<Route> ClusterRoutes(Clusters& clusters, const ApiOptions& options) {
   return {
       {"POST",
@@ -132,6 +143,18 @@ std::vector<Route> ClusterRoutes(Clusters& clusters, const ApiOptions& options) 
          return ToJson(TRY(clusters.AddRegions(call.caller, call.Parameter("cluster_id"),
                                                wanted.regions, wanted.specs)),
                        options);
+       }},
+      {"PATCH",
+       "/api/v1/clusters/{cluster_id}/state",
+       {"UpdateClusterState", "ClusterState", "Cluster"},
+       Permission::kOperateClusters,
+       "Stops a cluster, sealed and in order, or starts it, if its key can be used",
+       [&](const Call& call) -> Result<json::object> {
+         const bool start = TRY(ReadStart(call.body));
+         const std::string& id = call.Parameter("cluster_id");
+         return ToJson(
+             TRY(start ? clusters.Start(call.caller, id) : clusters.Stop(call.caller, id)),
+             options);
        }},
       {"DELETE",
        "/api/v1/clusters/{cluster_id}",

@@ -87,6 +87,18 @@ std::vector<Route> ServiceRoutes(Clusters& clusters, const ApiOptions& options) 
          TRY(clusters.UpdateOnlyKey(call.caller, cluster.id, key));
          return ToJson(TRY(Find(clusters, call)), options);
        }},
+      {"PATCH",
+       "/v1/organizations/{organizationId}/services/{serviceId}/state",
+       {"UpdateServiceState", "ClusterState", "ServiceAnswer", "", "ServiceError"},
+       Permission::kOperateClusters,
+       "Starts or stops a cluster",
+       [&](const Call& call) -> Result<json::object> {
+         const bool start = TRY(ReadStart(call.body));
+         const std::string id = TRY(Find(clusters, call)).id;
+         return ToJson(
+             TRY(start ? clusters.Start(call.caller, id) : clusters.Stop(call.caller, id)),
+             options);
+       }},
   };
 }
 
