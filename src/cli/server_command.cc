@@ -88,8 +88,8 @@ std::string_view Words(control::Durability durability) {
   return "as the database has it, which it does not say";
 }
 
-Result<std::unique_ptr<control::Store>> OpenStore(
-    const std::optional<store::DatabaseUrl>& database, const std::string& data) {
+Result<std::unique_ptr<control::Store>> OpenStore(const std::optional<store::DatabaseUrl>& database,
+                                                  const std::string& data) {
   if (!database.has_value()) return store::OpenSqliteStore(data + "/freehold.db");
   auto store = TRY(store::OpenPostgresqlStore(*database));
   Print(fmt::format("the store is at {}; durability {}", database->place(),
@@ -131,10 +131,11 @@ void AddServer(CLI::App& app, int& exit_code) {
   server->add_option("--data", options.data, "This server's own directory; its store too, usually")
       ->required();
   server
-      ->add_option("--store", options.store,
-                   "postgresql://...: the store is in this database, which other servers may share; "
-                   "give the password in PGPASSWORD, PGPASSFILE or FREEHOLD_STORE, as everybody on "
-                   "this machine can read the arguments of a command")
+      ->add_option(
+          "--store", options.store,
+          "postgresql://...: the store is in this database, which other servers may share; "
+          "give the password in PGPASSWORD, PGPASSFILE or FREEHOLD_STORE, as everybody on "
+          "this machine can read the arguments of a command")
       ->envname("FREEHOLD_STORE");
   server->add_option("--listen", options.listen, "ADDRESS:PORT; port 0 takes any free one")
       ->capture_default_str();
