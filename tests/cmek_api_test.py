@@ -13,8 +13,8 @@ BOTH = [spec("us-east-1", "k1"), spec("eu-west-1", "k2")]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory, new_store):
+    made = Server(tmp_path_factory.mktemp("server"), *new_store())
     yield made
     made.stop()
 

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from freehold_testing import EmbeddedKms, Volume, temporary_directory
+from store_testing import StoreServer
 
 
 def pytest_configure(config):
@@ -50,6 +51,25 @@ def mounted(volume):
     volume.mount()
     volume.mount_point.chmod(0o755)
     return volume
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """One server for every store that is in PostgreSQL."""
+    with temporary_directory() as path:
+        server = StoreServer(path)
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+def new_store(request):
+    """Makes the options with which `freehold server` begins with an empty store."""
+    if request.param == "SQLite":
+        return lambda: ()
+    server = request.getfixturevalue("postgresql")
+    return lambda: ("--store", server.url(server.new_database()))
 
 
 MEASURED = []

@@ -66,10 +66,11 @@ class Postgres:
                                "--no-instructions")
         assert done.returncode == 0, done.stderr
 
-    def start(self, *options):
+    def start(self, *options, under=()):
+        """If wanted under another program, which must become it."""
         self.log = open(self.sockets / "postgres.log", "ab")
         self.process = subprocess.Popen(
-            [BIN / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.sockets,
+            [*under, BIN / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.sockets,
              "-c", "listen_addresses=", *options],
             stdout=self.log, stderr=self.log, cwd="/", start_new_session=True,
             **as_postgres())

@@ -16,16 +16,16 @@ CLUSTERS = "/api/v1/clusters"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory, new_store):
+    made = Server(tmp_path_factory.mktemp("server"), *new_store())
     yield made
     if made.process.poll() is None:
         made.stop()
 
 
 @pytest.fixture
-def own(tmp_path):
-    made = Server(tmp_path / "server")
+def own(tmp_path, new_store):
+    made = Server(tmp_path / "server", *new_store())
     yield made
     if made.process.poll() is None:
         made.stop()
@@ -299,12 +299,12 @@ def test_a_server_that_cannot_be_meant_does_not_start(tmp_path, options, words):
     assert not (tmp_path / "data").exists()
 
 
-def test_a_store_that_is_none_or_newer_is_refused(own, tmp_path):
-    own.stop()
-    database = sqlite3.connect(own.directory / "freehold.db")
+def test_a_file_that_is_no_store_or_a_newer_one_is_refused(tmp_path):
+    Server(tmp_path / "server").stop()
+    database = sqlite3.connect(tmp_path / "server/freehold.db")
     database.execute("PRAGMA user_version = 99")
     database.close()
-    result = serve(own.directory, "--insecure", "--listen", "127.0.0.1:0")
+    result = serve(tmp_path / "server", "--insecure", "--listen", "127.0.0.1:0")
     assert result.returncode == VERSION and "version 99" in result.stderr
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "freehold.db").write_text("no database\n" * 100)

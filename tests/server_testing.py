@@ -29,17 +29,18 @@ class Answer:
 
 
 class Server:
-    def __init__(self, directory, *options):
+    def __init__(self, directory, *options, operator_key=None):
+        """With the operator's key where another server over the same store has printed it."""
         self.directory = pathlib.Path(directory)
         self.options = options
-        self.operator_key = None
+        self.operator_key = operator_key
         self.requests_per_second = 1000
         self.start()
 
     def start(self):
         ready, theirs = os.pipe()
         self.process = subprocess.Popen(
-            [BINARY, "server", "--data", self.directory, "--listen", "127.0.0.1:0", "--insecure",
+            ["setpriv", "--pdeathsig", "KILL", BINARY, "server", "--data", self.directory, "--listen", "127.0.0.1:0", "--insecure",
              "--account-id", "999988887777", "--requests-per-second",
              str(self.requests_per_second), "--ready-fd", str(theirs), *self.options],
             pass_fds=[theirs], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -48,7 +49,12 @@ class Server:
         with os.fdopen(ready, "rb") as pipe:
             assert pipe.readline() == b"READY\n"
         self.url = (self.directory / "endpoint").read_text().strip()
-        assert self.process.stdout.readline() == f"listening on {self.url}\n"
+        line = self.process.stdout.readline()
+        self.durability = None
+        if line.startswith("the store is at "):
+            self.durability = line.split("; durability ")[1].split(":")[0]
+            line = self.process.stdout.readline()
+        assert line == f"listening on {self.url}\n"
         if self.operator_key is None:
             line = self.process.stdout.readline()
             self.operator_key = re.fullmatch(r".*shown this once: (fhk_\S+)\n", line).group(1)

@@ -4,13 +4,17 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "CLI/CLI.hpp"
 #include "base/posix_file.h"
 #include "base/stop_signal.h"
 #include "cli/listen_address.h"
+#include "cli/node_listener.h"
 #include "cli/output.h"
 #include "fmt/format.h"
 #include "server/api_server.h"
+#include "store/postgresql/postgresql_store.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace freehold::cli {
@@ -18,10 +22,12 @@ namespace {
 
 struct ServerOptions {
   std::string data;
+  std::string store;
   std::string listen = "127.0.0.1:8443";
   std::string certificate;
   std::string key;
   std::string account_id;
+  NodeListenerFlags nodes;
   bool insecure = false;
   int requests_per_second = 10;
   int ready_fd = -1;
@@ -62,17 +68,58 @@ Result<UniqueFd> LockAlone(const std::string& data) {
   return Error(ErrorCode::kBusy, fmt::format("another server runs on {}", data));
 }
 
+// Nothing for the file in the data directory.
+Result<std::optional<store::DatabaseUrl>> DatabaseOf(const ServerOptions& options) {
+  if (options.store.empty()) return std::optional<store::DatabaseUrl>();
+  const char* sslmode = std::getenv("PGSSLMODE");
+  return std::optional(
+      TRY(store::DatabaseUrl::Parse(options.store, sslmode == nullptr ? "" : sslmode)));
+}
+
+std::string_view Words(control::Durability durability) {
+  switch (durability) {
+    case control::Durability::kLocal:
+      return "local: what was acknowledged is on this machine's disk";
+    case control::Durability::kSynchronous:
+      return "synchronous: what was acknowledged is on a second machine";
+    case control::Durability::kAsynchronous:
+      return "asynchronous: what was acknowledged may be lost when a standby takes over";
+    case control::Durability::kUnknown:
+      break;
+  }
+  return "as the database has it, which it does not say";
+}
+
+Result<std::unique_ptr<control::Store>> OpenStore(const std::optional<store::DatabaseUrl>& database,
+                                                  const std::string& data) {
+  if (!database.has_value()) return store::OpenSqliteStore(data + "/freehold.db");
+  auto store = TRY(store::OpenPostgresqlStore(*database));
+  Print(fmt::format("the store is at {}; durability {}", database->place(),
+                    Words(TRY(store->HowDurable()))));
+  return store;
+}
+
 Status Serve(const ServerOptions& options) {
   StopSignal stop;
   const HttpServerOptions http = TRY(HttpOptionsOf(options));
+  const auto database = TRY(DatabaseOf(options));
   TRY(MakeDirectories(options.data, 0700));
   const UniqueFd alone = TRY(LockAlone(options.data));
-  const auto store = TRY(store::OpenSqliteStore(options.data + "/freehold.db"));
-  server::ApiServer api(*store, SystemClock(), {options.requests_per_second, options.account_id});
+  const auto store = TRY(OpenStore(database, options.data));
+  const auto nodes = TRY(NewNodes(*store, options.nodes, options.data));
+  const auto listener = TRY(StartNodeListener(*nodes, options.nodes));
+  server::ApiOptions api_options{options.requests_per_second, options.account_id, nullptr};
+  if (listener != nullptr) {
+    api_options.format_join_token = [&](const std::string& id, const std::string& secret) {
+      return listener->FormatToken(id, secret);
+    };
+  }
+  server::ApiServer api(*store, *nodes, SystemClock(), std::move(api_options));
   const auto server = TRY(
       StartHttpServer(http, [&api](const HttpRequest& request) { return api.Handle(request); }));
   TRY(ReplaceFile(options.data + "/endpoint", AsBytes(server->Url() + "\n"), 0644));
   Print(fmt::format("listening on {}", server->Url()));
+  if (listener != nullptr) Print(fmt::format("listening for agents on {}", listener->Url()));
   // Last: a key that was made and not shown would be lost.
   const auto first = TRY(control::Credentials(*store, SystemClock()).Bootstrap());
   if (first.has_value()) {
@@ -92,11 +139,20 @@ Status Serve(const ServerOptions& options) {
 void AddServer(CLI::App& app, int& exit_code) {
   static ServerOptions options;
   CLI::App* server = app.add_subcommand("server", "The control plane: customers manage their keys");
-  server->add_option("--data", options.data, "Where its store is kept")->required();
+  server->add_option("--data", options.data, "This server's own directory; its store too, usually")
+      ->required();
+  server
+      ->add_option(
+          "--store", options.store,
+          "postgresql://...: the store is in this database, which other servers may share; "
+          "give the password in PGPASSWORD, PGPASSFILE or FREEHOLD_STORE, as everybody on "
+          "this machine can read the arguments of a command")
+      ->envname("FREEHOLD_STORE");
   server->add_option("--listen", options.listen, "ADDRESS:PORT; port 0 takes any free one")
       ->capture_default_str();
   server->add_option("--tls-certificate", options.certificate, "PEM, with the whole chain");
   server->add_option("--tls-key", options.key, "PEM");
+  AddNodeListenerFlags(*server, options.nodes);
   server->add_flag("--insecure", options.insecure, "No TLS: for loopback only");
   server->add_option("--account-id", options.account_id,
                      "The cloud account that customers are to trust, shown with each cluster");

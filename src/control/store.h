@@ -100,7 +100,7 @@ class Store {
   virtual Status Read(const std::function<Status(Transaction&)>& work) = 0;
   virtual Result<StoreState> State() = 0;
   // As the database is configured now.
-  virtual Result<Durability> HowDurable() = 0;
+  virtual Result<Durability> HowDurable() { return Durability::kUnknown; }
 };
 
 }  // namespace freehold::control

@@ -231,6 +231,8 @@ const std::vector<Schema>& AllSchemas() {
        kOpen,
        {{"state", "string", "open, opening, grace, sealing, sealed; the worst node's"},
         {"reason", "string"},
+        {"message", "string", "The KMS's own words"},
+        {"old_key_bytes", "integer", "That a key which was left can still read"},
         {"since", "time?"},
         {"last_verified_at", "time?"},
         {"lease_expires_at", "time?"},
