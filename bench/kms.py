@@ -26,7 +26,7 @@ from contenders import temporary_directory
 from conformance_testing import CONTEXT, SUBJECTS
 from freehold_testing import OK, Volume
 from kms_helper_testing import UNWRAP, Answer, ask, request_frame
-from rounds import Compared, first_line, machine, report, run
+from rounds import Compared, first_line, machine, report, run, show
 
 # Kind of KMS -> how its owner says no and yes again: what the subject's `troubles` call it.
 DENIALS = {"AWS": "disabled", "Google": "disabled", "Azure": "disabled",
@@ -205,10 +205,7 @@ def main():
     with customers(options.kinds) as made:
         figures = run(made, [denied(options)], options.rounds)
     text = denial_table(figures, options)
-    print(text, flush=True)
-    if options.results is not None:
-        with open(options.results, "a", encoding="utf-8") as results:
-            results.write(text + "\n")
+    show(text, options.results)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import time
 from contenders import temporary_directory
 from freehold_testing import BINARY, OK, EmbeddedKms, Volume, wait_for
 from process_testing import every_pid, words_of
-from rounds import machine
+from rounds import machine, show
 
 USES = ("Encrypt", "Decrypt")
 
@@ -131,10 +131,7 @@ def main():
             text = table(options, *measure(kms, base, options))
         finally:
             kms.stop()
-    print(text, flush=True)
-    if options.results is not None:
-        with open(options.results, "a", encoding="utf-8") as results:
-            results.write(text + "\n")
+    show(text, options.results)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,11 @@ def report(title, conditions, figures, comparisons, to_file=None):
     text = "\n\n".join([f"### {title}",
                         f"{conditions}. {machine()}. Load average at the end: {load}.",
                         table(figures, comparisons), absolutes(figures)]) + "\n"
+    show(text, to_file)
+
+
+def show(text, to_file=None):
+    """Prints a table, and appends it to a file."""
     print(text, flush=True)
     if to_file is not None:
         with open(to_file, "a", encoding="utf-8") as results:

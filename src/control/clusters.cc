@@ -159,7 +159,7 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
     if (!plan.project.empty()) {
       const auto project = TRY(Load<Project>(transaction, Kind::kProject, plan.project, "project"));
       loaded.cluster.project = project.id;
-      TRY(caller.Require(Permission::kManageClusters, PlaceOf(project)));
+      TRY(Require(caller, Permission::kManageClusters, PlaceOf(project), "project", project.id));
       TRY(TakeProjectKeys(project, loaded.cluster, specs));
     } else {
       TRY(caller.Require(Permission::kManageClusters, {caller.organization, "", ""}));
@@ -185,7 +185,7 @@ Result<Clusters::Loaded> Clusters::LoadFor(Transaction& transaction, const Calle
                                            const std::string& id, Permission permission) {
   Loaded loaded;
   loaded.cluster = TRY(Load<Cluster>(transaction, Kind::kCluster, id, "cluster"));
-  TRY(caller.Require(permission, PlaceOf(loaded.cluster)));
+  TRY(Require(caller, permission, PlaceOf(loaded.cluster), "cluster", id));
   loaded.organization = TRY(Load<Organization>(transaction, Kind::kOrganization,
                                                loaded.cluster.organization, "organization"));
   loaded.nodes = TRY(LoadStates(transaction, id, clock_.Wall()));

@@ -196,6 +196,13 @@ Error Absent(std::string_view what, const std::string& id) {
                fmt::format("there is no {} '{}', or you may not see it", what, Printable(id)));
 }
 
+Status Require(const Caller& caller, Permission permission, const Place& place,
+               std::string_view what, const std::string& id) {
+  Status allowed = caller.Require(permission, place);
+  if (!allowed.ok() && allowed.error().code() == ErrorCode::kNotFound) return Absent(what, id);
+  return allowed;
+}
+
 template <typename T>
 Result<T> FromRecord(const Record& record) {
   return api::DecodeBody<T>(record.body, "a record of the store");

@@ -144,6 +144,10 @@ Record ToRecord(const ApiKey& key);
 // kNotFound, in the same words whether it is not there or may not be seen.
 Error Absent(std::string_view what, const std::string& id);
 
+// Caller::Require, in those words for who may not see it.
+Status Require(const Caller& caller, Permission permission, const Place& place,
+               std::string_view what, const std::string& id);
+
 // What is in a record; kIo when that is no such thing.
 template <typename T>
 Result<T> FromRecord(const Record& record);

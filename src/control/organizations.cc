@@ -60,7 +60,7 @@ Result<Organization> Organizations::Create(const Caller& caller, const std::stri
 }
 
 Result<Organization> Organizations::Get(const Caller& caller, const std::string& id) {
-  TRY(caller.Require(Permission::kRead, {id, "", ""}));
+  TRY(Require(caller, Permission::kRead, {id, "", ""}, "organization", id));
   Organization found;
   TRY(store_.Read([&](Transaction& transaction) -> Status {
     found = TRY(Load<Organization>(transaction, Kind::kOrganization, id, "organization"));
@@ -87,7 +87,7 @@ Result<std::vector<Organization>> Organizations::List(const Caller& caller, cons
 
 Result<Organization> Organizations::Update(const Caller& caller, const std::string& id,
                                            const OrganizationChange& change) {
-  TRY(caller.Require(Permission::kManageOrganizations, {id, "", ""}));
+  TRY(Require(caller, Permission::kManageOrganizations, {id, "", ""}, "organization", id));
   Organization changed;
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     changed = TRY(Load<Organization>(transaction, Kind::kOrganization, id, "organization"));
@@ -119,7 +119,7 @@ Result<Project> Organizations::GetProject(const Caller& caller, const std::strin
   Project found;
   TRY(store_.Read([&](Transaction& transaction) -> Status {
     found = TRY(Load<Project>(transaction, Kind::kProject, id, "project"));
-    return caller.Require(Permission::kRead, PlaceOf(found));
+    return Require(caller, Permission::kRead, PlaceOf(found), "project", id);
   }));
   return found;
 }
@@ -136,7 +136,7 @@ Result<Project> Organizations::AddProjectKeys(const Caller& caller, const std::s
   Project changed;
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     changed = TRY(Load<Project>(transaction, Kind::kProject, id, "project"));
-    TRY(caller.Require(Permission::kManageKeys, PlaceOf(changed)));
+    TRY(Require(caller, Permission::kManageKeys, PlaceOf(changed), "project", id));
     const auto organization = TRY(
         Load<Organization>(transaction, Kind::kOrganization, changed.organization, "organization"));
     TRY(AddKeys(changed, organization, specs));

@@ -134,6 +134,7 @@ KmsResult<void> HelperKeyProvider::WaitForTurn(bool probes) {
       access_.uri, probes ? RequestPace::Lane::kProbes : RequestPace::Lane::kOthers);
   if (!wait) return tl::unexpected(std::move(wait.error()));
   const BootTime turn = options_.clock->Boot() + *wait;
+  // An order interrupts by a flag that nobody can be woken by: it is looked at.
   while (options_.clock->Boot() < turn) {
     if (options_.Interrupted()) {
       return tl::unexpected(

@@ -44,7 +44,8 @@ std::string PlaceOf(const KeyUri& key) {
   return "";
 }
 
-// Whoever holds a lock was perhaps stopped with it: nobody waits for that long.
+// Whoever holds a lock was perhaps stopped with it: nobody waits for that long, and flock has no
+// time-out of its own.
 bool LockInTime(int fd) {
   for (Duration waited{}; waited < kLockPatience; waited += std::chrono::milliseconds(2)) {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) return true;

@@ -103,8 +103,8 @@ class GoogleDialect : public Dialect {
 
   Status DoWhatIsDue(WallTime now) override {
     bool due = false;
-    const auto state = store_->Read();  // others change it meanwhile: this one has to be held
-    for (const auto& [name, key] : state->keys) due |= IsDue(key, now);
+    const auto present = store_->Read();  // others change it meanwhile: this one has to be held
+    for (const auto& [name, key] : present->keys) due |= IsDue(key, now);
     if (!due) return {};
     return Change([&](State& state) -> Status {
       for (auto& [name, key] : state.keys) TRY(Advance(master_, name, key, now));
