@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "cli/answers_command.h"
 #include "cli/api_routes_command.h"
+#include "cli/command_tree.h"
 #include "cli/control/command_line.h"
 #include "cli/kms_command_line.h"
 #include "cli/kms_helper_command.h"
@@ -225,6 +226,10 @@ void AddInternalCommands(CLI::App& app, int& exit_code) {
     exit_code = RunKmsHelper();
   });
   group->add_subcommand("api-routes")->callback([&exit_code] { exit_code = RunApiRoutes(); });
+  group->add_subcommand("man-page")->callback([&app, &exit_code] {
+    Print(ManPage(app));
+    exit_code = 0;
+  });
   group->add_subcommand("openapi")->callback([&exit_code] { exit_code = RunOpenApi(); });
   group->add_subcommand("kms-answers")->callback([&exit_code] { exit_code = RunKmsAnswers(); });
   AddGuardianCommand(*group, exit_code);
@@ -279,6 +284,7 @@ int main(int argc, char** argv) {
   freehold::cli::AddProvision(app, exit_code);
   freehold::cli::AddServer(app, exit_code);
   freehold::cli::AddControlCommands(app, exit_code);
+  freehold::cli::AddCompletion(app, exit_code);
   freehold::cli::AddInternalCommands(app, exit_code);
 
   try {
