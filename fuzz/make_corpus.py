@@ -370,11 +370,19 @@ def kms_request():
                     f"x-amz-security-token: AAEC\nx-amz-target: TrentService.Decrypt\n\n{{}}"]
 
 
+def manifest():
+    key = "    type: GCP_CLOUD_KMS\n    uri: \"projects/p/locations/l/keyRings/r/cryptoKeys/k\"\n"
+    whole = f"---\n# one for each region\nregion_specs:\n- region: 'us-east1'\n  key_spec:\n{key}"
+    return [whole, '{"region_specs": [{"region": "r", "key_spec": {"type": "AWS_KMS", "uri": "u"}}]}',
+            "a: [1, 007, -7, true, ~, null, 'x', \"\\u00e9\"]\nb: |\n  text\n  more\nc: >-\n  folded\n",
+            "a: &x !!str 1\nb: *x\n---\n? [c]\n: d\n"]
+
+
 def main():
     for make in (file_header, encrypted_file, keyring, reencrypt_journal, profile, aws_answers, aws_config,
                  helper_protocol, control_request, key_uri, sigv4, kms_policy, kms_store,
                  kms_request, vault_answers, vault_policy, google_request, google_answers,
-                 azure_answers, api_request):
+                 azure_answers, api_request, manifest):
         folder = ROOT / "fuzz/corpus" / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("seed-*"):

@@ -1,12 +1,14 @@
 """`freehold login`, `org`, `project`, `cluster`, `cmek`, `account`, `api-key` and `audit`."""
 
+import http.server
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 
-from control_cli_testing import (FORBIDDEN, NOT_READY, PRECONDITION, TIMEOUT,
+from control_cli_testing import (FORBIDDEN, IO, NOT_READY, PRECONDITION, TIMEOUT,
                                  UNAUTHENTICATED, Person)
 from freehold_testing import ALREADY_EXISTS, BINARY, NOT_FOUND, PERMISSION, USAGE
 from server_testing import Server, arn, spec, specs
@@ -126,6 +128,41 @@ def test_a_private_authority_is_named_once(tmp_path):
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    """Answers every request with the same JSON."""
+
+    answer = b"{}"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.answer)))
+        self.end_headers()
+        self.wfile.write(self.answer)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("answer, words", [
+    ({"clusters": [1]}, "not what its API says"),
+    ({"clusters": {}}, "no list 'clusters'"),
+    ([], "not a JSON object"),
+    ({"clusters": [], "pagination": 7}, None),
+    ({"clusters": [{"name": "\x1b[31mred\n", "regions": [{}], "id": 5}]}, None),
+    ({"clusters": [{"regions": [None]}]}, "not what its API says"),
+])
+def test_a_server_that_is_none_is_not_believed(tmp_path, answer, words):
+    liar = type("OneLiar", (Liar,), {"answer": json.dumps(answer).encode()})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), liar) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        person = Person(tmp_path / "p", f"http://127.0.0.1:{server.server_port}", UNKNOWN_KEY)
+        if words:
+            person.fails(IO, words, "cluster", "list")
+        else:
+            assert "\x1b" not in person.out("cluster", "list")
+        server.shutdown()
 
 
 # ---- clusters and their keys ----

@@ -9,6 +9,7 @@
 #include "cli/agent_command.h"
 #include "cli/answers_command.h"
 #include "cli/api_routes_command.h"
+#include "cli/command_tree.h"
 #include "cli/control/command_line.h"
 #include "cli/kms_command_line.h"
 #include "cli/kms_helper_command.h"
@@ -195,6 +196,10 @@ void AddInternalCommands(CLI::App& app, int& exit_code) {
     exit_code = RunKmsHelper();
   });
   group->add_subcommand("api-routes")->callback([&exit_code] { exit_code = RunApiRoutes(); });
+  group->add_subcommand("man-page")->callback([&app, &exit_code] {
+    Print(ManPage(app));
+    exit_code = 0;
+  });
   group->add_subcommand("openapi")->callback([&exit_code] { exit_code = RunOpenApi(); });
   group->add_subcommand("kms-answers")->callback([&exit_code] { exit_code = RunKmsAnswers(); });
   AddGuardianCommand(*group, exit_code);
@@ -250,6 +255,7 @@ int main(int argc, char** argv) {
   freehold::cli::AddServer(app, exit_code);
   freehold::cli::AddAgent(app, exit_code);
   freehold::cli::AddControlCommands(app, exit_code);
+  freehold::cli::AddCompletion(app, exit_code);
   freehold::cli::AddInternalCommands(app, exit_code);
 
   try {

@@ -21,8 +21,8 @@ std::string WithoutApiKeys(std::string text) {
   for (auto at = text.find(kPrefix); at != std::string::npos; at = text.find(kPrefix, at)) {
     at += kPrefix.size();
     auto end = at;
-    while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) != 0 ||
-                                 text[end] == '_')) {
+    while (end < text.size() &&
+           (std::isalnum(static_cast<unsigned char>(text[end])) != 0 || text[end] == '_')) {
       ++end;
     }
     if (end > at) text.replace(at, end - at, "...");

@@ -12,6 +12,14 @@ void AddCommonFlags(CLI::App& command, CommonFlags& flags) {
   command.add_option("--ca", flags.ca, "PEM file of a private certificate authority");
 }
 
+// What is JSON and not what the API says makes Boost's accessors throw; it ends here.
+template <typename Flags>
+Status RunSafely(Status (*run)(const Flags&), const Flags& flags) try {
+  return run(flags);
+} catch (const std::exception&) {
+  return Error(ErrorCode::kIo, "the server's answer is not what its API says");
+}
+
 // A command of `group` that works on `flags`, which live for ever.
 template <typename Flags>
 CLI::App* Add(CLI::App& group, const char* name, const char* help, Flags& flags,
@@ -19,7 +27,7 @@ CLI::App* Add(CLI::App& group, const char* name, const char* help, Flags& flags,
   CLI::App* command = group.add_subcommand(name, help);
   AddCommonFlags(*command, flags.common);
   command->callback([&flags, &exit_code, run] {
-    const Status done = run(flags);
+    const Status done = RunSafely(run, flags);
     exit_code = done.ok() ? 0 : Fail(done.error(), flags.common.json);
   });
   return command;

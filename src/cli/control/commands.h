@@ -88,7 +88,7 @@ struct ApiKeyFlags {
   CommonFlags common;
   std::string account;
   std::string organization;
-  std::string key;       // its name, or its id
+  std::string key;       // the name of a new one, the id of one to delete
   std::string key_file;  // where a new one goes; "" = standard output
 };
 Status ApiKeyCreate(const ApiKeyFlags& flags);

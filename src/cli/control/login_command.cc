@@ -20,7 +20,8 @@ Status LogIn(const LoginFlags& flags) {
   login.api_key = TRY(ReadApiKey(flags.key_file));
   Login tried{login.server, login.ca_file, login.api_key.Clone()};
   // Whoever has a key may ask for this; only one that is not good is refused.
-  TRY(ApiClient(std::move(tried)).Get("/api/v1/clusters?pagination.limit=1"));
+  ApiClient api(std::move(tried));
+  TRY(api.Get("/api/v1/clusters?pagination.limit=1"));
   TRY(KeepLogin(login));
   Print(fmt::format("logged in to {}; kept in {}", login.server, TRY(LoginFile())));
   return {};
