@@ -10,6 +10,7 @@
 #include <functional>
 #include <mutex>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/result.h"
@@ -55,7 +56,7 @@ class Pool {
   Result<Lease> Take(Deadline deadline) {
     std::unique_lock lock(mutex_);
     if (!returned_.wait_until(lock, deadline, [this] { return lent_ < most_; })) {
-      return Error(ErrorCode::kNotReady, "the store is busy; try again");
+      return Error(ErrorCode::kNotReady, "the store is busy with other requests; try again");
     }
     ++lent_;
     if (!idle_.empty()) {
@@ -93,6 +94,13 @@ class Pool {
   std::condition_variable returned_;
   std::size_t lent_ = 0;
   std::vector<Connection> idle_;
+};
+
+// Where a lease is nothing but a turn. Not a timed mutex, which ThreadSanitizer does not follow.
+class Turns : public Pool<std::monostate> {
+ public:
+  explicit Turns(std::size_t at_once)
+      : Pool([] { return Result<std::monostate>(std::monostate()); }, at_once) {}
 };
 
 }  // namespace freehold::store

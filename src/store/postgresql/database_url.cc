@@ -70,7 +70,9 @@ std::string PlaceOf(Options& options, const std::vector<std::string>& hosts) {
 
 bool IsThisMachine(std::string_view host) {
   return host.empty() || host.starts_with('/') || host.starts_with('@') || host == "localhost" ||
-         host == "::1" || host.starts_with("127.");
+         host == "::1" ||
+         (host.starts_with("127.") &&
+          host.find_first_not_of("0123456789.") == std::string_view::npos);
 }
 
 Result<DatabaseUrl> DatabaseUrl::Parse(const std::string& url, std::string_view usual_sslmode) {

@@ -23,7 +23,8 @@ TEST(DatabaseUrl, OfAnotherMachineNeedsTls) {
   for (const char* url :
        {"postgresql://db.example/freehold", "postgresql://db.example/freehold?sslmode=prefer",
         "postgresql://db.example/freehold?sslmode=disable", "postgresql://127.0.0.1,db.example/f",
-        "postgresql:///f?host=10.0.0.1", "postgresql://localhost/f?hostaddr=10.0.0.1"}) {
+        "postgresql://127.0.0.1.example/f", "postgresql:///f?host=10.0.0.1",
+        "postgresql://localhost/f?hostaddr=10.0.0.1"}) {
     const auto refused = DatabaseUrl::Parse(url, "");
     ASSERT_FALSE(refused.ok()) << url;
     EXPECT_THAT(refused.error().message(), HasSubstr("sslmode=verify-full"));

@@ -1,7 +1,6 @@
 #include "store/postgresql/postgresql_store.h"
 
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "crypto/crypto.h"
@@ -73,10 +72,7 @@ class PostgresqlStore : public control::Store {
   // All servers' changes queue at one row; ours come to it one at a time.
   Status Change(const Work& work) override {
     const Deadline deadline = In(patience_);
-    const std::unique_lock alone(writing_, deadline);
-    if (!alone.owns_lock()) {
-      return Error(ErrorCode::kNotReady, "the store is busy with other changes; try again");
-    }
+    const auto alone = TRY(changes_.Take(deadline));
     return TryUntil(deadline, [&] { return TryChange(work, deadline); });
   }
   Status Read(const Work& work) override {
@@ -197,7 +193,7 @@ class PostgresqlStore : public control::Store {
   }
 
   const milliseconds patience_;
-  std::timed_mutex writing_;
+  Turns changes_{1};
   Sessions sessions_;
 };
 

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cerrno>
-#include <mutex>
 
 #include "base/posix_file.h"
 #include "crypto/crypto.h"
@@ -201,10 +200,7 @@ class SqliteStore : public control::Store {
         readers_(std::move(new_reader), kReaders) {}
 
   Status Change(const std::function<Status(Transaction&)>& work) override {
-    const std::unique_lock alone(writing_, patience_);
-    if (!alone.owns_lock()) {
-      return Error(ErrorCode::kNotReady, "the store is busy with other changes; try again");
-    }
+    const auto alone = TRY(changes_.Take(In(patience_)));
     return Within(writer_.get(), "BEGIN IMMEDIATE", work);
   }
   Status Read(const std::function<Status(Transaction&)>& work) override {
@@ -256,7 +252,7 @@ class SqliteStore : public control::Store {
   }
 
   const std::chrono::milliseconds patience_;
-  std::timed_mutex writing_;
+  Turns changes_{1};
   const Connection writer_;
   Pool<Connection> readers_;
 };
