@@ -13,6 +13,7 @@ from freehold_testing import wait_for
 def service(new_kms, tmp_path):
     made = Service(new_kms, tmp_path)
     yield made
+    print(made.logs())
     made.clean_up()
 
 

@@ -10,7 +10,7 @@ from postgres_testing import free_port, psql
 from server_testing import Server
 
 SHORT = ("--check-interval", "500ms", "--confirm-after", "200ms", "--request-timeout", "2s",
-         "--outage-grace", "20s", "--stop-timeout", "8s", "--reserve", "1048576")
+         "--outage-grace", "20s", "--stop-timeout", "8s", "--reserve", "4194304")
 USE = ("kms:Encrypt", "kms:Decrypt", "kms:DescribeKey")
 CLUSTERS = "/api/v1/clusters"
 

@@ -55,6 +55,8 @@ class Server:
             self.durability = line.split("; durability ")[1].split(":")[0]
             line = self.process.stdout.readline()
         assert line == f"listening on {self.url}\n"
+        if "--agents-listen" in self.options:
+            assert self.process.stdout.readline().startswith("listening for agents on https://")
         if self.operator_key is None:
             line = self.process.stdout.readline()
             self.operator_key = re.fullmatch(r".*shown this once: (fhk_\S+)\n", line).group(1)
