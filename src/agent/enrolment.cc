@@ -33,7 +33,7 @@ void Fields(Archive& archive, IdentityFile& file) {
 std::string IdentityPath(const std::string& directory) { return directory + "/identity"; }
 std::string KeyPath(const std::string& directory) { return directory + "/key.pem"; }
 std::string NextKeyPath(const std::string& directory) { return directory + "/key.pem.next"; }
-std::string RequestPath(const std::string& directory) { return directory + "/request.pem"; }
+std::string RequestPath(const std::string& directory) { return directory + "/request"; }
 
 Result<SecretBytes> ReadSecret(const std::string& path) {
   Bytes bytes = TRY(ReadRegularFile(path));
@@ -43,13 +43,13 @@ Result<SecretBytes> ReadSecret(const std::string& path) {
 }
 
 // The request of a key that is on the disk before anybody is shown it; the same one every time.
-Result<std::string> RequestFor(const std::string& directory, const std::string& key_path) {
+Result<Bytes> RequestFor(const std::string& directory, const std::string& key_path) {
   auto present = ReadRegularFile(RequestPath(directory));
-  if (present.ok()) return std::string(AsText(*present));
+  if (present.ok()) return present;
   CertificateRequest made = TRY(MakeCertificateRequest("freehold node"));
   TRY(ReplaceFile(key_path, made.key_pem.ExposeSecret(), 0600));
-  TRY(ReplaceFile(RequestPath(directory), AsBytes(made.request_pem), 0600));
-  return made.request_pem;
+  TRY(ReplaceFile(RequestPath(directory), made.request, 0600));
+  return made.request;
 }
 
 struct Certified {
@@ -154,12 +154,12 @@ Result<Identity> LoadIdentity(const std::string& directory) {
 
 Result<Identity> Join(const std::string& directory, const JoinTokenText& token) {
   TRY(MakeDirectories(directory, 0700));
-  const std::string request = TRY(RequestFor(directory, KeyPath(directory)));
+  const Bytes request = TRY(RequestFor(directory, KeyPath(directory)));
   HttpOptions options;
   options.total_timeout = kAnswerTime;
   options.authority_pem = token.authority_pem;
   const boost::json::object body = {
-      {"token", token.id}, {"secret", token.secret}, {"request", request}};
+      {"token", token.id}, {"secret", token.secret}, {"request", Base64Encode(request)}};
   const Certified joined = TRY(
       ReadCertified(TRY(Ask(token.server, options, "join", boost::json::serialize(body)))));
   TRY(Keep(directory, {joined.node, token.server, token.authority_pem, joined.certificate}));
@@ -167,8 +167,8 @@ Result<Identity> Join(const std::string& directory, const JoinTokenText& token) 
 }
 
 Result<Identity> Renew(const std::string& directory, const Identity& present) {
-  const std::string request = TRY(RequestFor(directory, NextKeyPath(directory)));
-  const boost::json::object body = {{"request", request}};
+  const Bytes request = TRY(RequestFor(directory, NextKeyPath(directory)));
+  const boost::json::object body = {{"request", Base64Encode(request)}};
   const Certified renewed = TRY(ReadCertified(
       TRY(Ask(present.server, present.http, "renew", boost::json::serialize(body)))));
   TRY(Keep(directory, {renewed.node, present.server, present.http.authority_pem,

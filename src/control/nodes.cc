@@ -179,8 +179,8 @@ Status Nodes::Remove(const Caller& caller, const std::string& id, bool lost) {
 }
 
 Result<Joined> Nodes::Join(const std::string& token_id, const std::string& secret,
-                           const std::string& request_pem) {
-  const std::string digest = TRY(RequestKeyDigest(request_pem));
+                           ByteView request) {
+  const std::string digest = TRY(RequestKeyDigest(request));
   std::string node_id;
   TRY(store_.Change([&](Transaction& transaction) -> Status {
     const auto record = TRY(transaction.Get(Kind::kJoinToken, token_id));
@@ -214,7 +214,7 @@ Result<Joined> Nodes::Join(const std::string& token_id, const std::string& secre
     }
     return {};
   }));
-  return Joined{node_id, TRY(SignClientCertificate(authority_, request_pem, node_id, clock_.Wall(),
+  return Joined{node_id, TRY(SignClientCertificate(authority_, request, node_id, clock_.Wall(),
                                                    settings_.certificate_life))};
 }
 
@@ -243,14 +243,14 @@ Result<Node> Nodes::Authenticate(std::string_view certificate) {
   return node;
 }
 
-Result<Joined> Nodes::Renew(const Node& node, const std::string& request_pem) {
-  const std::string digest = TRY(RequestKeyDigest(request_pem));
+Result<Joined> Nodes::Renew(const Node& node, ByteView request) {
+  const std::string digest = TRY(RequestKeyDigest(request));
   TRY(store_.Change([&](Transaction& transaction) -> Status {
     auto present = TRY(Load<Node>(transaction, Kind::kNode, node.id, "node"));
     present.next_key_digest = digest;
     return transaction.Put(ToRecord(present));
   }));
-  return Joined{node.id, TRY(SignClientCertificate(authority_, request_pem, node.id, clock_.Wall(),
+  return Joined{node.id, TRY(SignClientCertificate(authority_, request, node.id, clock_.Wall(),
                                                    settings_.certificate_life))};
 }
 

@@ -62,11 +62,11 @@ class Nodes {
 
   // For agents.
   Result<Joined> Join(const std::string& token, const std::string& secret,
-                      const std::string& request_pem);
+                      ByteView request);
   // Whose certificate this is (DER, verified by the TLS handshake).
   Result<Node> Authenticate(std::string_view certificate);
   // A certificate for another key; the present one counts until the new one is used.
-  Result<Joined> Renew(const Node& node, const std::string& request_pem);
+  Result<Joined> Renew(const Node& node, ByteView request);
   Result<api::DesiredState> Desired(const std::string& node);
   // Takes in a report; the answer is what is wanted now.
   Result<api::DesiredState> Report(const Node& node, const api::NodeReport& report);

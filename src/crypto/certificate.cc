@@ -86,9 +86,9 @@ Result<std::string> DigestOf(EVP_PKEY* key) {
 }
 
 // Null unless it is signed by its own key.
-OpenSslPtr<X509_REQ> ReadRequest(std::string_view pem) {
-  const OpenSslPtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  OpenSslPtr<X509_REQ> request(PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr));
+OpenSslPtr<X509_REQ> ReadRequest(ByteView der) {
+  const unsigned char* start = der.data();
+  OpenSslPtr<X509_REQ> request(d2i_X509_REQ(nullptr, &start, static_cast<long>(der.size())));
   if (request != nullptr &&
       X509_REQ_verify(request.get(), X509_REQ_get0_pubkey(request.get())) == 1) {
     return request;
@@ -98,7 +98,7 @@ OpenSslPtr<X509_REQ> ReadRequest(std::string_view pem) {
 }
 
 Error BadRequest() {
-  return Error(ErrorCode::kInvalidArgument, "there is no certificate request in the PEM");
+  return Error(ErrorCode::kInvalidArgument, "this is no certificate request that proves itself");
 }
 
 WallTime WallTimeOf(const ASN1_TIME* time) {
@@ -195,15 +195,16 @@ Result<CertificateRequest> MakeCertificateRequest(const std::string& name) {
                              reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
   if (X509_REQ_set_pubkey(request.get(), key.get()) != 1 ||
       X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0 ||
-      PEM_write_bio_X509_REQ(bio.get(), request.get()) != 1) {
+      i2d_X509_REQ_bio(bio.get(), request.get()) != 1) {
     return Failed("no certificate request could be made");
   }
   SecretBytes key_pem = TRY(KeyPem(key.get()));
-  return CertificateRequest{std::string(AsText(BytesIn(bio.get()))), std::move(key_pem)};
+  const ByteView der = BytesIn(bio.get());
+  return CertificateRequest{Bytes(der.begin(), der.end()), std::move(key_pem)};
 }
 
-Result<std::string> RequestKeyDigest(std::string_view request_pem) {
-  const auto request = ReadRequest(request_pem);
+Result<std::string> RequestKeyDigest(ByteView der) {
+  const auto request = ReadRequest(der);
   if (request == nullptr) return BadRequest();
   return DigestOf(X509_REQ_get0_pubkey(request.get()));
 }
@@ -215,10 +216,10 @@ Result<std::string> KeyDigest(const SecretBytes& key_pem) {
 }
 
 Result<std::string> SignClientCertificate(const CertificateAndKey& authority,
-                                          std::string_view request_pem, const std::string& name,
+                                          ByteView der, const std::string& name,
                                           WallTime now, Duration valid_for) {
   const Signer signer = TRY(SignerOf(authority));
-  const auto request = ReadRequest(request_pem);
+  const auto request = ReadRequest(der);
   if (request == nullptr) return BadRequest();
   const auto certificate =
       NewCertificate(X509_REQ_get0_pubkey(request.get()), name, now, valid_for);

@@ -31,17 +31,17 @@ Result<CertificateAndKey> MakeServerCertificate(const CertificateAndKey& authori
 
 // What a client asks an authority to sign: proves that it has the key.
 struct CertificateRequest {
-  std::string request_pem;  // PKCS#10
+  Bytes request;  // PKCS#10, DER
   SecretBytes key_pem;
 };
 Result<CertificateRequest> MakeCertificateRequest(const std::string& name);
 // SHA-256, in hex, of the public key (SubjectPublicKeyInfo) of a request that proves itself.
-Result<std::string> RequestKeyDigest(std::string_view request_pem);
+Result<std::string> RequestKeyDigest(ByteView request);
 // The same of a private key in PEM.
 Result<std::string> KeyDigest(const SecretBytes& key_pem);
 // A client's certificate for the key of this request, under this name, whatever name it asks for.
 Result<std::string> SignClientCertificate(const CertificateAndKey& authority,
-                                          std::string_view request_pem, const std::string& name,
+                                          ByteView request, const std::string& name,
                                           WallTime now, Duration valid_for);
 
 // Of a certificate that somebody else has verified.

@@ -24,7 +24,7 @@ HttpResponse JoinedResponse(const control::Joined& joined) {
 struct JoinBody {
   std::string token;
   std::string secret;
-  std::string request;
+  Bytes request;
 };
 
 Result<JoinBody> ReadJoin(const std::string& text, bool with_token) {
@@ -35,7 +35,12 @@ Result<JoinBody> ReadJoin(const std::string& text, bool with_token) {
     join.token = reader.RequiredText("token");
     join.secret = reader.RequiredText("secret");
   }
-  join.request = reader.RequiredText("request");
+  const auto request = Base64Decode(reader.RequiredText("request"));
+  if (request.ok()) {
+    join.request = *request;
+  } else {
+    reader.Refuse("request", "is not base64");
+  }
   TRY(reader.Finish());
   return join;
 }
