@@ -259,7 +259,11 @@ api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>
       shown.key_infos.push_back(
           {key.status, key.user_message, key.created_at, key.updated_at, key.spec});
     }
-    if (cluster.revoked.has_value() && !shown.key_infos.empty()) {
+    if (!cluster.revoked.has_value() && shown.status == CmekStatus::kEnabled &&
+        std::any_of(here.begin(), here.end(), Sealed)) {
+      shown.status = CmekStatus::kEnabling;  // restored, and not yet heard by every node
+    }
+    if (!shown.key_infos.empty() && (cluster.revoked.has_value() || shown.status == CmekStatus::kEnabling)) {
       shown.key_infos.front().status = shown.status;
     }
     shown.custody = CustodyOf(here);
