@@ -1,6 +1,7 @@
 #include "agent/server_link.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "crypto/crypto.h"
@@ -54,6 +55,13 @@ void ServerLink::Report(api::NodeReport report) {
   wake_.notify_all();
 }
 
+// Whoever is at the other end now may know less than the one before.
+void ServerLink::ReportAgain() {
+  const std::lock_guard lock(mutex_);
+  is_new_ = true;
+  wake_.notify_all();
+}
+
 void ServerLink::Answer(api::TrialAnswer answer) {
   const std::lock_guard lock(mutex_);
   answers_.push_back(std::move(answer));
@@ -72,9 +80,11 @@ void ServerLink::Follow(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const Identity identity = CurrentIdentity();
     EventParser parser;
+    bool is_first = true;
     const auto take = [&](std::string_view bytes) {
       for (const EventParser::Event& event : parser.Feed(bytes)) {
         if (event.name != "desired") continue;
+        if (std::exchange(is_first, false)) ReportAgain();
         const auto desired = api::DecodeDesiredState(event.data);
         if (desired.ok()) take_(*desired, false);
         wait = kFirstWait;

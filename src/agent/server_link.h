@@ -38,6 +38,7 @@ class ServerLink {
   void Follow(const std::stop_token& stop);
   void SendReports(const std::stop_token& stop);
   Status SendOne(const api::NodeReport& report);
+  void ReportAgain();
   void RenewWhenDue();
   Identity CurrentIdentity() const;
   bool Sleep(const std::stop_token& stop, Duration duration);

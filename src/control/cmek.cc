@@ -87,6 +87,9 @@ CmekStatus StatusOf(const Region& region) {
   }
 }
 
+// Restored, and not open yet.
+bool IsLeavingRevoked(const NodeState& node) { return node.custody_reason == "revoked"; }
+
 bool Sealed(const NodeState& node) {
   return node.custody == "sealed" && node.custody_reason == "revoked";
 }
@@ -260,7 +263,7 @@ api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>
           {key.status, key.user_message, key.created_at, key.updated_at, key.spec});
     }
     if (!cluster.revoked.has_value() && shown.status == CmekStatus::kEnabled &&
-        std::any_of(here.begin(), here.end(), Sealed)) {
+        std::any_of(here.begin(), here.end(), IsLeavingRevoked)) {
       shown.status = CmekStatus::kEnabling;  // restored, and not yet heard by every node
     }
     if (!shown.key_infos.empty() && (cluster.revoked.has_value() || shown.status == CmekStatus::kEnabling)) {
