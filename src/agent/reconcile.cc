@@ -118,6 +118,7 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
   api::NodeReport report;
   report.epoch = desired.epoch;
   report.revision = desired.revision;
+  report.region = desired.region;
   if (observed.assignment.has_value()) {
     report.organization = observed.assignment->organization;
     report.cluster = observed.assignment->cluster;

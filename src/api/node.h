@@ -58,6 +58,7 @@ struct TrialAnswer {
 struct NodeReport {
   std::string epoch;  // and the revision of the newest desired state that was obeyed
   std::uint64_t revision = 0;
+  std::string region;        // that it joined for
   std::string organization;  // as the volume remembers its assignment
   std::string cluster;
   std::string cluster_name;

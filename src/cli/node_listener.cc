@@ -91,6 +91,8 @@ void AddNodeListenerFlags(CLI::App& command, NodeListenerFlags& flags) {
                      "https://HOST:PORT as agents reach it [as it listens]");
   command.add_option("--agents-ca", flags.authority_directory,
                      "Where the agents' authority is kept; servers over one store share it [--data]");
+  command.add_flag("--rebuild", flags.rebuild,
+                   "The store was lost: learn clusters that it does not know from their agents");
   command.add_option("--escrow-key", flags.escrow_key,
                      "The operator's own key, over clusters without customer-managed keys");
   command.add_option("--escrow-principal", flags.escrow_principal, "By which it is used");
@@ -101,6 +103,7 @@ Result<std::unique_ptr<control::Nodes>> NewNodes(control::Store& store,
                                                  const std::string& data_directory) {
   control::NodeSettings settings;
   settings.escrow = TRY(EscrowOf(flags));
+  settings.learns = flags.rebuild;
   CertificateAndKey authority = TRY(LoadAuthority(
       flags.authority_directory.empty() ? data_directory : flags.authority_directory));
   return std::make_unique<control::Nodes>(store, SystemClock(), std::move(settings),

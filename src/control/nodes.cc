@@ -63,6 +63,44 @@ bool TakeOver(Cluster& cluster, const api::NodeReport& report, const std::string
   return changed;
 }
 
+// A cluster that a node tells of, or the part of it in this node's region.
+Status LearnCluster(Transaction& transaction, const api::NodeReport& report,
+                    const api::KeySpec& escrow, WallTime now) {
+  if (!TRY(transaction.Get(Kind::kOrganization, report.organization)).has_value()) {
+    Organization organization;
+    organization.id = report.organization;
+    organization.name = "organization " + report.organization;
+    organization.created_at = now;
+    organization.cmek_granted = true;
+    TRY(transaction.Put(ToRecord(organization)));
+  }
+  Cluster cluster;
+  if (const auto record = TRY(transaction.Get(Kind::kCluster, report.cluster));
+      record.has_value()) {
+    cluster = TRY(FromRecord<Cluster>(*record));
+  } else {
+    cluster.id = report.cluster;
+    cluster.organization = report.organization;
+    cluster.name = report.cluster_name;
+    cluster.created_at = now;
+    cluster.state = ClusterState::kRunning;
+  }
+  auto region = std::lower_bound(
+      cluster.regions.begin(), cluster.regions.end(), report.region,
+      [](const Region& one, const std::string& name) { return one.name < name; });
+  if (region != cluster.regions.end() && region->name == report.region) {
+    ++region->node_count;
+  } else {
+    region = cluster.regions.insert(region, Region{report.region, 1, {}, report.rewraps});
+  }
+  const bool is_customers = report.key.has_value() && !api::SameKey(*report.key, escrow);
+  if (region->keys.empty() && is_customers) {
+    region->keys = {{*report.key, api::CmekStatus::kEnabled, "", now, now}};
+  }
+  cluster.updated_at = now;
+  return transaction.Put(ToRecord(cluster));
+}
+
 Status Give(Transaction& transaction, Node node, const std::string& cluster) {
   node.cluster = cluster;
   ++node.fencing;
@@ -227,6 +265,11 @@ Result<Node> Nodes::Authenticate(std::string_view certificate) {
   bool is_next = false;
   TRY(store_.Read([&](Transaction& transaction) -> Status {
     const auto record = TRY(transaction.Get(Kind::kNode, owner.name));
+    if (!record.has_value() && settings_.learns) {
+      node.id = owner.name;
+      node.key_digest = owner.key_digest;
+      return {};
+    }
     if (!record.has_value()) return UnknownNode();
     node = TRY(FromRecord<Node>(*record));
     is_next = owner.key_digest == node.next_key_digest;
@@ -286,6 +329,26 @@ Result<api::DesiredState> Nodes::Desired(const std::string& node) {
   return desired;
 }
 
+// The node, its cluster and its organization, as far as they are not there.
+Result<std::optional<Record>> Nodes::LearnNode(Transaction& transaction, const Node& who,
+                                               const api::NodeReport& report) {
+  TRY(CheckLabel("region", report.region, kLongestRegionName));
+  const WallTime now = clock_.Wall();
+  Node node = who;
+  node.region = report.region;
+  node.joined_at = now;
+  if (!report.cluster.empty()) {
+    node.cluster = report.cluster;
+    node.fencing = report.fencing;
+    TRY(LearnCluster(transaction, report, settings_.escrow, now));
+  }
+  TRY(transaction.Put(ToRecord(node)));
+  const Caller host{"", "", "node " + node.id, "", {}};
+  TRY(Note(transaction, clock_, host, {"LEARN_NODE", {"", "", node.cluster}},
+           {{"node_id", node.id}, {"region", node.region}}));
+  return transaction.Get(Kind::kNode, node.id);
+}
+
 Status Nodes::TakeAnswers(Transaction& transaction, const Node& node,
                           const api::NodeReport& report) {
   for (const api::TrialAnswer& answer : report.answers) {
@@ -333,7 +396,10 @@ Result<api::DesiredState> Nodes::Report(const Node& who, const api::NodeReport& 
   const WallTime now = clock_.Wall();
   api::DesiredState desired;
   TRY(store_.Change([&](Transaction& transaction) -> Status {
-    const auto record = TRY(transaction.Get(Kind::kNode, who.id));
+    auto record = TRY(transaction.Get(Kind::kNode, who.id));
+    if (!record.has_value() && settings_.learns) {
+      record = TRY(LearnNode(transaction, who, report));
+    }
     if (!record.has_value()) return UnknownNode();
     const auto node = TRY(FromRecord<Node>(*record));
     TRY(TakeAnswers(transaction, node, report));
