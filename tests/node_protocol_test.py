@@ -92,3 +92,19 @@ def test_a_number_from_no_store_of_ours_moves_nothing(service):
     node.report(epoch=told["epoch"], revision=2**63, cluster=cluster)
     assert node.report().json["revision"] < 1000
     assert service.ask("GET", f"{CLUSTERS}/{cluster}").status == 200
+
+
+def test_a_cluster_is_not_revoked_before_a_node_that_has_said_nothing(service):
+    cluster = service.server.new_cluster(service.admin, specs=[service.spec(service.new_key())])["id"]
+    node = new_node(service, cluster=cluster)  # told to open, for all that anybody knows
+    assert service.act(cluster, "REVOKE").json["status"] == "REVOKING"
+    operator = service.server.operator_key
+    answer = service.ask("DELETE", f"/api/v1/nodes/{node.id}?lost=true", key=operator)
+    assert answer.status == 400 and "has not confirmed" in answer.json["message"], answer
+    assert service.cmek(cluster)["status"] == "REVOKING"
+    told = node.report().json
+    assert told["goal"] == "revoked"
+    node.report(epoch=told["epoch"], revision=told["revision"], cluster=cluster, custody="sealed",
+                custody_reason="revoked")
+    assert service.cmek(cluster)["status"] == "REVOKED"
+    assert service.ask("DELETE", f"/api/v1/nodes/{node.id}?lost=true", key=operator).status == 200

@@ -64,8 +64,7 @@ class Nodes {
   const std::string& authority_pem() const { return authority_.certificate_pem; }
 
   // For agents.
-  Result<Joined> Join(const std::string& token, const std::string& secret,
-                      ByteView request);
+  Result<Joined> Join(const std::string& token, const std::string& secret, ByteView request);
   // Whose certificate this is (DER, verified by the TLS handshake).
   Result<Node> Authenticate(std::string_view certificate);
   // A certificate for another key; the present one counts until the new one is used.
