@@ -153,3 +153,38 @@ def test_a_kms_that_is_away_is_grace_and_its_return_is_seen(service, cluster):
     assert os.path.ismount(service.hosts[0].mount)
     service.kms.fault("--clear")
     service.wait_custody(cluster, "open")
+
+
+def lose_and_rebuild(service):
+    service.server.stop()
+    for path in service.server.directory.glob("freehold.db*"):
+        path.unlink()
+    service.server.operator_key = None
+    service.server.options += ("--rebuild",)
+    service.server.start()
+    operator = service.server.operator_key
+    wait_for("the node is learned",
+             lambda: service.ask("GET", "/api/v1/nodes", key=operator).json["nodes"], 60)
+    service.admin = service.server.new_key(operator, "ORG_ADMIN", service.organization)
+    service.custodian = service.server.new_key(service.admin, "KEY_CUSTODIAN")
+
+
+def test_a_store_that_was_lost_is_built_again_from_what_the_agents_know(service, cluster):
+    key = service.cmek(cluster)["region_infos"][0]["key_infos"][0]["spec"]["uri"]
+    lose_and_rebuild(service)
+    info = service.wait_status(cluster, "ENABLED")
+    assert info["region_infos"][0]["key_infos"][0]["spec"]["uri"] == key
+    assert service.ask("GET", f"{CLUSTERS}/{cluster}").json["name"] == "orders"
+    second = service.new_key()
+    assert service.change("PUT", cluster, service.spec(second)).status == 200
+    service.wait_status(cluster, "ENABLED")
+    service.act(cluster, "REVOKE")
+    service.wait_status(cluster, "REVOKED")
+
+
+def test_a_store_that_was_lost_learns_that_a_cluster_was_revoked(service, cluster):
+    service.act(cluster, "REVOKE")
+    service.wait_status(cluster, "REVOKED")
+    lose_and_rebuild(service)
+    service.wait_status(cluster, "REVOKED")
+    assert not os.path.ismount(service.hosts[0].mount)

@@ -8,6 +8,8 @@ import jsonschema
 import pytest
 
 from freehold_testing import BINARY, ROOT
+from node_testing import HandMadeNode
+from postgres_testing import free_port
 from server_testing import Server, arn, spec, specs
 
 DOCUMENT = json.loads((ROOT / "docs/api/openapi.json").read_text())
@@ -31,6 +33,8 @@ BODIES = {
     "CmekActionBody": {"action": "REVOKE"},
     "BetaNewProject": {"name": "new", "aws_cmek_enabled": True},
     "AwsCmekSpecs": {"specs": [{"region": "us-east-1", "kms_arn": arn()}]},
+    "ClusterState": {"command": "stop"},
+    "NewJoinToken": {"region": "us-east-1"},
     "ServiceChange": {"transparentDataEncryptionKeyId": arn("k2")},
 }
 # What takes a node, and there is none.
@@ -78,6 +82,8 @@ class World:
             f"{accounts}/{self.ids['service_account_id']}/api-keys", self.admin, {"name": "k"})["id"]
         given = None if name == "EnableCMEKSpec" else [spec()]
         self.ids["cluster_id"] = server.new_cluster(self.admin, specs=given)["id"]
+        token = server.made("/api/v1/join-tokens", server.operator_key, {"region": "ap-south-1"})
+        self.ids["node_id"] = HandMadeNode(token["token"]).join().id
         self.ids["organizationId"] = self.ids["organization_id"]
         self.ids["serviceId"] = self.ids["cluster_id"]
 
@@ -94,7 +100,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("server"))
+    made = Server(tmp_path_factory.mktemp("server"), "--agents-listen", f"127.0.0.1:{free_port()}")
     yield made
     made.stop()
 

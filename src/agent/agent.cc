@@ -14,6 +14,8 @@ constexpr Duration kFirstWait = std::chrono::seconds(1);
 constexpr Duration kLongestWait = std::chrono::seconds(30);
 // An outage that passes is nobody's business but the node's.
 constexpr Duration kOutage = std::chrono::seconds(60);
+constexpr Duration kClockSlack = std::chrono::minutes(5);
+constexpr std::size_t kMostTrialsKnown = 1000;
 constexpr Duration kKeepInterval = std::chrono::seconds(60);
 
 bool IsOnTheMove(const Observed& observed) {
@@ -31,8 +33,8 @@ void Agent::Take(const api::DesiredState& desired, bool is_answer) {
     const bool is_new = api::Encode(state_.desired) != api::Encode(desired);
     const WallTime now = clock_.Wall();
     const bool is_kept = now.since_epoch - state_.heard_at.since_epoch < kKeepInterval;
-    is_revoke = desired.goal == api::NodeGoal::kRevoked &&
-                state_.desired.goal != api::NodeGoal::kRevoked;
+    is_revoke =
+        desired.goal == api::NodeGoal::kRevoked && state_.desired.goal != api::NodeGoal::kRevoked;
     const AgentState next{desired, now};
     if (is_new || !is_kept) {
       auto kept = SaveAgentState(options_.state_directory, next);
@@ -51,6 +53,7 @@ void Agent::Take(const api::DesiredState& desired, bool is_answer) {
                                    desired.cluster.empty() ? "none" : desired.cluster,
                                    NameOf(desired.goal), desired.revision));
     }
+    if (trials_known_.size() > kMostTrialsKnown) trials_known_.clear();
     for (const api::KeyTrial& trial : desired.trials) {
       if (trials_known_.insert(trial.id).second) trials_.push_back(trial);
     }
@@ -97,7 +100,8 @@ bool Agent::StepOnce() {
   {
     const std::lock_guard lock(mutex_);
     desired = state_.desired;
-    may_open = clock_.Wall().since_epoch - state_.heard_at.since_epoch <= options_.open_grant;
+    const Duration age = clock_.Wall().since_epoch - state_.heard_at.since_epoch;
+    may_open = age <= options_.open_grant && age >= -kClockSlack;  // a clock that was set back
     if (std::exchange(heard_, false)) next_step_ = {};
   }
   const Observed observed = host_.Look();
@@ -118,10 +122,9 @@ bool Agent::StepOnce() {
 
 Status Agent::Run(Identity identity, StopSignal& stop) {
   state_ = TRY(LoadAgentState(options_.state_directory));
-  ServerLink link(options_.state_directory, std::move(identity), clock_,
-                  [this](const api::DesiredState& desired, bool is_answer) {
-                    Take(desired, is_answer);
-                  });
+  ServerLink link(
+      options_.state_directory, std::move(identity), clock_,
+      [this](const api::DesiredState& desired, bool is_answer) { Take(desired, is_answer); });
   link_ = &link;
   std::jthread trials([this](const std::stop_token& token) { RunTrials(token); });
   while (!stop.WaitFor(std::chrono::seconds(0))) {

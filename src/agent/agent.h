@@ -3,9 +3,9 @@
 // A process without keys. It may be killed at any point: what it was told is on the disk, what it
 // did is on the volume, and the next one goes on; the database runs on meanwhile. Without its
 // server it goes on too, under the volume's own lease; only opening takes the server's word, not
-// older than `open_grant`. A revoke is obeyed in the moment it is heard, whatever else is under way.
-// Errors: Run() ends with the first that no retry can mend. Threads: Run() is the loop.
-// Spec: docs/api/agents.md.
+// older than `open_grant`. A revoke is obeyed in the moment it is heard, whatever else is under
+// way. Errors: Run() ends with the first that no retry can mend. Threads: Run() is the loop. Spec:
+// docs/api/agents.md.
 #pragma once
 
 #include <condition_variable>
@@ -55,7 +55,7 @@ class Agent {
   ServerLink* link_ = nullptr;
   // The loop's own.
   std::string problem_;
-  Duration wait_{};           // before a step that failed is tried again
+  Duration wait_{};  // before a step that failed is tried again
   BootTime next_step_{};
   std::optional<BootTime> failing_since_;
 };

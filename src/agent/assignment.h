@@ -16,9 +16,9 @@ struct Assignment {
   std::string organization;
   std::string cluster;
   std::string cluster_name;
-  std::uint64_t fencing = 0;         // the highest that was obeyed
-  std::optional<api::KeySpec> key;   // as it was ordered when the KEK was last wrapped
-  std::uint64_t rewraps = 0;         // up to which orders to wrap anew were followed
+  std::uint64_t fencing = 0;        // the highest that was obeyed
+  std::optional<api::KeySpec> key;  // as it was ordered when the KEK was last wrapped
+  std::uint64_t rewraps = 0;        // up to which orders to wrap anew were followed
 };
 
 Result<std::optional<Assignment>> LoadAssignment(const VolumePaths& paths);

@@ -124,7 +124,7 @@ Result<std::string> Ask(const std::string& server, const HttpOptions& options,
   const std::string words = message != nullptr && message->is_string()
                                 ? std::string(message->as_string())
                                 : fmt::format("HTTP status {}", answer->status);
-  return Error(answer->status == 401 ? ErrorCode::kUnauthenticated
+  return Error(answer->status == 401  ? ErrorCode::kUnauthenticated
                : answer->status < 500 ? ErrorCode::kInvalidArgument
                                       : ErrorCode::kNotReady,
                "the control plane: " + Printable(words));
@@ -160,8 +160,8 @@ Result<Identity> Join(const std::string& directory, const JoinTokenText& token) 
   options.authority_pem = token.authority_pem;
   const boost::json::object body = {
       {"token", token.id}, {"secret", token.secret}, {"request", Base64Encode(request)}};
-  const Certified joined = TRY(
-      ReadCertified(TRY(Ask(token.server, options, "join", boost::json::serialize(body)))));
+  const Certified joined =
+      TRY(ReadCertified(TRY(Ask(token.server, options, "join", boost::json::serialize(body)))));
   TRY(Keep(directory, {joined.node, token.server, token.authority_pem, joined.certificate}));
   return LoadIdentity(directory);
 }
@@ -169,10 +169,10 @@ Result<Identity> Join(const std::string& directory, const JoinTokenText& token) 
 Result<Identity> Renew(const std::string& directory, const Identity& present) {
   const Bytes request = TRY(RequestFor(directory, NextKeyPath(directory)));
   const boost::json::object body = {{"request", Base64Encode(request)}};
-  const Certified renewed = TRY(ReadCertified(
-      TRY(Ask(present.server, present.http, "renew", boost::json::serialize(body)))));
-  TRY(Keep(directory, {renewed.node, present.server, present.http.authority_pem,
-                       renewed.certificate}));
+  const Certified renewed = TRY(
+      ReadCertified(TRY(Ask(present.server, present.http, "renew", boost::json::serialize(body)))));
+  TRY(Keep(directory,
+           {renewed.node, present.server, present.http.authority_pem, renewed.certificate}));
   return LoadIdentity(directory);
 }
 

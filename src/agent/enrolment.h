@@ -4,8 +4,8 @@
 // A token carries all that is needed: where the server is, the authority by which to know it, and a
 // secret that counts once and for an hour. What a node keeps lies in its state directory (0700):
 // server, authority, certificate and private key. Errors: kInvalidArgument for a text that is no
-// token, kUnauthenticated when the server does not take it, kNotReady when it does not answer. Threads: one at a time.
-// Spec: docs/api/agents.md.
+// token, kUnauthenticated when the server does not take it, kNotReady when it does not answer.
+// Threads: one at a time. Spec: docs/api/agents.md.
 #pragma once
 
 #include <memory>

@@ -47,8 +47,8 @@ Decision Keys(const DesiredState& desired, const Observed& observed) {
   const bool rewraps_are_done = observed.assignment->rewraps >= desired.rewraps;
   if (FollowsKey(desired, observed)) {
     if (!rewraps_are_done) return {Step::kRewrap, ""};
-    const bool is_told = observed.assignment->key == desired.key &&
-                         observed.assignment->fencing == desired.fencing;
+    const bool is_told =
+        observed.assignment->key == desired.key && observed.assignment->fencing == desired.fencing;
     return {is_told ? Step::kNothing : Step::kTakeOrder, ""};
   }
   // What the operator's own key could read must not stay readable by it.
@@ -95,8 +95,7 @@ Decision Decide(const DesiredState& desired, const Observed& observed, bool may_
     case NodeGoal::kStopped:
       return Down(observed);
     case NodeGoal::kRevoked: {
-      const bool is_sealed =
-          observed.custody == "sealed" && observed.custody_reason == "revoked";
+      const bool is_sealed = observed.custody == "sealed" && observed.custody_reason == "revoked";
       return {observed.held && !is_sealed ? Step::kSeal : Step::kNothing, ""};
     }
     case NodeGoal::kOpen:
@@ -118,6 +117,7 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
   api::NodeReport report;
   report.epoch = desired.epoch;
   report.revision = desired.revision;
+  report.region = desired.region;
   if (observed.assignment.has_value()) {
     report.organization = observed.assignment->organization;
     report.cluster = observed.assignment->cluster;

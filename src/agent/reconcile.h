@@ -53,9 +53,9 @@ struct Decision {
 // `may_open`: the server's word is not too old to open a volume by.
 Decision Decide(const api::DesiredState& desired, const Observed& observed, bool may_open);
 
-// Whether `next` is to be obeyed after `last`. Events only hint: another store, or an older state of
-// this one, is believed when it answers a report of ours, which has told it what we know. A revoke
-// of this very cluster is always obeyed.
+// Whether `next` is to be obeyed after `last`. Events only hint: another store, or an older state
+// of this one, is believed when it answers a report of ours, which has told it what we know. A
+// revoke of this very cluster is always obeyed.
 bool Obeys(const api::DesiredState& last, const api::DesiredState& next, bool is_answer);
 
 // What the server is to know.

@@ -17,9 +17,7 @@ constexpr Duration kFirstWait = std::chrono::milliseconds(250);
 constexpr Duration kLongestWait = std::chrono::seconds(20);
 
 // Somewhere in the upper half.
-Duration Spread(Duration wait) {
-  return wait / 2 + wait / 2 * RandomBytes(1)[0] / 256;
-}
+Duration Spread(Duration wait) { return wait / 2 + wait / 2 * RandomBytes(1)[0] / 256; }
 
 }  // namespace
 

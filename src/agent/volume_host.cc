@@ -159,8 +159,12 @@ Status VolumeHost::Do(Step step, const api::DesiredState& desired) {
 }
 
 Status VolumeHost::Create(const api::DesiredState& desired) {
-  std::vector<std::string> words = {"volume", "create", options_.volume, "--key",
-                                    desired.key->uri, "--context",
+  std::vector<std::string> words = {"volume",
+                                    "create",
+                                    options_.volume,
+                                    "--key",
+                                    desired.key->uri,
+                                    "--context",
                                     "freehold:cluster=" + desired.cluster};
   words.insert(words.end(), options_.create_arguments.begin(), options_.create_arguments.end());
   AddKey(words, *desired.key, desired.organization);

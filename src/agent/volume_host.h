@@ -16,7 +16,7 @@
 namespace freehold::agent {
 
 struct HostOptions {
-  std::string volume;  // directory
+  std::string volume;                         // directory
   std::vector<std::string> create_arguments;  // all but the key's
   std::vector<std::string> run_arguments;
   std::vector<std::string> allow_keys;  // shell patterns: no other key is ever used

@@ -63,8 +63,8 @@ struct KeyInfo {
 
 // What the region's nodes say of their custody: Freehold's own.
 struct RegionCustody {
-  std::string state;   // "open", "grace", "sealed", ...; that of the worst node
-  std::string reason;  // "denied", ...
+  std::string state;                // "open", "grace", "sealed", ...; that of the worst node
+  std::string reason;               // "denied", ...
   std::string message;              // the KMS's own words
   std::uint64_t old_key_bytes = 0;  // of all nodes, that a key which was left can still read
   std::optional<WallTime> since;

@@ -58,18 +58,19 @@ struct TrialAnswer {
 struct NodeReport {
   std::string epoch;  // and the revision of the newest desired state that was obeyed
   std::uint64_t revision = 0;
+  std::string region;        // that it joined for
   std::string organization;  // as the volume remembers its assignment
   std::string cluster;
   std::string cluster_name;
   std::uint64_t fencing = 0;
-  std::string key_uri;          // canonical; that its KEK is wrapped by; "" = no volume yet
-  std::optional<KeySpec> key;   // the same, as it was ordered
-  std::uint64_t rewraps = 0;    // up to which it has followed
-  std::string custody;          // "open", "grace", "sealed", ...; "" = no volume
-  std::string custody_reason;   // "denied", "revoked", ...
-  std::string custody_message;  // the KMS's own words
-  std::string problem;          // why it could not do what was wanted; "" = nothing
-  std::string database;         // "down", "starting", "ready", "stopping"
+  std::string key_uri;              // canonical; that its KEK is wrapped by; "" = no volume yet
+  std::optional<KeySpec> key;       // the same, as it was ordered
+  std::uint64_t rewraps = 0;        // up to which it has followed
+  std::string custody;              // "open", "grace", "sealed", ...; "" = no volume
+  std::string custody_reason;       // "denied", "revoked", ...
+  std::string custody_message;      // the KMS's own words
+  std::string problem;              // why it could not do what was wanted; "" = nothing
+  std::string database;             // "down", "starting", "ready", "stopping"
   std::uint64_t old_key_bytes = 0;  // that a key which was left can still read, through its KEK
   std::optional<WallTime> since;    // of the custody
   std::optional<WallTime> last_verified_at;

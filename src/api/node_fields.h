@@ -52,6 +52,7 @@ template <typename Archive>
 void Fields(Archive& archive, NodeReport& report) {
   archive("epoch", report.epoch);
   archive("revision", report.revision);
+  archive("region", report.region);
   archive("organization", report.organization);
   archive("cluster", report.cluster);
   archive("cluster_name", report.cluster_name);

@@ -133,8 +133,9 @@ void AddAgent(CLI::App& app, int& exit_code) {
                     "Where this machine remembers its volumes [/var/lib/freehold]");
   agent->add_flag("--adopt", flags.adopt, "Take over a volume that belongs to no cluster");
   agent->add_option("--cipher", flags.cipher, "Of a new volume")->capture_default_str();
-  agent->add_option("--open-grant", flags.open_grant,
-                    "How old the server's word may be by which the volume is opened")
+  agent
+      ->add_option("--open-grant", flags.open_grant,
+                   "How old the server's word may be by which the volume is opened")
       ->capture_default_str();
   AddDatabaseFlags(*agent, run);
   AddCustodyFlags(*agent, run.custody);

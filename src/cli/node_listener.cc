@@ -64,9 +64,8 @@ class StartedListener : public NodeListener {
       : nodes_(nodes), url_(std::move(url)), node_server_(nodes, SystemClock()) {}
 
   Status Start(const HttpServerOptions& options) {
-    http_ = TRY(StartHttpServer(options, [this](const HttpRequest& request) {
-      return node_server_.Handle(request);
-    }));
+    http_ = TRY(StartHttpServer(
+        options, [this](const HttpRequest& request) { return node_server_.Handle(request); }));
     if (url_.empty()) url_ = http_->Url();
     return {};
   }
@@ -89,8 +88,11 @@ void AddNodeListenerFlags(CLI::App& command, NodeListenerFlags& flags) {
                      "ADDRESS:PORT for agents, always TLS; none are listened for without it");
   command.add_option("--agents-url", flags.url,
                      "https://HOST:PORT as agents reach it [as it listens]");
-  command.add_option("--agents-ca", flags.authority_directory,
-                     "Where the agents' authority is kept; servers over one store share it [--data]");
+  command.add_option(
+      "--agents-ca", flags.authority_directory,
+      "Where the agents' authority is kept; servers over one store share it [--data]");
+  command.add_flag("--rebuild", flags.rebuild,
+                   "The store was lost: learn clusters that it does not know from their agents");
   command.add_option("--escrow-key", flags.escrow_key,
                      "The operator's own key, over clusters without customer-managed keys");
   command.add_option("--escrow-principal", flags.escrow_principal, "By which it is used");
@@ -101,6 +103,7 @@ Result<std::unique_ptr<control::Nodes>> NewNodes(control::Store& store,
                                                  const std::string& data_directory) {
   control::NodeSettings settings;
   settings.escrow = TRY(EscrowOf(flags));
+  settings.learns = flags.rebuild;
   CertificateAndKey authority = TRY(LoadAuthority(
       flags.authority_directory.empty() ? data_directory : flags.authority_directory));
   return std::make_unique<control::Nodes>(store, SystemClock(), std::move(settings),
@@ -124,8 +127,7 @@ Result<std::unique_ptr<NodeListener>> StartNodeListener(control::Nodes& nodes,
       nodes.authority(), {is_address ? "freehold-server" : host},
       is_address ? std::vector<std::string>{host} : std::vector<std::string>{},
       SystemClock().Wall()));
-  TlsCertificate identity{shown.certificate_pem,
-                          SecretBytes::CopyOf(shown.key_pem.ExposeSecret()),
+  TlsCertificate identity{shown.certificate_pem, SecretBytes::CopyOf(shown.key_pem.ExposeSecret()),
                           nodes.authority_pem()};
   options.tls = std::make_shared<const TlsCertificate>(std::move(identity));
   auto listener = std::make_unique<StartedListener>(nodes, flags.url);

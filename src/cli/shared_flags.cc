@@ -29,13 +29,15 @@ void AddReserveFlag(CLI::App& command, std::optional<std::uint64_t>& reserve) {
 }
 
 void AddDatabaseFlags(CLI::App& command, RunOptions& options) {
-  command.add_option("--profile", options.profile, "Which database: a name, or a file with a slash");
+  command.add_option("--profile", options.profile,
+                     "Which database: a name, or a file with a slash");
   command.add_option("--profile-dir", options.profile_dir, "Where profiles are looked for first");
   command.add_option("--version", options.version, "Of the database [the newest installed]");
-  command.add_option("--set", options.set, "NAME=VALUE, a parameter of the profile; may be repeated");
+  command.add_option("--set", options.set,
+                     "NAME=VALUE, a parameter of the profile; may be repeated");
   AddReserveFlag(command, options.reserve);
   command.add_flag("--no-supervise", options.no_supervise,
-                "Run no database: only mount, and call the two hooks");
+                   "Run no database: only mount, and call the two hooks");
   command.add_option("--on-open", options.on_open, "Command to run when the volume is open");
   command.add_option("--on-seal", options.on_seal, "Command to run, and wait for, before a seal");
 }

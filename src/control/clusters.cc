@@ -102,8 +102,7 @@ Result<std::vector<api::RegionSpec>> NewSpecs(const Cluster& cluster,
     const Region* present = RegionOf(cluster, spec.region);
     if (present == nullptr) {
       fresh.push_back(spec);
-    } else if (present->keys.empty() ||
-               !api::SameKey(present->keys.front().spec, spec.key_spec)) {
+    } else if (present->keys.empty() || !api::SameKey(present->keys.front().spec, spec.key_spec)) {
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("the region '{}' has its key already; PUT on the cluster's cmek "
                                "changes it",

@@ -90,13 +90,9 @@ CmekStatus StatusOf(const Region& region) {
 // Restored, and not open yet.
 bool IsLeavingRevoked(const NodeState& node) { return node.custody_reason == "revoked"; }
 
-bool Sealed(const NodeState& node) {
-  return node.custody == "sealed" && node.custody_reason == "revoked";
-}
-
 CmekStatus WhileRevoked(const std::vector<NodeState>& nodes) {
-  return std::all_of(nodes.begin(), nodes.end(), Sealed) ? CmekStatus::kRevoked
-                                                         : CmekStatus::kRevoking;
+  return std::all_of(nodes.begin(), nodes.end(), IsSealed) ? CmekStatus::kRevoked
+                                                           : CmekStatus::kRevoking;
 }
 
 // The states of custody, the worst last.
@@ -146,6 +142,10 @@ std::vector<NodeState> NodesIn(const Region& region, const std::vector<NodeState
   std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(here),
                [&](const NodeState& node) { return node.region == region.name; });
   return here;
+}
+
+bool IsSealed(const NodeState& node) {
+  return node.custody == "sealed" && node.custody_reason == "revoked";
 }
 
 Status CheckGranted(const Organization& organization, const std::vector<api::RegionSpec>& specs) {
@@ -266,7 +266,8 @@ api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>
         std::any_of(here.begin(), here.end(), IsLeavingRevoked)) {
       shown.status = CmekStatus::kEnabling;  // restored, and not yet heard by every node
     }
-    if (!shown.key_infos.empty() && (cluster.revoked.has_value() || shown.status == CmekStatus::kEnabling)) {
+    if (!shown.key_infos.empty() &&
+        (cluster.revoked.has_value() || shown.status == CmekStatus::kEnabling)) {
       shown.key_infos.front().status = shown.status;
     }
     shown.custody = CustodyOf(here);

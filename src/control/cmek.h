@@ -34,6 +34,8 @@ Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role
 // have.
 Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles);
 
+// It holds no key, because that was revoked.
+bool IsSealed(const NodeState& node);
 // Those of one region.
 std::vector<NodeState> NodesIn(const Region& region, const std::vector<NodeState>& nodes);
 

@@ -174,8 +174,8 @@ Status Credentials::DeleteAccount(const Caller& caller, const std::string& id) {
   return ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     const auto account =
         TRY(Load<ServiceAccount>(transaction, Kind::kServiceAccount, id, "service account"));
-    TRY(Require(caller, Permission::kManageAccess, {account.organization, "", ""}, "service account",
-                id));
+    TRY(Require(caller, Permission::kManageAccess, {account.organization, "", ""},
+                "service account", id));
     if (account.id == caller.service_account) {
       return Error(ErrorCode::kPrecondition, "a service account does not delete itself");
     }
@@ -196,8 +196,8 @@ Result<NewApiKey> Credentials::CreateKey(const Caller& caller, const std::string
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     const auto account = TRY(
         Load<ServiceAccount>(transaction, Kind::kServiceAccount, account_id, "service account"));
-    TRY(Require(caller, Permission::kManageAccess, {account.organization, "", ""}, "service account",
-                account_id));
+    TRY(Require(caller, Permission::kManageAccess, {account.organization, "", ""},
+                "service account", account_id));
     TRY(CheckOperatorsShare(caller, account.organization, account.grants));
     TRY(transaction.Put(ToRecord(made.key)));
     return Note(transaction, clock_, caller, {"CREATE_API_KEY", {account.organization, "", ""}},
@@ -212,8 +212,8 @@ Result<std::vector<ApiKey>> Credentials::ListKeys(const Caller& caller,
   TRY(store_.Read([&](Transaction& transaction) -> Status {
     const auto account = TRY(
         Load<ServiceAccount>(transaction, Kind::kServiceAccount, account_id, "service account"));
-    TRY(Require(caller, Permission::kManageAccess, {account.organization, "", ""}, "service account",
-                account_id));
+    TRY(Require(caller, Permission::kManageAccess, {account.organization, "", ""},
+                "service account", account_id));
     keys = TRY(LoadAll<ApiKey>(transaction, Kind::kApiKey, account_id, {}));
     return {};
   }));

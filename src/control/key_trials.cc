@@ -14,11 +14,25 @@ constexpr Duration kPatience = std::chrono::seconds(25);
 // The store may be a database that another server writes to: it can only be asked again.
 constexpr Duration kLookInterval = std::chrono::milliseconds(50);
 
+// Each holds a thread of the server; the others are for those who do not wait.
+constexpr int kMostWaiting = 8;
+
 }  // namespace
+
+bool IsForgotten(const TrialRecord& trial, WallTime now) {
+  return now.since_epoch - trial.begun_at.since_epoch > 2 * kPatience;
+}
 
 Status KeyTrials::Put(std::vector<TrialRecord>& trials) {
   return store_.Change([&](Transaction& transaction) -> Status {
-    for (const TrialRecord& trial : trials) TRY(transaction.Put(ToRecord(trial)));
+    for (const TrialRecord& trial : trials) {
+      for (const auto& other :
+           TRY(LoadAll<TrialRecord>(transaction, Kind::kKeyTrial, trial.node, {}))) {
+        if (!IsForgotten(other, clock_.Wall())) continue;
+        TRY(transaction.Remove(Kind::kKeyTrial, other.id));
+      }
+      TRY(transaction.Put(ToRecord(trial)));
+    }
     return {};
   });
 }
@@ -36,6 +50,16 @@ Result<bool> KeyTrials::AllAnswered(std::vector<TrialRecord>& trials) {
 
 Status KeyTrials::Try(const std::vector<TrialWish>& wishes) {
   if (wishes.empty()) return {};
+  if (++waiting_ > kMostWaiting) {
+    --waiting_;
+    return Error(ErrorCode::kNotReady, "too many keys are being tried at once; try again later");
+  }
+  const Status tried = TryAll(wishes);
+  --waiting_;
+  return tried;
+}
+
+Status KeyTrials::TryAll(const std::vector<TrialWish>& wishes) {
   std::vector<TrialRecord> trials;
   for (const TrialWish& wish : wishes) {
     trials.push_back({NewUuid(), wish.node, wish.spec, wish.external_id, clock_.Wall(), {}});

@@ -2,9 +2,11 @@
 //
 // A trial is a record of the store that its node is told of and answers; whichever server the
 // answer comes to, the one that asked finds it. Errors: kInvalidArgument names the region, the key
-// and what is missing; kNotReady when a node does not answer. Threads: safe; Try blocks.
+// and what is missing; kNotReady when a node does not answer, or too
+// many trials are under way. Threads: safe; Try blocks.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,9 @@ struct TrialWish {
   bool is_present = false;  // the key that is in use now
 };
 
+// Nobody waits for its answer any more: its server died.
+bool IsForgotten(const TrialRecord& trial, WallTime now);
+
 class KeyTrials {
  public:
   KeyTrials(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
@@ -29,11 +34,13 @@ class KeyTrials {
   Status Try(const std::vector<TrialWish>& wishes);
 
  private:
+  Status TryAll(const std::vector<TrialWish>& wishes);
   Status Put(std::vector<TrialRecord>& trials);
   Result<bool> AllAnswered(std::vector<TrialRecord>& trials);
 
   Store& store_;
   const Clock& clock_;
+  std::atomic<int> waiting_{0};
 };
 
 // One connected node for each of these regions, that a key can be tried from.

@@ -77,11 +77,11 @@ struct Cluster {
 struct Node {
   std::string id;
   std::string region;
-  std::string cluster;         // "" = free
-  bool pinned = false;         // to that cluster, by its join token
-  std::uint64_t fencing = 0;   // of its assignment
-  std::string key_digest;      // of the key of the client certificate that it shows
-  std::string next_key_digest; // of one that it was given and has not used yet; "" = none
+  std::string cluster;          // "" = free
+  bool pinned = false;          // to that cluster, by its join token
+  std::uint64_t fencing = 0;    // of its assignment
+  std::string key_digest;       // of the key of the client certificate that it shows
+  std::string next_key_digest;  // of one that it was given and has not used yet; "" = none
   WallTime joined_at;
 };
 

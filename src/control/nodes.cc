@@ -8,6 +8,8 @@
 #include "control/audit.h"
 #include "control/cmek.h"
 #include "control/desired.h"
+#include "control/key_trials.h"
+#include "control/node_knowledge.h"
 #include "crypto/crypto.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
@@ -40,29 +42,6 @@ bool SaysTheSame(NodeState a, const NodeState& b) {
   return ToRecord(a, "").body == ToRecord(b, "").body;
 }
 
-// What a node knows and this store does not: it was restored from a backup, or is a new one.
-bool TakeOver(Cluster& cluster, const api::NodeReport& report, const std::string& region,
-              WallTime now) {
-  bool changed = false;
-  if (report.custody_reason == "revoked" && !cluster.revoked.has_value()) {
-    cluster.revoked = Revocation{now, "", {}};
-    changed = true;
-  }
-  for (Region& one : cluster.regions) {
-    if (one.name != region || !report.key.has_value()) continue;
-    const bool is_newest =
-        !one.keys.empty() && api::CanonicalUri(one.keys.front().spec) == report.key_uri;
-    if (is_newest || api::CanonicalUri(*report.key) != report.key_uri) continue;
-    for (RegionKey& past : one.keys) past.status = api::CmekStatus::kDisabled;
-    one.keys.insert(one.keys.begin(),
-                    RegionKey{*report.key, api::CmekStatus::kEnabled, "", now, now});
-    one.rewraps = std::max(one.rewraps, report.rewraps);
-    changed = true;
-  }
-  if (changed) cluster.updated_at = now;
-  return changed;
-}
-
 Status Give(Transaction& transaction, Node node, const std::string& cluster) {
   node.cluster = cluster;
   ++node.fencing;
@@ -82,6 +61,15 @@ Result<bool> IsFree(Transaction& transaction, const Node& node, const Cluster& c
 Result<std::vector<NodeState>> LoadStates(Transaction& transaction, const std::string& cluster,
                                           WallTime now) {
   auto states = TRY(LoadAll<NodeState>(transaction, Kind::kNodeState, cluster, {}));
+  // One that was told to belong here and has said nothing yet may hold a key all the same.
+  for (const Node& node : TRY(LoadAll<Node>(transaction, Kind::kNode, cluster, {}))) {
+    const auto is_its = [&](const NodeState& state) { return state.node == node.id; };
+    if (std::any_of(states.begin(), states.end(), is_its)) continue;
+    NodeState silent;
+    silent.node = node.id;
+    silent.region = node.region;
+    states.push_back(std::move(silent));
+  }
   for (NodeState& state : states) {
     state.connected = now.since_epoch - state.reported_at.since_epoch < kSilentAfter;
   }
@@ -168,11 +156,23 @@ Status Nodes::Remove(const Caller& caller, const std::string& id, bool lost) {
       return Error(ErrorCode::kPrecondition,
                    "the node belongs to a cluster; say that it is lost if it will never come back");
     }
+    const auto record = TRY(transaction.Get(Kind::kCluster, node.cluster));
+    if (record.has_value()) {
+      const auto cluster = TRY(FromRecord<Cluster>(*record));
+      const auto states = TRY(LoadStates(transaction, cluster.id, clock_.Wall()));
+      const auto may_hold = [&](const NodeState& state) {
+        return state.node == id && !IsSealed(state);
+      };
+      if (cluster.revoked.has_value() && std::any_of(states.begin(), states.end(), may_hold)) {
+        return Error(ErrorCode::kPrecondition,
+                     "the node has not confirmed that the cluster's keys are revoked, and without "
+                     "it nobody would know that it may still hold one");
+      }
+    }
     TRY(transaction.Remove(Kind::kNode, id));
     TRY(transaction.Remove(Kind::kNodeState, id));
     TRY(Note(transaction, clock_, caller, {"REMOVE_NODE", {"", "", node.cluster}},
              {{"node_id", id}, {"lost", lost}}));
-    const auto record = TRY(transaction.Get(Kind::kCluster, node.cluster));
     if (!record.has_value()) return {};
     return TakeFreeNodes(transaction, TRY(FromRecord<Cluster>(*record)));
   });
@@ -195,8 +195,8 @@ Result<Joined> Nodes::Join(const std::string& token_id, const std::string& secre
       node_id = token.node;
       return {};
     }
-    const Node node{
-        NewUuid(), token.region, "", !token.cluster.empty(), 0, digest, "", clock_.Wall()};
+    const Node node{NewUuid(), token.region, "", !token.cluster.empty(),
+                    0,         digest,       "", clock_.Wall()};
     token.used_by = digest;
     token.node = node_id = node.id;
     TRY(transaction.Put(ToRecord(token)));
@@ -227,6 +227,11 @@ Result<Node> Nodes::Authenticate(std::string_view certificate) {
   bool is_next = false;
   TRY(store_.Read([&](Transaction& transaction) -> Status {
     const auto record = TRY(transaction.Get(Kind::kNode, owner.name));
+    if (!record.has_value() && settings_.learns) {
+      node.id = owner.name;
+      node.key_digest = owner.key_digest;
+      return {};
+    }
     if (!record.has_value()) return UnknownNode();
     node = TRY(FromRecord<Node>(*record));
     is_next = owner.key_digest == node.next_key_digest;
@@ -270,7 +275,7 @@ Result<api::DesiredState> Nodes::DesiredIn(Transaction& transaction, const std::
   desired.epoch = state.epoch;
   desired.revision = revision;
   for (const auto& trial : TRY(LoadAll<TrialRecord>(transaction, Kind::kKeyTrial, id, {}))) {
-    if (trial.answer.has_value()) continue;
+    if (trial.answer.has_value() || IsForgotten(trial, clock_.Wall())) continue;
     desired.trials.push_back({trial.id, trial.spec, trial.external_id});
   }
   return desired;
@@ -284,6 +289,29 @@ Result<api::DesiredState> Nodes::Desired(const std::string& node) {
     return {};
   }));
   return desired;
+}
+
+// The node, its cluster and its organization, as far as they are not there.
+Result<std::optional<Record>> Nodes::LearnNode(Transaction& transaction, const Node& who,
+                                               const api::NodeReport& report) {
+  TRY(CheckLabel("region", report.region, kLongestRegionName));
+  for (const std::string* label : {&report.organization, &report.cluster, &report.cluster_name}) {
+    if (!report.cluster.empty()) TRY(CheckLabel("a cluster's name or id", *label, kLongestName));
+  }
+  const WallTime now = clock_.Wall();
+  Node node = who;
+  node.region = report.region;
+  node.joined_at = now;
+  if (!report.cluster.empty()) {
+    node.cluster = report.cluster;
+    node.fencing = report.fencing;
+    TRY(LearnCluster(transaction, report, settings_.escrow, now));
+  }
+  TRY(transaction.Put(ToRecord(node)));
+  const Caller host{"", "", "node " + node.id, "", {}};
+  TRY(Note(transaction, clock_, host, {"LEARN_NODE", {"", "", node.cluster}},
+           {{"node_id", node.id}, {"region", node.region}}));
+  return transaction.Get(Kind::kNode, node.id);
 }
 
 Status Nodes::TakeAnswers(Transaction& transaction, const Node& node,
@@ -333,7 +361,10 @@ Result<api::DesiredState> Nodes::Report(const Node& who, const api::NodeReport& 
   const WallTime now = clock_.Wall();
   api::DesiredState desired;
   TRY(store_.Change([&](Transaction& transaction) -> Status {
-    const auto record = TRY(transaction.Get(Kind::kNode, who.id));
+    auto record = TRY(transaction.Get(Kind::kNode, who.id));
+    if (!record.has_value() && settings_.learns) {
+      record = TRY(LearnNode(transaction, who, report));
+    }
     if (!record.has_value()) return UnknownNode();
     const auto node = TRY(FromRecord<Node>(*record));
     TRY(TakeAnswers(transaction, node, report));

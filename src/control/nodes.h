@@ -18,6 +18,9 @@ namespace freehold::control {
 
 struct NodeSettings {
   api::KeySpec escrow;  // over clusters without keys of their own; "" = there is none
+  // A store that was lost learns the nodes, clusters and organizations that it does not know from
+  // what agents of our authority say.
+  bool learns = false;
   Duration token_life = std::chrono::hours(1);
   Duration certificate_life = std::chrono::hours(24 * 30);
 };
@@ -61,8 +64,7 @@ class Nodes {
   const std::string& authority_pem() const { return authority_.certificate_pem; }
 
   // For agents.
-  Result<Joined> Join(const std::string& token, const std::string& secret,
-                      ByteView request);
+  Result<Joined> Join(const std::string& token, const std::string& secret, ByteView request);
   // Whose certificate this is (DER, verified by the TLS handshake).
   Result<Node> Authenticate(std::string_view certificate);
   // A certificate for another key; the present one counts until the new one is used.
@@ -80,6 +82,8 @@ class Nodes {
  private:
   Result<api::DesiredState> DesiredIn(Transaction& transaction, const std::string& node,
                                       const StoreState& state);
+  Result<std::optional<Record>> LearnNode(Transaction& transaction, const Node& who,
+                                          const api::NodeReport& report);
   Status TakeIn(Transaction& transaction, const Record& node_record, const Node& node,
                 const api::NodeReport& report, const StoreState& state);
   Status TakeAnswers(Transaction& transaction, const Node& node, const api::NodeReport& report);

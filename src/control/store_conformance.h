@@ -260,10 +260,10 @@ TYPED_TEST_P(StoreConformance, TheEpochIsOneForTheStoresWholeLife) {
 REGISTER_TYPED_TEST_SUITE_P(StoreConformance, KeepsWhatWasPutAcrossAReopening,
                             ATransactionThatFailsLeavesNothing, NamesAreUniqueBelowTheirOwner,
                             ListsAnOwnersInPages, EveryChangeHasANewRevisionThatReadersCanFollow,
-                            ARaisedRevisionIsBehindAllThatFollow,
-                            TwoServersLoseNoChange, AuditEntriesAreNumberedInTheirOrder,
-                            WhatIsRemovedIsGone, AReadDoesNotWaitForAChangeAndSeesNothingOfIt,
-                            AReadSeesOneMoment, AnExceptionTakesBackItsTransactionAndNoMore,
+                            ARaisedRevisionIsBehindAllThatFollow, TwoServersLoseNoChange,
+                            AuditEntriesAreNumberedInTheirOrder, WhatIsRemovedIsGone,
+                            AReadDoesNotWaitForAChangeAndSeesNothingOfIt, AReadSeesOneMoment,
+                            AnExceptionTakesBackItsTransactionAndNoMore,
                             TextIsKeptByteForByteAndOrderedByItsBytes, AReadThatWritesIsRefused,
                             TheEpochIsOneForTheStoresWholeLife);
 

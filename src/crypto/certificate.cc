@@ -180,8 +180,7 @@ Result<CertificateAndKey> MakeServerCertificate(const CertificateAndKey& authori
       !AddExtension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature") ||
       !AddExtension(certificate.get(), issuer, NID_ext_key_usage, "serverAuth") ||
       !AddExtension(certificate.get(), issuer, NID_authority_key_identifier, "keyid") ||
-      !AddExtension(certificate.get(), issuer, NID_subject_alt_name,
-                    alternatives.substr(1))) {
+      !AddExtension(certificate.get(), issuer, NID_subject_alt_name, alternatives.substr(1))) {
     return Failed("no server certificate could be made");
   }
   return Signed(certificate.get(), key.get(), signer.key.get());
@@ -215,9 +214,9 @@ Result<std::string> KeyDigest(const SecretBytes& key_pem) {
   return DigestOf(key.get());
 }
 
-Result<std::string> SignClientCertificate(const CertificateAndKey& authority,
-                                          ByteView der, const std::string& name,
-                                          WallTime now, Duration valid_for) {
+Result<std::string> SignClientCertificate(const CertificateAndKey& authority, ByteView der,
+                                          const std::string& name, WallTime now,
+                                          Duration valid_for) {
   const Signer signer = TRY(SignerOf(authority));
   const auto request = ReadRequest(der);
   if (request == nullptr) return BadRequest();

@@ -40,9 +40,9 @@ Result<std::string> RequestKeyDigest(ByteView request);
 // The same of a private key in PEM.
 Result<std::string> KeyDigest(const SecretBytes& key_pem);
 // A client's certificate for the key of this request, under this name, whatever name it asks for.
-Result<std::string> SignClientCertificate(const CertificateAndKey& authority,
-                                          ByteView request, const std::string& name,
-                                          WallTime now, Duration valid_for);
+Result<std::string> SignClientCertificate(const CertificateAndKey& authority, ByteView request,
+                                          const std::string& name, WallTime now,
+                                          Duration valid_for);
 
 // Of a certificate that somebody else has verified.
 struct CertificateOwner {

@@ -18,7 +18,8 @@ bool TakeField(std::string_view line, std::string_view name, std::string& value)
   return true;
 }
 
-constexpr std::size_t kLongestEvent = 4 * EventStream::kMostWaiting;  // of a server that is not ours
+constexpr std::size_t kLongestEvent =
+    4 * EventStream::kMostWaiting;  // of a server that is not ours
 
 }  // namespace
 

@@ -297,8 +297,8 @@ HttpResult Perform(const std::string& origin, const HttpRequest& request,
     return tl::unexpected(
         HttpFailure{HttpFailureKind::kTimeout, url->origin + ": nothing comes any more"});
   }
-  const bool had_enough = listener != nullptr && (code == CURLE_WRITE_ERROR ||
-                                                  code == CURLE_ABORTED_BY_CALLBACK);
+  const bool had_enough =
+      listener != nullptr && (code == CURLE_WRITE_ERROR || code == CURLE_ABORTED_BY_CALLBACK);
   if (code != CURLE_OK && !had_enough) {
     const HttpFailureKind kind = receiver.too_large ? HttpFailureKind::kTooLarge : KindOf(code);
     const std::string said = receiver.too_large ? "the answer is too large"

@@ -39,7 +39,7 @@ class DaemonChild {
   std::vector<CustodyWords> ReadStatus();
 
   void ReportStarted(pid_t pid);  // 0: nothing that the guardian could kill
-  void ReportReady();  // clients are served
+  void ReportReady();             // clients are served
   void ReportStopped();
 
   // Asks once; the answer comes later.

@@ -21,8 +21,8 @@ using std::chrono::seconds;
 // 0: a workload without a process that could be killed.
 Result<pid_t> PidOf(const json::object& request) {
   const json::value* pid = request.if_contains("pid");
-  if (pid == nullptr || !pid->is_int64() || pid->as_int64() < 0 ||
-      pid->as_int64() == 1 || pid->as_int64() > INT_MAX) {
+  if (pid == nullptr || !pid->is_int64() || pid->as_int64() < 0 || pid->as_int64() == 1 ||
+      pid->as_int64() > INT_MAX) {
     return Error(ErrorCode::kInvalidArgument, "'pid' is not the number of a process");
   }
   return static_cast<pid_t>(pid->as_int64());

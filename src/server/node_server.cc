@@ -48,9 +48,7 @@ Result<JoinBody> ReadJoin(const std::string& text, bool with_token) {
 }  // namespace
 
 NodeServer::NodeServer(control::Nodes& nodes, const Clock& clock)
-    : nodes_(nodes),
-      clock_(clock),
-      watch_([this](const std::stop_token& stop) { Watch(stop); }) {}
+    : nodes_(nodes), clock_(clock), watch_([this](const std::stop_token& stop) { Watch(stop); }) {}
 
 NodeServer::~NodeServer() {
   watch_.request_stop();
@@ -65,10 +63,10 @@ HttpResponse NodeServer::Handle(const HttpRequest& request) {
 }
 
 Result<HttpResponse> NodeServer::Answer(const HttpRequest& request) {
-  const std::string what = request.target.starts_with(kPrefix)
-                               ? fmt::format("{} {}", request.method,
-                                             request.target.substr(kPrefix.size()))
-                               : "";
+  const std::string what =
+      request.target.starts_with(kPrefix)
+          ? fmt::format("{} {}", request.method, request.target.substr(kPrefix.size()))
+          : "";
   if (what == "POST join") return Join(request);
   const control::Node node = TRY(nodes_.Authenticate(request.client_certificate));
   if (what == "POST renew") {

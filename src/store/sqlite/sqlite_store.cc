@@ -121,8 +121,8 @@ class SqliteTransaction : public Transaction {
   }
 
   Status RaiseRevision(std::uint64_t revision) override {
-    Statement raise = TRY(Statement::Prepare(
-        connection_, "UPDATE state SET revision = max(revision, ?1)"));
+    Statement raise =
+        TRY(Statement::Prepare(connection_, "UPDATE state SET revision = max(revision, ?1)"));
     TRY(raise.Bind(revision).Run());
     revision_ = 0;
     return TakeRevision();
