@@ -134,6 +134,7 @@ void AddClusters(CLI::App& app, int& exit_code) {
     command->add_option("--region", flags.regions,
                         "REGION or REGION=NODES; may be repeated [those of the manifest]");
     command->add_option("-f,--file", flags.file, "Manifest of its keys, JSON or YAML; - for input");
+    AddWait(*command, flags.wait, flags.timeout);
   }
 }
 

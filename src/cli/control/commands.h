@@ -50,7 +50,7 @@ struct ClusterFlags {
   std::vector<std::string> regions;  // "REGION" or "REGION=NODES"
   std::string file;                  // a manifest; "" = none
   bool yes = false;
-  bool wait = false;  // of start and stop
+  bool wait = false;
   std::string timeout = "10m";
 };
 Status ClusterCreate(const ClusterFlags& flags);

@@ -1,11 +1,11 @@
 // Nodes, and whether a cluster's databases run.
+#include "cli/control/cluster_wait.h"
 #include "cli/control/commands.h"
 #include "cli/control/names.h"
 #include "cli/control/node_table.h"
 #include "cli/control/question.h"
 #include "cli/control/secret_file.h"
 #include "cli/control/table.h"
-#include "cli/control/wait.h"
 #include "cli/output.h"
 #include "fmt/format.h"
 
@@ -15,16 +15,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr const char* kNodes = "/api/v1/nodes";
-
-// Until the cluster is in one of two states; in a third it was asked for something else meanwhile.
-WaitedFor StateIs(std::string_view wanted, std::string_view on_the_way) {
-  return {[](const json::object& cluster) { return FieldOf(cluster, "service_state"); },
-          [wanted, on_the_way](const json::object& cluster) -> Result<bool> {
-            const std::string state = FieldOf(cluster, "service_state");
-            if (state == wanted || state == on_the_way) return state == wanted;
-            return Error(ErrorCode::kPrecondition, fmt::format("the cluster is {}", state));
-          }};
-}
 
 Status ChangeState(ApiClient& api, const ClusterFlags& flags, const std::string& path,
                    std::string_view command, const WaitedFor& wanted) {
