@@ -66,7 +66,8 @@ start_kms() {
   export AWS_SHARED_CREDENTIALS_FILE=$W/kms/credentials AWS_CONFIG_FILE=$W/kms/config
   export AWS_ENDPOINT_URL=$URL AWS_EC2_METADATA_DISABLED=true AWS_PAGER=''
 }
-customer() { AWS_PROFILE=customer "$AWS" --endpoint-url "$URL" --output text "$@"; }
+aws_as() { AWS_PROFILE=$1 "$AWS" --endpoint-url "$URL" --output text "${@:2}"; }
+customer() { aws_as customer "$@"; }
 
 # The customer's role for a vendor, account 444455556666, that names the external id.
 make_role() {  # name, external id

@@ -14,6 +14,7 @@ namespace json = boost::json;
 struct Region {
   std::int64_t wanted = 0;
   std::int64_t up = 0;
+  std::string problem;  // of one of those that are not
 };
 using Regions = std::map<std::string, Region>;
 
@@ -21,9 +22,11 @@ Regions CountUp(Regions regions, const json::object& answer) {
   for (const json::value& item : ListOf(answer, "nodes")) {
     const json::object& node = item.as_object();
     const auto region = regions.find(FieldOf(node, "region"));
-    if (region != regions.end() && FieldOf(node, "custody") == "open" &&
-        FieldOf(node, "database") == "ready") {
+    if (region == regions.end()) continue;
+    if (FieldOf(node, "custody") == "open" && FieldOf(node, "database") == "ready") {
       ++region->second.up;
+    } else if (const std::string problem = FieldOf(node, "problem"); !problem.empty()) {
+      region->second.problem = ": " + problem;
     }
   }
   return regions;
@@ -49,8 +52,8 @@ WaitedFor NodesAreUp(const json::object& cluster) {
   return {[regions](const json::object& answer) {
             std::string text;
             for (const auto& [name, region] : CountUp(regions, answer)) {
-              text += fmt::format("{}{}: {} of {} nodes up", text.empty() ? "" : ", ", name,
-                                  region.up, region.wanted);
+              text += fmt::format("{}{}: {} of {} nodes up{}", text.empty() ? "" : ", ", name,
+                                  region.up, region.wanted, region.problem);
             }
             return text;
           },
