@@ -13,7 +13,7 @@ TSAN_TESTS := $(KMS_TESTS) tests/parallel_test.py $(wildcard tests/posix_*_test.
   and not leaves_no_core"
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build demo test check asan tsan bench bench-build bench-scale bench-kms bench-short crash crash-model \
+.PHONY: help build demo test check asan tsan bench bench-build bench-scale bench-kms bench-control bench-short crash crash-model \
   posix fuzz fuzz-short clean format
 
 help: ## this list
@@ -113,6 +113,9 @@ bench-scale: bench-build ## many files, much memory: opening, resident size, sea
 bench-kms: bench-build ## from a customer's no to the seal, an unwrap beside the bare request, 1,000 volumes
 	@$(call BENCH,kms.py)
 	@$(call BENCH,many_volumes.py)
+
+bench-control: bench-build ## 10,000 agents at one server: its memory, and how fast a revoke reaches all of them
+	@$(call BENCH,control.py)
 
 bench-short: bench-build ## all benchmarks in minutes: that they work, not what they show
 	@$(call BENCH,units.py --rounds 6)
