@@ -25,8 +25,13 @@ build: ## the release binary at build/freehold
 	@$(NINJA) -C build freehold
 
 DB := postgresql
-demo: ## a real database under a customer's key, in six beats (DB=mariadb|clickhouse, KEEP=1 leaves it running)
-	@tools/demo $(DB)
+STORY := database
+demo: ## a real database under a customer's key (DB=mariadb|clickhouse, KEEP=1 leaves it running), or STORY=service
+	@case '$(STORY)' in \
+	  database) tools/demo $(DB);; \
+	  service) tools/demo-service;; \
+	  *) echo "demo: there is no STORY=$(STORY); there are: database service" >&2; exit 2;; \
+	esac
 
 test-build:
 	@tools/setup build run mariadb clickhouse npm test

@@ -29,7 +29,7 @@ class Host:
         self.log = self.base / "agent.log"
         self.process = None
 
-    def start(self, token=None, words=(), allow=("arn:aws:kms:*", "aws-kms:*")):
+    def start(self, token=None, words=(), allow=("aws-kms:*",)):
         command = [BINARY, "agent", "--volume", self.volume, "--mount", self.mount,
                    "--state", self.state, *SHORT, *words]
         for pattern in allow:

@@ -233,7 +233,7 @@ Status VolumeHost::Stop() {
 }
 
 Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desired) {
-  TRY(CheckAllowed(options_.allow_keys, desired.key->uri));
+  TRY(CheckAllowed(options_.allow_keys, api::CanonicalUri(*desired.key)));
   const auto daemon = TRY(ConnectControl(paths_.control_socket()));
   json::object request = {{"command", command}, {"key", desired.key->uri}};
   if (!desired.key->auth_principal.empty()) {
@@ -251,7 +251,7 @@ Status VolumeHost::TakeOrder(const api::DesiredState& desired, bool cut_off) {
 
 api::TrialAnswer VolumeHost::Try(const api::KeyTrial& trial) const {
   const auto check = [&]() -> Status {
-    TRY(CheckAllowed(options_.allow_keys, trial.spec.uri));
+    TRY(CheckAllowed(options_.allow_keys, api::CanonicalUri(trial.spec)));
     std::vector<std::string> words = {"key", "check", trial.spec.uri};
     AddKey(words, trial.spec, trial.external_id);
     return RunOwnCommand(words, kTrialTime);

@@ -4,14 +4,14 @@ DB_PACKAGES="mariadb-server, sysbench"
 DB_SETUP=mariadb
 
 db_configure() { DB_OPTIONS=(--set "port=$(free_port)"); }
-db_command() { echo "mariadb --no-defaults --socket=$W/mnt/run/mariadb.sock -BN demo -e"; }
-db_answers() { mariadb --no-defaults --socket="$W/mnt/run/mariadb.sock" -e "create database if not exists demo"; }
+db_command() { echo "mariadb --no-defaults --socket=$MNT/run/mariadb.sock -BN demo -e"; }
+db_answers() { mariadb --no-defaults --socket="$MNT/run/mariadb.sock" -e "create database if not exists demo"; }
 db_sql() { $(db_command) "$1"; }
 db_version() { echo "MariaDB $(db_sql 'select version()')"; }
 
 db_load_packages() {
   db_sql "create table package (name text, version text, section text, size bigint, summary text)"
-  mariadb --no-defaults --socket="$W/mnt/run/mariadb.sock" --local-infile demo -e \
+  mariadb --no-defaults --socket="$MNT/run/mariadb.sock" --local-infile demo -e \
     "load data local infile '/dev/stdin' into table package"
 }
 db_flush() { db_sql 'flush tables package for export; unlock tables'; }
@@ -22,7 +22,7 @@ db_table() { echo mysql/demo/package.ibd; }
 db_text_file() { echo mysql/demo/db.opt; }
 
 db_bench() {
-  sysbench oltp_read_write --mysql-socket="$W/mnt/run/mariadb.sock" --mysql-user=root --mysql-db=demo \
+  sysbench oltp_read_write --mysql-socket="$MNT/run/mariadb.sock" --mysql-user=root --mysql-db=demo \
     --tables=2 --table-size=10000 "$@"
 }
 db_prepare_work() { db_bench prepare >/dev/null; }

@@ -1,4 +1,4 @@
-# PostgreSQL in tools/demo. Every file here defines the same names; $W/mnt is the mount.
+# PostgreSQL in tools/demo. Every file here defines the same names; $MNT is the mount.
 DB_TITLE="PostgreSQL 15"
 DB_PACKAGES=postgresql-15
 DB_SETUP=
@@ -7,7 +7,7 @@ db_configure() {
   PORT=$(free_port)
   DB_OPTIONS=(--version 15 --set "port=$PORT")
 }
-db_command() { echo "runuser -u postgres -- psql -h $W/mnt/run -p $PORT -d postgres -XAtqc"; }
+db_command() { echo "runuser -u postgres -- psql -h $MNT/run -p $PORT -d postgres -XAtqc"; }
 db_answers() { db_sql 'select 1'; }
 db_sql() { $(db_command) "$1"; }
 db_version() { db_sql 'select version()' | cut -d' ' -f1,2; }
@@ -27,7 +27,7 @@ db_checksum() {
 db_table() { echo "pgdata/$(db_sql "select pg_relation_filepath('package')")"; }
 db_text_file() { echo pgdata/postgresql.conf; }
 
-db_bench() { runuser -u postgres -- /usr/lib/postgresql/15/bin/pgbench -h "$W/mnt/run" -p "$PORT" "$@" postgres; }
+db_bench() { runuser -u postgres -- /usr/lib/postgresql/15/bin/pgbench -h "$MNT/run" -p "$PORT" "$@" postgres; }
 db_prepare_work() { db_bench -i -q -s 2 >/dev/null 2>&1; }
 # Works for some seconds; prints what was done, fails if any of it failed.
 db_work() {

@@ -1,10 +1,7 @@
 // Service accounts and API keys.
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "base/posix_file.h"
 #include "cli/control/commands.h"
 #include "cli/control/names.h"
+#include "cli/control/secret_file.h"
 #include "cli/control/table.h"
 #include "cli/output.h"
 #include "fmt/format.h"
@@ -109,25 +106,18 @@ Status AccountDelete(const AccountFlags& flags) {
 Status ApiKeyCreate(const ApiKeyFlags& flags) {
   ApiClient api = TRY(Connect(flags.common));
   const std::string path = TRY(AccountPath(api, flags.account, flags.organization));
-  UniqueFd file;
-  if (!flags.key_file.empty()) {  // before the key is made: it is shown once
-    file = TRY(OpenFile(flags.key_file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  SecretFile file = TRY(SecretFile::Create(flags.key_file));
+  ApiAnswer made = TRY(api.Send("POST", path + "/api-keys", {{"name", flags.key}}));
+  const std::string secret = FieldOf(made.body, "secret");
+  if (file.is_wanted()) {
+    TRY(file.Write(secret));
+    made.body.erase("secret");
+    made.text = json::serialize(made.body);
   }
-  auto made = api.Send("POST", path + "/api-keys", {{"name", flags.key}});
-  if (!made.ok()) {
-    if (file.valid()) unlink(flags.key_file.c_str());
-    return made.error();
-  }
-  const std::string secret = FieldOf(made->body, "secret");
-  if (file.valid()) {
-    TRY(WriteAll(file.get(), AsBytes(secret + "\n")));
-    made->body.erase("secret");
-    made->text = json::serialize(made->body);
-  }
-  Show(*made, flags.common, [&](const json::object& one) {
+  Show(made, flags.common, [&](const json::object& one) {
     PrintFields({{"name", FieldOf(one, "name")},
                  {"id", FieldOf(one, "id")},
-                 {"API key, shown this once", file.valid() ? "in " + flags.key_file : secret}});
+                 {"API key, shown this once", file.is_wanted() ? "in " + flags.key_file : secret}});
   });
   return {};
 }

@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "cli/control/cluster_wait.h"
 #include "cli/control/commands.h"
 #include "cli/control/key_table.h"
 #include "cli/control/manifest.h"
@@ -77,6 +78,18 @@ json::object NodesOfSpecs(const json::value& specs) {
   return nodes;
 }
 
+// The cluster, as soon as its nodes are up if that is to be waited for.
+Status ShowWhenUp(ApiClient& api, const ClusterFlags& flags, ApiAnswer cluster) {
+  if (flags.wait) {
+    const Duration at_most = TRY(ParseTimeout(flags.timeout));
+    const std::string path = TRY(PathOf(api, kClusters, FieldOf(cluster.body, "id")));
+    TRY(WaitFor(api, path + "/nodes", NodesAreUp(cluster.body), at_most));
+    cluster = TRY(api.Get(path));
+  }
+  Show(cluster, flags.common, PrintCluster);
+  return {};
+}
+
 }  // namespace
 
 Status ClusterCreate(const ClusterFlags& flags) {
@@ -92,8 +105,7 @@ Status ClusterCreate(const ClusterFlags& flags) {
   json::object body = {{"name", flags.cluster}, {"spec", {{"dedicated", std::move(dedicated)}}}};
   ApiClient api = TRY(Connect(flags.common));
   if (!flags.project.empty()) body["project_id"] = TRY(IdOf(api, kProjects, flags.project));
-  Show(TRY(api.Send("POST", kClusters.path, body)), flags.common, PrintCluster);
-  return {};
+  return ShowWhenUp(api, flags, TRY(api.Send("POST", kClusters.path, body)));
 }
 
 Status ClusterList(const ClusterFlags& flags) {
@@ -145,8 +157,7 @@ Status ClusterAddRegion(const ClusterFlags& flags) {
   }
   ApiClient api = TRY(Connect(flags.common));
   const std::string path = TRY(PathOf(api, kClusters, flags.cluster));
-  Show(TRY(api.Send("PATCH", path, body)), flags.common, PrintCluster);
-  return {};
+  return ShowWhenUp(api, flags, TRY(api.Send("PATCH", path, body)));
 }
 
 }  // namespace freehold::cli

@@ -3,8 +3,10 @@
 #include "cli/control/key_table.h"
 #include "cli/control/manifest.h"
 #include "cli/control/names.h"
+#include "cli/control/node_table.h"
 #include "cli/control/question.h"
 #include "cli/control/table.h"
+#include "cli/control/wait.h"
 #include "cli/output.h"
 #include "fmt/format.h"
 
@@ -25,10 +27,9 @@ Result<std::string> CmekPath(ApiClient& api, const std::string& cluster) {
 // Sends the change, waits if that is wanted, shows the last answer.
 Status Change(ApiClient& api, const CmekFlags& flags, std::string_view method,
               const std::string& path, const json::object& body, CmekGoal goal) {
-  const auto at_most = ParseDuration(flags.timeout);
-  if (!at_most.ok()) return at_most.error().Because("--timeout");
+  const Duration at_most = TRY(ParseTimeout(flags.timeout));
   ApiAnswer answer = TRY(api.Send(method, path, body));
-  if (flags.wait) answer = TRY(WaitForCmek(api, path, goal, *at_most));
+  if (flags.wait) answer = TRY(WaitForCmek(api, path, goal, at_most));
   Show(answer, flags.common, PrintCmek);
   return {};
 }
@@ -62,8 +63,15 @@ Status CmekRotate(const CmekFlags& flags) { return ChangeByManifest(flags, "PUT"
 
 Status CmekShow(const CmekFlags& flags) {
   ApiClient api = TRY(Connect(flags.common));
-  const std::string path = TRY(CmekPath(api, flags.cluster));
-  Show(TRY(api.Get(path)), flags.common, PrintCmek);
+  const std::string path = TRY(PathOf(api, kClusters, flags.cluster));
+  const ApiAnswer info = TRY(api.Get(path + "/cmek"));
+  if (flags.common.json) {
+    Print(info.text);
+    return {};
+  }
+  const ApiAnswer cluster = TRY(api.Get(path));
+  const ApiAnswer nodes = TRY(api.Get(path + "/nodes"));
+  PrintCustody(cluster.body, info.body, ListOf(nodes.body, "nodes"));
   return {};
 }
 

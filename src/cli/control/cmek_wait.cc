@@ -1,42 +1,14 @@
 #include "cli/control/cmek_wait.h"
 
-#include <unistd.h>
-
-#include <thread>
-
 #include "base/bytes.h"
 #include "cli/control/table.h"
+#include "cli/control/wait.h"
 #include "fmt/format.h"
 
 namespace freehold::cli {
 namespace {
 
 namespace json = boost::json;
-
-constexpr Duration kPause = std::chrono::seconds(1);
-
-// On a terminal one line that is written again and again; elsewhere a line for each change.
-class ProgressLine {
- public:
-  ~ProgressLine() {
-    if (on_terminal_ && !last_.empty()) fmt::print(stderr, "\n");
-  }
-  void Show(const std::string& text) {
-    if (text == last_) return;
-    const std::size_t blanks = last_.size() > text.size() ? last_.size() - text.size() : 0;
-    if (on_terminal_) {
-      fmt::print(stderr, "\r{}{}", text, std::string(blanks, ' '));
-    } else {
-      fmt::print(stderr, "{}\n", text);
-    }
-    std::fflush(stderr);
-    last_ = text;
-  }
-
- private:
-  const bool on_terminal_ = isatty(STDERR_FILENO) != 0;
-  std::string last_;
-};
 
 bool AnySealed(const json::object& info) {
   for (const json::value& region : ListOf(info, "region_infos")) {
@@ -89,30 +61,13 @@ std::string ProgressText(const json::object& info) {
 
 Result<ApiAnswer> WaitForCmek(ApiClient& api, const std::string& path, CmekGoal goal,
                               Duration at_most) {
-  ProgressLine line;
-  const BootTime end = SystemClock().Boot() + at_most;
-  for (;;) {
-    auto answer = api.Get(path);
-    if (!answer.ok()) {
-      const ErrorCode code = answer.error().code();
-      if (!InfoOf(code).retryable && code != ErrorCode::kIo) return answer;
-      line.Show(Printable(answer.error().message()));
-    } else {
-      line.Show(ProgressText(answer->body));
-      const CmekProgress progress = ProgressOf(answer->body, goal);
-      if (progress == CmekProgress::kReached) return answer;
-      if (progress == CmekProgress::kFailed) {
-        return Error(ErrorCode::kPrecondition,
-                     fmt::format("the keys are {}{}", FieldOf(answer->body, "status"),
-                                 WordsOfFailure(answer->body)));
-      }
-    }
-    if (SystemClock().Boot() + kPause > end) {
-      return Error(ErrorCode::kTimeout,
-                   fmt::format("not within {}; what was begun goes on", FormatDuration(at_most)));
-    }
-    std::this_thread::sleep_for(kPause);
-  }
+  const auto is_reached = [goal](const json::object& info) -> Result<bool> {
+    const CmekProgress progress = ProgressOf(info, goal);
+    if (progress != CmekProgress::kFailed) return progress == CmekProgress::kReached;
+    return Error(ErrorCode::kPrecondition,
+                 fmt::format("the keys are {}{}", FieldOf(info, "status"), WordsOfFailure(info)));
+  };
+  return WaitFor(api, path, {ProgressText, is_reached}, at_most);
 }
 
 }  // namespace freehold::cli

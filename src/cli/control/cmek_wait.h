@@ -1,8 +1,7 @@
-// Waiting for what a change of keys has begun: asks for the status until it is reached or failed.
+// Waiting for what a change of keys has begun, as wait.h has it.
 //
-// What is in the way for a while (no answer, 5xx, 429) does not end the wait. Errors: kPrecondition
-// for a *_FAILED and for a status that leads elsewhere, with the KMS's words; kTimeout. Threads:
-// main only. Spec: docs/api/cmek.md.
+// Errors further: kPrecondition for a *_FAILED and for a status that leads elsewhere, with the
+// KMS's words. Threads: main only. Spec: docs/api/cmek.md.
 #pragma once
 
 #include <boost/json/fwd.hpp>

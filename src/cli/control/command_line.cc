@@ -46,6 +46,11 @@ void AddChoice(CLI::App& command, const char* names, std::optional<bool>& choice
       names, [&choice](std::int64_t count) { choice = count > 0; }, help);
 }
 
+void AddWait(CLI::App& command, bool& wait, std::string& timeout) {
+  command.add_flag("--wait", wait, "Show the progress and end when it is done");
+  command.add_option("--timeout", timeout, "Of the wait")->capture_default_str();
+}
+
 void AddLogin(CLI::App& app, int& exit_code) {
   static LoginFlags flags;
   CLI::App* login = app.add_subcommand(
@@ -98,7 +103,8 @@ void AddProjects(CLI::App& app, int& exit_code) {
 
 void AddClusters(CLI::App& app, int& exit_code) {
   static ClusterFlags flags;
-  CLI::App* group = AddGroup(app, "cluster", "Clusters: made, looked at, deleted");
+  CLI::App* group =
+      AddGroup(app, "cluster", "Clusters: made, looked at, started, stopped, deleted");
   Add(*group, "list", "Those one may see", flags, ClusterList, exit_code);
   CLI::App* show = Add(*group, "show", "One cluster, and all that setting up its keys needs", flags,
                        ClusterShow, exit_code);
@@ -107,7 +113,17 @@ void AddClusters(CLI::App& app, int& exit_code) {
   remove->add_flag("--yes", flags.yes, "Do not ask");
   CLI::App* grow =
       Add(*group, "add-region", "Add regions, with their keys", flags, ClusterAddRegion, exit_code);
-  for (CLI::App* command : {show, remove, grow}) {
+  CLI::App* nodes =
+      Add(*group, "nodes", "What its nodes last said", flags, ClusterNodes, exit_code);
+  CLI::App* start = Add(*group, "start",
+                        "Open its volumes and start its databases, if its keys can "
+                        "be used",
+                        flags, ClusterStart, exit_code);
+  CLI::App* stop = Add(*group, "stop", "Stop its databases in order and seal its volumes", flags,
+                       ClusterStop, exit_code);
+  stop->add_flag("--yes", flags.yes, "Do not ask");
+  for (CLI::App* command : {start, stop}) AddWait(*command, flags.wait, flags.timeout);
+  for (CLI::App* command : {show, remove, grow, nodes, start, stop}) {
     command->add_option("CLUSTER", flags.cluster, "Id or name")->required();
   }
   CLI::App* create = Add(*group, "create", "Make a cluster, with keys if a manifest is given",
@@ -118,13 +134,31 @@ void AddClusters(CLI::App& app, int& exit_code) {
     command->add_option("--region", flags.regions,
                         "REGION or REGION=NODES; may be repeated [those of the manifest]");
     command->add_option("-f,--file", flags.file, "Manifest of its keys, JSON or YAML; - for input");
+    AddWait(*command, flags.wait, flags.timeout);
   }
+}
+
+void AddNodes(CLI::App& app, int& exit_code) {
+  static NodeFlags flags;
+  CLI::App* group = AddGroup(app, "node", "Hosts with agents: the operator's view of them");
+  Add(*group, "list", "All of them, and the cluster of each", flags, NodeList, exit_code);
+  CLI::App* token = Add(*group, "token", "Let one host join: a token for 'freehold agent'", flags,
+                        NodeToken, exit_code);
+  token->add_option("--region", flags.region, "Where the host is")->required();
+  token->add_option("--cluster", flags.cluster, "The only one it may be given to; its id");
+  token->add_option("--token-file", flags.token_file, "A new file for it [standard output]");
+  CLI::App* remove = Add(*group, "remove", "Let one in no more", flags, NodeRemove, exit_code);
+  remove->add_option("NODE", flags.node, "Its id")->required();
+  remove->add_flag("--lost", flags.lost,
+                   "Though it belongs to a cluster: its host is gone for good");
+  remove->add_flag("--yes", flags.yes, "Do not ask");
 }
 
 void AddCmek(CLI::App& app, int& exit_code) {
   static CmekFlags flags;
   CLI::App* group = AddGroup(app, "cmek", "A cluster's keys: enabled, rotated, revoked, restored");
-  CLI::App* show = Add(*group, "status", "Its keys, by region", flags, CmekShow, exit_code);
+  CLI::App* show = Add(*group, "status", "Its keys, who can read what, and what to do next", flags,
+                       CmekShow, exit_code);
   CLI::App* enable =
       Add(*group, "enable", "Enable keys: one for every region", flags, CmekEnable, exit_code);
   CLI::App* rotate = Add(*group, "rotate", "Other keys, or the same ones wrapped anew", flags,
@@ -144,8 +178,7 @@ void AddCmek(CLI::App& app, int& exit_code) {
     command->add_flag("--yes", flags.yes, "Do not ask");
   }
   for (CLI::App* command : {enable, rotate, revoke, restore}) {
-    command->add_flag("--wait", flags.wait, "Show the progress and end when it is done");
-    command->add_option("--timeout", flags.timeout, "Of the wait")->capture_default_str();
+    AddWait(*command, flags.wait, flags.timeout);
   }
   CLI::App* manifest = Add(*group, "manifest", "Print a manifest to fill in, YAML or --json", flags,
                            CmekManifest, exit_code);
@@ -211,6 +244,7 @@ void AddControlCommands(CLI::App& app, int& exit_code) {
   AddOrganizations(app, exit_code);
   AddProjects(app, exit_code);
   AddClusters(app, exit_code);
+  AddNodes(app, exit_code);
   AddCmek(app, exit_code);
   AddAccess(app, exit_code);
   AddAudit(app, exit_code);

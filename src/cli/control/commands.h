@@ -50,12 +50,30 @@ struct ClusterFlags {
   std::vector<std::string> regions;  // "REGION" or "REGION=NODES"
   std::string file;                  // a manifest; "" = none
   bool yes = false;
+  bool wait = false;
+  std::string timeout = "10m";
 };
 Status ClusterCreate(const ClusterFlags& flags);
 Status ClusterList(const ClusterFlags& flags);
 Status ClusterShow(const ClusterFlags& flags);
 Status ClusterDelete(const ClusterFlags& flags);
 Status ClusterAddRegion(const ClusterFlags& flags);
+Status ClusterNodes(const ClusterFlags& flags);
+Status ClusterStart(const ClusterFlags& flags);
+Status ClusterStop(const ClusterFlags& flags);
+
+struct NodeFlags {
+  CommonFlags common;
+  std::string node;  // id
+  std::string region;
+  std::string cluster;     // that the node is pinned to; "" = none
+  std::string token_file;  // where a token goes; "" = standard output
+  bool lost = false;
+  bool yes = false;
+};
+Status NodeToken(const NodeFlags& flags);
+Status NodeList(const NodeFlags& flags);
+Status NodeRemove(const NodeFlags& flags);
 
 struct CmekFlags {
   CommonFlags common;

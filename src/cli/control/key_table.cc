@@ -20,9 +20,8 @@ Row RowOf(const json::object& region, const json::object& key) {
 
 }  // namespace
 
-void PrintKeys(const json::object& info, bool past) {
+void PrintKeyRows(const json::object& info, bool past) {
   std::vector<Row> rows;
-  std::vector<std::string> remarks;
   for (const json::value& item : ListOf(info, "region_infos")) {
     const json::object& region = item.as_object();
     const std::string name = FieldOf(region, "region");
@@ -34,6 +33,17 @@ void PrintKeys(const json::object& info, bool past) {
       rows.push_back(std::move(row));
       if (!past) break;
     }
+  }
+  PrintTable({"REGION", "STATUS", "TYPE", "KEY", "PRINCIPAL", "SINCE"}, rows);
+}
+
+void PrintKeys(const json::object& info, bool past) {
+  PrintKeyRows(info, past);
+  std::vector<std::string> remarks;
+  for (const json::value& item : ListOf(info, "region_infos")) {
+    const json::object& region = item.as_object();
+    const std::string name = FieldOf(region, "region");
+    const json::array& keys = ListOf(region, "key_infos");
     if (!keys.empty()) {
       const std::string words = FieldOf(keys.front().as_object(), "user_message");
       if (!words.empty()) remarks.push_back(fmt::format("{}: {}", name, words));
@@ -47,7 +57,6 @@ void PrintKeys(const json::object& info, bool past) {
                                                        : FieldOf(custody, "last_verified_at")));
     }
   }
-  PrintTable({"REGION", "STATUS", "TYPE", "KEY", "PRINCIPAL", "SINCE"}, rows);
   for (const std::string& remark : remarks) Print(Printable(remark));
 }
 

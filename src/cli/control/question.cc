@@ -9,18 +9,20 @@
 
 namespace freehold::cli {
 
-Status AskForName(const std::string& warning, const std::string& name, bool yes) {
+Status AskForName(const std::string& warning, const std::string& name, bool yes,
+                  std::string_view what) {
   if (yes) return {};
   if (isatty(STDIN_FILENO) == 0) {
     return Error(ErrorCode::kInvalidArgument,
                  "this asks on a terminal, and there is none; --yes does it without asking");
   }
-  fmt::print(stderr, "{}\nType the cluster's name to go on: ", Printable(warning));
+  fmt::print(stderr, "{}\nType the {} to go on: ", Printable(warning), what);
   std::fflush(stderr);
   std::string typed;
   std::getline(std::cin, typed);
   if (typed == name) return {};
-  return Error(ErrorCode::kInvalidArgument, "that is not the cluster's name; nothing was changed");
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("that is not the {}; nothing was changed", what));
 }
 
 }  // namespace freehold::cli

@@ -5,12 +5,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
 namespace freehold::cli {
 
-// Says `warning` and wants the cluster's name typed; with `yes` it does neither.
-Status AskForName(const std::string& warning, const std::string& name, bool yes);
+// Says `warning` and wants the name typed; with `yes` it does neither. `what` names it in the
+// question: "cluster's name".
+Status AskForName(const std::string& warning, const std::string& name, bool yes,
+                  std::string_view what = "cluster's name");
 
 }  // namespace freehold::cli
