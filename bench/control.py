@@ -12,6 +12,7 @@ import json
 import pathlib
 import ssl
 import statistics
+import threading
 import time
 
 from contenders import temporary_directory
@@ -128,6 +129,8 @@ def main():
     with temporary_directory("freehold-bench-") as base:
         port = free_port()
         server = Server(base / "server", "--agents-listen", f"127.0.0.1:{port}")
+        # What it says of each agent would fill the pipe, and then it would wait.
+        threading.Thread(target=server.process.stderr.read, daemon=True).start()
         try:
             admin = server.new_organization("bench")[1]
             places = new_clusters(server, admin, options.agents)
@@ -138,7 +141,8 @@ def main():
             text = table(options, joining,
                          *asyncio.run(measure(server, admin, agents, clusters, port)))
         finally:
-            server.stop()
+            server.process.terminate()
+            server.process.wait(timeout=60)
     show(text, options.results)
 
 
