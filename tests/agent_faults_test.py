@@ -45,6 +45,10 @@ def restore(service, backup_file):
         path.unlink()
     shutil.copyfile(backup_file, service.server.directory / "freehold.db")
     (service.server.directory / "freehold.db").chmod(0o600)
+    service.server.start()  # it learns nothing unless it is told to
+    wait_for("the node is refused", lambda: "start the server with --recover" in service.logs())
+    service.server.stop()
+    service.server.options += ("--recover",)
     service.server.start()
 
 
@@ -160,7 +164,7 @@ def lose_and_rebuild(service):
     for path in service.server.directory.glob("freehold.db*"):
         path.unlink()
     service.server.operator_key = None
-    service.server.options += ("--rebuild",)
+    service.server.options += ("--recover",)
     service.server.start()
     operator = service.server.operator_key
     wait_for("the node is learned",

@@ -25,32 +25,33 @@ bool IsOnTheMove(const Observed& observed) {
 
 }  // namespace
 
-void Agent::Take(const api::DesiredState& desired, bool is_answer) {
+// What could not be kept is tried again at every look.
+void Agent::KeepState() {
+  const Status kept = SaveAgentState(options_.state_directory, state_);
+  if (!kept.ok() && is_kept_) LogError("agent", kept.error().message());
+  is_kept_ = kept.ok();
+}
+
+void Agent::Take(const api::DesiredState& desired, const std::optional<Answered>& answered) {
   bool is_revoke = false;
   {
     const std::lock_guard lock(mutex_);
-    if (!Obeys(state_.desired, desired, is_answer)) return;
+    if (!Obeys(state_.desired, desired, answered)) return;
     const bool is_new = api::Encode(state_.desired) != api::Encode(desired);
     const WallTime now = clock_.Wall();
-    const bool is_kept = now.since_epoch - state_.heard_at.since_epoch < kKeepInterval;
+    const bool is_old = now.since_epoch - state_.heard_at.since_epoch >= kKeepInterval;
     is_revoke =
         desired.goal == api::NodeGoal::kRevoked && state_.desired.goal != api::NodeGoal::kRevoked;
-    const AgentState next{desired, now};
-    if (is_new || !is_kept) {
-      auto kept = SaveAgentState(options_.state_directory, next);
-      if (!kept.ok()) {
-        LogError("agent", kept.error().message());
-        // Not obeyed, but for a revoke: what is not kept would be forgotten.
-        if (!is_revoke) return;
-      }
-      state_ = next;
-    }
     state_.desired = desired;
+    if (is_new || is_old) {
+      state_.heard_at = now;
+      KeepState();
+    }
     if (is_new) {
       heard_ = true;
       wait_ = {};
       LogInfo("agent", fmt::format("cluster {}: {} (revision {})",
-                                   desired.cluster.empty() ? "none" : desired.cluster,
+                                   desired.cluster.empty() ? "none" : Printable(desired.cluster),
                                    NameOf(desired.goal), desired.revision));
     }
     if (trials_known_.size() > kMostTrialsKnown) trials_known_.clear();
@@ -61,7 +62,7 @@ void Agent::Take(const api::DesiredState& desired, bool is_answer) {
   }
   if (!is_revoke) return;
   // Not in the loop, which may be in the middle of something else.
-  if (auto sealed = host_.SealNow(); !sealed.ok()) LogError("agent", sealed.error().message());
+  if (auto sealed = host_.SealNow(); !sealed.ok()) LogWarning("agent", sealed.error().message());
 }
 
 void Agent::RunTrials(const std::stop_token& stop) {
@@ -103,6 +104,7 @@ bool Agent::StepOnce() {
     const Duration age = clock_.Wall().since_epoch - state_.heard_at.since_epoch;
     may_open = age <= options_.open_grant && age >= -kClockSlack;  // a clock that was set back
     if (std::exchange(heard_, false)) next_step_ = {};
+    if (!is_kept_) KeepState();
   }
   const Observed observed = host_.Look();
   const Decision decision = Decide(desired, observed, may_open);
@@ -122,9 +124,9 @@ bool Agent::StepOnce() {
 
 Status Agent::Run(Identity identity, StopSignal& stop) {
   state_ = TRY(LoadAgentState(options_.state_directory));
-  ServerLink link(
-      options_.state_directory, std::move(identity), clock_,
-      [this](const api::DesiredState& desired, bool is_answer) { Take(desired, is_answer); });
+  ServerLink link(options_.state_directory, std::move(identity), clock_,
+                  [this](const api::DesiredState& desired,
+                         const std::optional<Answered>& answered) { Take(desired, answered); });
   link_ = &link;
   std::jthread trials([this](const std::stop_token& token) { RunTrials(token); });
   while (!stop.WaitFor(std::chrono::seconds(0))) {

@@ -36,7 +36,8 @@ class Agent {
   Status Run(Identity identity, StopSignal& stop);
 
  private:
-  void Take(const api::DesiredState& desired, bool is_answer);
+  void Take(const api::DesiredState& desired, const std::optional<Answered>& answered);
+  void KeepState();
   void RunTrials(const std::stop_token& stop);
   bool StepOnce();
   std::string ProblemOf(const Status& done);
@@ -48,7 +49,8 @@ class Agent {
   std::mutex mutex_;
   std::condition_variable_any wake_;
   AgentState state_;
-  bool heard_ = false;  // something new since the loop last looked
+  bool is_kept_ = true;  // state_ is on the disk
+  bool heard_ = false;   // something new since the loop last looked
   std::vector<api::KeyTrial> trials_;
   std::set<std::string> trials_known_;
 

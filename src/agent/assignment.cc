@@ -17,6 +17,7 @@ void Fields(Archive& archive, Assignment& assignment) {
   archive("cluster_name", assignment.cluster_name);
   archive("fencing", assignment.fencing);
   archive("key", assignment.key);
+  archive("customers", assignment.customers);
   archive("rewraps", assignment.rewraps);
 }
 

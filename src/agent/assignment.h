@@ -18,6 +18,7 @@ struct Assignment {
   std::string cluster_name;
   std::uint64_t fencing = 0;        // the highest that was obeyed
   std::optional<api::KeySpec> key;  // as it was ordered when the KEK was last wrapped
+  bool customers = false;           // its KEK was never under another key than a customer's
   std::uint64_t rewraps = 0;        // up to which orders to wrap anew were followed
 };
 

@@ -14,9 +14,10 @@ Decision Problem(std::string sentence) { return {Step::kNothing, std::move(sente
 
 bool IsHeld(const Observed& observed) { return observed.held || observed.starting; }
 
-// Only what is held has to be stopped.
+// Only what is held has to be stopped, and what somebody else runs here is not ours.
 Decision Down(const Observed& observed) {
-  return {IsHeld(observed) ? Step::kStop : Step::kNothing, ""};
+  const bool is_ours = observed.assignment.has_value();
+  return {is_ours && IsHeld(observed) ? Step::kStop : Step::kNothing, ""};
 }
 
 // Why this volume is not the one that the order is about; "" when it is.
@@ -45,17 +46,30 @@ bool FollowsKey(const DesiredState& desired, const Observed& observed) {
 Decision Keys(const DesiredState& desired, const Observed& observed) {
   if (!desired.key.has_value()) return {};
   const bool rewraps_are_done = observed.assignment->rewraps >= desired.rewraps;
+  // What another key than a customer's could read must not stay readable by it.
+  if (desired.customers && !observed.assignment->customers) {
+    // One re-encryption after the other.
+    return {observed.deks == 1 ? Step::kReencrypt : Step::kNothing, ""};
+  }
   if (FollowsKey(desired, observed)) {
     if (!rewraps_are_done) return {Step::kRewrap, ""};
     const bool is_told =
         observed.assignment->key == desired.key && observed.assignment->fencing == desired.fencing;
     return {is_told ? Step::kNothing : Step::kTakeOrder, ""};
   }
-  // What the operator's own key could read must not stay readable by it.
-  const bool leaves_escrow = desired.customers && observed.key_uri == desired.escrow_uri;
-  if (!leaves_escrow) return {Step::kRewrap, ""};
-  // One re-encryption after the other.
-  return {observed.deks == 1 ? Step::kReencrypt : Step::kNothing, ""};
+  return {Step::kRewrap, ""};
+}
+
+// Its volume; or one that was made for it, and cut off before that was written down.
+bool IsOf(const DesiredState& desired, const Observed& observed) {
+  return desired.cluster ==
+         (observed.assignment.has_value() ? observed.assignment->cluster : observed.made_for);
+}
+
+// Nobody holds a key, and nobody gets one, over any restart.
+bool IsRevoked(const Observed& observed) {
+  if (!observed.revoked_on_disk || observed.starting) return false;
+  return !observed.held || observed.custody == "sealed";
 }
 
 Decision Open(const DesiredState& desired, const Observed& observed, bool may_open) {
@@ -63,12 +77,17 @@ Decision Open(const DesiredState& desired, const Observed& observed, bool may_op
     if (!desired.key.has_value()) {
       return Problem("the cluster has no key, and the operator has set no escrow key");
     }
+    if (observed.was_here) {
+      return Problem("the volume of this host is not there; its disk may not be mounted");
+    }
     if (!may_open) return Problem("the server has not been heard for too long to make a volume");
     return {Step::kCreate, ""};
   }
-  if (!observed.assignment.has_value() && observed.may_adopt) return {Step::kTakeOrder, ""};
+  if (!observed.assignment.has_value() && (observed.may_adopt || IsOf(desired, observed))) {
+    return {Step::kTakeOrder, ""};
+  }
   if (const std::string why = Mismatch(desired, observed); !why.empty()) {
-    return {IsHeld(observed) ? Step::kStop : Step::kNothing, why};
+    return {Down(observed).step, why};
   }
   if (!IsHeld(observed)) {
     if (!may_open) return Problem("the server has not been heard for too long to open the volume");
@@ -90,13 +109,14 @@ std::string_view NameOf(Step step) {
 }
 
 Decision Decide(const DesiredState& desired, const Observed& observed, bool may_open) {
+  if (desired.epoch.empty()) return {};  // nothing was ever ordered
   switch (desired.goal) {
     case NodeGoal::kIdle:
     case NodeGoal::kStopped:
       return Down(observed);
     case NodeGoal::kRevoked: {
-      const bool is_sealed = observed.custody == "sealed" && observed.custody_reason == "revoked";
-      return {observed.held && !is_sealed ? Step::kSeal : Step::kNothing, ""};
+      const bool is_done = !observed.has_volume || IsRevoked(observed);
+      return {IsOf(desired, observed) && !is_done ? Step::kSeal : Step::kNothing, ""};
     }
     case NodeGoal::kOpen:
       return Open(desired, observed, may_open);
@@ -104,11 +124,16 @@ Decision Decide(const DesiredState& desired, const Observed& observed, bool may_
   return {};
 }
 
-bool Obeys(const DesiredState& last, const DesiredState& next, bool is_answer) {
+bool Obeys(const DesiredState& last, const DesiredState& next,
+           const std::optional<Answered>& answered) {
   const bool is_same_cluster = last.cluster == next.cluster;
   if (next.goal == NodeGoal::kRevoked && (is_same_cluster || last.cluster.empty())) return true;
   if (is_same_cluster && next.fencing < last.fencing) return false;
-  if (last.epoch.empty() || is_answer) return true;
+  if (last.epoch.empty()) return true;
+  if (answered.has_value() && answered->epoch == last.epoch &&
+      answered->revision == last.revision) {
+    return true;
+  }
   return next.epoch == last.epoch && next.revision >= last.revision;
 }
 
@@ -136,9 +161,11 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
   report.since = observed.since;
   report.last_verified_at = observed.last_verified_at;
   report.lease_expires_at = observed.lease_expires_at;
-  // Nothing runs, and nothing will: that is as good as sealed.
   if (observed.has_volume && !observed.held) report.custody = "sealed";
-  if (!IsHeld(observed) && desired.goal == NodeGoal::kRevoked) {
+  if (report.custody_reason == "revoked") report.custody_reason.clear();
+  // Without a volume there is no key; with one it is on the disk before it is said.
+  const bool has_none = !observed.has_volume && !IsHeld(observed);
+  if (IsRevoked(observed) || (has_none && desired.goal == NodeGoal::kRevoked)) {
     report.custody = "sealed";
     report.custody_reason = "revoked";
   }

@@ -17,6 +17,9 @@ struct Observed {
   bool has_volume = false;
   std::optional<Assignment> assignment;  // of the volume
   bool may_adopt = false;                // one that belongs to no cluster
+  std::string made_for;                  // the cluster that its keyring names as its first
+  bool was_here = false;                 // this host has had a volume in that directory
+  bool revoked_on_disk = false;          // whoever opens it next finds that it must not
   std::string key_uri;                   // canonical; that its KEK is wrapped by
   std::string principal;
   std::size_t deks = 0;
@@ -53,10 +56,17 @@ struct Decision {
 // `may_open`: the server's word is not too old to open a volume by.
 Decision Decide(const api::DesiredState& desired, const Observed& observed, bool may_open);
 
+// What a server had heard from us when it said something; an event answers nothing.
+struct Answered {
+  std::string epoch;
+  std::uint64_t revision = 0;
+};
+
 // Whether `next` is to be obeyed after `last`. Events only hint: another store, or an older state
-// of this one, is believed when it answers a report of ours, which has told it what we know. A
-// revoke of this very cluster is always obeyed.
-bool Obeys(const api::DesiredState& last, const api::DesiredState& next, bool is_answer);
+// of this one, is believed only as the answer to a report that told it of `last`, so that no answer
+// which comes late undoes what was obeyed since. A revoke of this very cluster is always obeyed.
+bool Obeys(const api::DesiredState& last, const api::DesiredState& next,
+           const std::optional<Answered>& answered);
 
 // What the server is to know.
 api::NodeReport ReportOf(const api::DesiredState& desired, const Observed& observed,

@@ -32,7 +32,7 @@ class ReconcileTest : public testing::Test {
     desired_.customers = true;
     desired_.escrow_uri = api::CanonicalUri(Key(kEscrow));
     observed_.has_volume = true;
-    observed_.assignment = Assignment{"o", "c", "orders", 2, Key(kFirst), 0};
+    observed_.assignment = Assignment{"o", "c", "orders", 2, Key(kFirst), true, 0};
     observed_.key_uri = api::CanonicalUri(Key(kFirst));
     observed_.deks = 1;
     observed_.held = true;
@@ -60,6 +60,10 @@ TEST_F(ReconcileTest, NothingIsDoneWhereAllIsAsWanted) {
 TEST_F(ReconcileTest, MakesStartsAndStops) {
   Gone();
   EXPECT_EQ(Next(), Step::kCreate);
+  observed_.was_here = true;  // its disk is not mounted
+  EXPECT_EQ(Next(), Step::kNothing);
+  EXPECT_NE(Problem(), "");
+  Gone();
   desired_.key.reset();
   EXPECT_EQ(Next(), Step::kNothing);
   EXPECT_NE(Problem(), "");
@@ -100,8 +104,18 @@ TEST_F(ReconcileTest, SealsUntilItIsSealedForThatReason) {
   observed_.custody_reason = "denied";
   EXPECT_EQ(Next(), Step::kSeal);
   observed_.custody_reason = "revoked";
+  EXPECT_EQ(Next(), Step::kSeal);  // not on the disk yet
+  observed_.revoked_on_disk = true;
   EXPECT_EQ(Next(), Step::kNothing);
-  desired_.goal = NodeGoal::kOpen;
+  Down();
+  EXPECT_EQ(Next(), Step::kNothing);
+  observed_.revoked_on_disk = false;  // whoever opens it next would not know
+  EXPECT_EQ(Next(), Step::kSeal);
+  desired_.cluster = "other";  // the volume is not this cluster's to seal
+  EXPECT_EQ(Next(), Step::kNothing);
+  Reset();
+  observed_.custody = "sealed";
+  observed_.custody_reason = "revoked";
   EXPECT_EQ(Next(), Step::kOpen);
   observed_.custody_reason = "denied";  // the KMS's word, which no server takes back
   EXPECT_EQ(Next(), Step::kNothing);
@@ -110,7 +124,7 @@ TEST_F(ReconcileTest, SealsUntilItIsSealedForThatReason) {
 TEST_F(ReconcileTest, FollowsTheKeyAndCutsOffTheEscrowKey) {
   desired_.key = Key(kSecond);
   EXPECT_EQ(Next(), Step::kRewrap);
-  observed_.key_uri = desired_.escrow_uri;
+  observed_.assignment->customers = false;  // the operator's key was there before
   EXPECT_EQ(Next(), Step::kReencrypt);
   observed_.deks = 2;  // one is under way
   EXPECT_EQ(Next(), Step::kNothing);
@@ -146,21 +160,35 @@ TEST_F(ReconcileTest, AVolumeOfAnotherClusterIsLeftAlone) {
   EXPECT_NE(Problem().find("--adopt"), std::string::npos);
   observed_.may_adopt = true;
   EXPECT_EQ(Next(), Step::kTakeOrder);
+  observed_.may_adopt = false;
+  observed_.made_for = "c";  // and cut off before that was written down
+  EXPECT_EQ(Next(), Step::kTakeOrder);
+  desired_.goal = NodeGoal::kIdle;  // somebody else's: it is not stopped
+  EXPECT_EQ(Next(), Step::kNothing);
+  desired_ = DesiredState();
+  EXPECT_EQ(Next(), Step::kNothing);
 }
+
+const std::optional<Answered> kHeard = Answered{"e", 7};
 
 TEST_F(ReconcileTest, AnOlderOrAnotherStoreIsBelievedOnlyAsAnAnswer) {
   DesiredState next = desired_;
-  EXPECT_TRUE(Obeys(desired_, next, false));
+  EXPECT_TRUE(Obeys(desired_, next, std::nullopt));
   next.revision = 8;
-  EXPECT_TRUE(Obeys(desired_, next, false));
+  EXPECT_TRUE(Obeys(desired_, next, std::nullopt));
   next.revision = 6;
-  EXPECT_FALSE(Obeys(desired_, next, false));
-  EXPECT_TRUE(Obeys(desired_, next, true));
+  EXPECT_FALSE(Obeys(desired_, next, std::nullopt));
+  EXPECT_TRUE(Obeys(desired_, next, kHeard));
   next = desired_;
   next.epoch = "another";
-  EXPECT_FALSE(Obeys(desired_, next, false));
-  EXPECT_TRUE(Obeys(desired_, next, true));
-  EXPECT_TRUE(Obeys(DesiredState(), next, false));
+  EXPECT_FALSE(Obeys(desired_, next, std::nullopt));
+  EXPECT_TRUE(Obeys(desired_, next, kHeard));
+  EXPECT_TRUE(Obeys(DesiredState(), next, std::nullopt));
+  // An answer that was on its way while something newer was obeyed.
+  next = desired_;
+  next.revision = 6;
+  EXPECT_FALSE(Obeys(desired_, next, Answered{"e", 5}));
+  EXPECT_FALSE(Obeys(desired_, next, Answered{"another", 7}));
 }
 
 TEST_F(ReconcileTest, ARevokeOfThisClusterIsAlwaysObeyedAndALowerFencingNumberNever) {
@@ -169,12 +197,12 @@ TEST_F(ReconcileTest, ARevokeOfThisClusterIsAlwaysObeyedAndALowerFencingNumberNe
   next.revision = 1;
   next.epoch = "another";
   next.fencing = 1;
-  EXPECT_TRUE(Obeys(desired_, next, false));
+  EXPECT_TRUE(Obeys(desired_, next, std::nullopt));
   next.goal = NodeGoal::kOpen;
-  EXPECT_FALSE(Obeys(desired_, next, true));
+  EXPECT_FALSE(Obeys(desired_, next, kHeard));
   next.goal = NodeGoal::kRevoked;
   next.cluster = "other";
-  EXPECT_FALSE(Obeys(desired_, next, false));
+  EXPECT_FALSE(Obeys(desired_, next, std::nullopt));
 }
 
 TEST_F(ReconcileTest, WhatDoesNotRunIsReportedAsSealed) {
@@ -183,7 +211,11 @@ TEST_F(ReconcileTest, WhatDoesNotRunIsReportedAsSealed) {
   EXPECT_EQ(ReportOf(desired_, observed_, "").custody, "sealed");
   EXPECT_EQ(ReportOf(desired_, observed_, "").custody_reason, "");
   desired_.goal = NodeGoal::kRevoked;
+  EXPECT_EQ(ReportOf(desired_, observed_, "").custody_reason, "");
+  observed_.revoked_on_disk = true;
   EXPECT_EQ(ReportOf(desired_, observed_, "").custody_reason, "revoked");
+  observed_.starting = true;  // and may have read the disk before
+  EXPECT_EQ(ReportOf(desired_, observed_, "").custody_reason, "");
   const api::NodeReport report = ReportOf(desired_, observed_, "why");
   EXPECT_EQ(report.problem, "why");
   EXPECT_EQ(report.revision, 7u);

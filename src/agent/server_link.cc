@@ -84,7 +84,7 @@ void ServerLink::Follow(const std::stop_token& stop) {
         if (event.name != "desired") continue;
         if (std::exchange(is_first, false)) ReportAgain();
         const auto desired = api::DecodeDesiredState(event.data);
-        if (desired.ok()) take_(*desired, false);
+        if (desired.ok()) take_(*desired, std::nullopt);
         wait = kFirstWait;
       }
       return !stop.stop_requested();
@@ -102,7 +102,7 @@ Status ServerLink::SendOne(const api::NodeReport& report) {
   const Identity identity = CurrentIdentity();
   const std::string answer =
       TRY(Ask(identity.server, identity.http, "report", api::Encode(report)));
-  take_(TRY(api::DecodeDesiredState(answer)), true);
+  take_(TRY(api::DecodeDesiredState(answer)), Answered{report.epoch, report.revision});
   return {};
 }
 

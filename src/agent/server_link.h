@@ -16,12 +16,14 @@
 #include <thread>
 
 #include "agent/enrolment.h"
+#include "agent/reconcile.h"
 #include "api/node.h"
 
 namespace freehold::agent {
 
-// `is_answer`: to a report of ours.
-using TakeDesired = std::function<void(const api::DesiredState&, bool is_answer)>;
+// With what the report said that it answers; nothing for an event.
+using TakeDesired =
+    std::function<void(const api::DesiredState&, const std::optional<Answered>& answered)>;
 
 class ServerLink {
  public:

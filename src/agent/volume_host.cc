@@ -77,9 +77,10 @@ void AddKey(std::vector<std::string>& words, const api::KeySpec& key,
   }
 }
 
-Assignment OrderOf(const api::DesiredState& desired) {
+Assignment OrderOf(const api::DesiredState& desired, bool cut_off) {
   return {desired.organization, desired.cluster, desired.cluster_name,
-          desired.fencing,      desired.key,     desired.rewraps};
+          desired.fencing,      desired.key,     desired.customers && cut_off,
+          desired.rewraps};
 }
 
 }  // namespace
@@ -99,10 +100,22 @@ Observed VolumeHost::Look() {
       LogError("agent", assignment.error().message());
     }
     observed.may_adopt = options_.adopt;
+    LookAtPin(*keyring, observed);
     LookAtDaemon(observed);
   }
+  const auto seen = PinStore(options_.state).VolumeAt(options_.volume);
+  observed.was_here = seen.ok() && seen->has_value();
   observed.starting = OursRuns() && !observed.held;
   return observed;
+}
+
+void VolumeHost::LookAtPin(const Keyring& keyring, Observed& observed) const {
+  const auto& context = keyring.keks.front().context;
+  if (const auto made_for = context.find("freehold:cluster"); made_for != context.end()) {
+    observed.made_for = made_for->second;
+  }
+  const auto pin = PinStore(options_.state).Load(keyring.volume_id);
+  observed.revoked_on_disk = pin.ok() && pin->has_value() && (*pin)->revoked;
 }
 
 void VolumeHost::LookAtDaemon(Observed& observed) {
@@ -127,6 +140,7 @@ bool VolumeHost::OursRuns() {
   if (running_ == 0) return false;
   int status = 0;
   if (waitpid(running_, &status, WNOHANG) == 0) return true;
+  ended_at_once_ = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
   running_ = 0;
   return false;
 }
@@ -137,8 +151,11 @@ Status VolumeHost::Do(Step step, const api::DesiredState& desired) {
       return {};
     case Step::kCreate:
       return Create(desired);
-    case Step::kTakeOrder:
-      return TakeOrder(desired);
+    case Step::kTakeOrder: {
+      const auto present = TRY(LoadAssignment(paths_));
+      const bool is_made_for_it = !present.has_value() && !options_.adopt;
+      return TakeOrder(desired, is_made_for_it || (present.has_value() && present->customers));
+    }
     case Step::kStart:
       return Start();
     case Step::kStop:
@@ -150,10 +167,14 @@ Status VolumeHost::Do(Step step, const api::DesiredState& desired) {
       TRY(CallControl(*daemon, {{"command", "open"}}, kSealMs));
       return {};
     }
-    case Step::kRewrap:
-      return ChangeKey("rotate-key", desired);
+    case Step::kRewrap: {
+      const auto present = TRY(LoadAssignment(paths_));
+      TRY(ChangeKey("rotate-key", desired));
+      return TakeOrder(desired, present.has_value() && present->customers);
+    }
     case Step::kReencrypt:
-      return ChangeKey("re-encrypt", desired);
+      TRY(ChangeKey("re-encrypt", desired));
+      return TakeOrder(desired, true);
   }
   return {};
 }
@@ -169,10 +190,14 @@ Status VolumeHost::Create(const api::DesiredState& desired) {
   words.insert(words.end(), options_.create_arguments.begin(), options_.create_arguments.end());
   AddKey(words, *desired.key, desired.organization);
   TRY(RunOwnCommand(words, kCreateTime));
-  return SaveAssignment(paths_, OrderOf(desired));
+  return TakeOrder(desired, true);
 }
 
 Status VolumeHost::Start() {
+  if (std::exchange(ended_at_once_, false)) {
+    return Error(ErrorCode::kInternal,
+                 fmt::format("'freehold run' ended by itself; {} says why", options_.log_path));
+  }
   std::vector<std::string> words = {"run", "--volume", options_.volume};
   words.insert(words.end(), options_.run_arguments.begin(), options_.run_arguments.end());
   running_ = TRY(StartOwnCommand(words, options_.log_path));
@@ -180,10 +205,15 @@ Status VolumeHost::Start() {
 }
 
 Status VolumeHost::SealNow() {
-  auto daemon = ConnectControl(paths_.control_socket());
-  if (!daemon.ok()) return {};
-  TRY(CallControl(**daemon, {{"command", "seal"}}, kSealMs));
-  return {};
+  if (auto daemon = ConnectControl(paths_.control_socket()); daemon.ok()) {
+    TRY(CallControl(**daemon, {{"command", "seal"}}, kSealMs));
+    return {};
+  }
+  if (!ReadKeyring(paths_).ok()) return {};
+  OpenOptions any;
+  any.allow_keys = options_.allow_keys;
+  const auto volume = TRY(Volume::Lock(options_.volume, any, PinStore(options_.state)));
+  return volume->SetRevoked(true);
 }
 
 Status VolumeHost::Stop() {
@@ -212,11 +242,11 @@ Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desir
   }
   TRY(CallControl(*daemon, request, kKeysMs));
   LogInfo("agent", fmt::format("{}: {}", command, desired.key->uri));
-  return TakeOrder(desired);
+  return {};
 }
 
-Status VolumeHost::TakeOrder(const api::DesiredState& desired) {
-  return SaveAssignment(paths_, OrderOf(desired));
+Status VolumeHost::TakeOrder(const api::DesiredState& desired, bool cut_off) {
+  return SaveAssignment(paths_, OrderOf(desired, cut_off));
 }
 
 api::TrialAnswer VolumeHost::Try(const api::KeyTrial& trial) const {

@@ -12,11 +12,13 @@
 
 #include "agent/reconcile.h"
 #include "base/clock.h"
+#include "node/volume.h"
 
 namespace freehold::agent {
 
 struct HostOptions {
   std::string volume;                         // directory
+  std::string state;                          // where this machine remembers its volumes
   std::vector<std::string> create_arguments;  // all but the key's
   std::vector<std::string> run_arguments;
   std::vector<std::string> allow_keys;  // shell patterns: no other key is ever used
@@ -31,7 +33,8 @@ class VolumeHost {
 
   Observed Look();
   Status Do(Step step, const api::DesiredState& desired);
-  // Nothing, when nobody holds the volume.
+  // By whoever holds the volume; if nobody does, on the disk, for whoever opens it next. kBusy
+  // while somebody is about to open it.
   Status SealNow();
   // Waits until nobody holds it.
   Status Stop();
@@ -41,13 +44,16 @@ class VolumeHost {
   Status Create(const api::DesiredState& desired);
   Status Start();
   Status ChangeKey(const char* command, const api::DesiredState& desired);
-  Status TakeOrder(const api::DesiredState& desired);
+  // `cut_off`: no other key than this one can read it.
+  Status TakeOrder(const api::DesiredState& desired, bool cut_off);
+  void LookAtPin(const Keyring& keyring, Observed& observed) const;
   void LookAtDaemon(Observed& observed);
   bool OursRuns();
 
   const HostOptions options_;
   const VolumePaths paths_;
   const Clock& clock_;
+  bool ended_at_once_ = false;
   pid_t running_ = 0;  // `freehold run`, when we started it
 };
 

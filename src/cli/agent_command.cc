@@ -62,6 +62,7 @@ Result<agent::HostOptions> HostOptionsOf(const AgentFlags& flags) {
   agent::HostOptions host;
   TRY(MakeDirectories(flags.run.volume.directory, 0700));
   host.volume = TRY(AbsolutePath(flags.run.volume.directory));
+  host.state = flags.state;
   host.create_arguments = SharedWords(flags);
   AddWord(host.create_arguments, "--cipher", flags.cipher);
   host.run_arguments = RunWords(flags);

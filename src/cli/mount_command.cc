@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "base/posix_file.h"
 #include "base/wire.h"
 #include "cli/output.h"
+#include "cli/process_limits.h"
 #include "cli/volume_commands.h"
 #include "cli/volume_flags.h"
 #include "fmt/format.h"
@@ -60,15 +60,6 @@ void EndWith(pid_t supervisor) {
   if (getppid() != supervisor) raise(SIGTERM);  // it was quicker
 }
 
-// Each file that a database has open is one here: all descriptors that we may have, not the few
-// that a shell or a service begins with.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 // A KMS keeps an idle connection for a minute or two: with rarer probes there is none to keep.
 constexpr Duration kIdleConnection = std::chrono::seconds(100);
 
@@ -85,7 +76,7 @@ Result<HelperOptions> DaemonHelpers(const VolumeMountOptions& options,
 // Runs the daemon in this process; `started` hears once whether it came up.
 int Serve(const VolumeMountOptions& options, const std::function<void(const Status&)>& started) {
   HardenProcess();
-  RaiseDescriptorLimit();
+  RaiseDescriptorLimit();  // each file that a database has open is one here
   sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   EndWith(options.ends_with);

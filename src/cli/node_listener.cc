@@ -2,12 +2,17 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 #include "CLI/CLI.hpp"
 #include "agent/enrolment.h"
 #include "api/cmek.h"
 #include "base/posix_file.h"
 #include "cli/listen_address.h"
+#include "cli/process_limits.h"
+#include "fmt/format.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 
@@ -28,6 +33,10 @@ Result<CertificateAndKey> LoadAuthority(const std::string& directory) {
     return authority;
   }
   if (present.error().code() != ErrorCode::kNotFound) return present.error();
+  if (access(key_path.c_str(), F_OK) == 0) {
+    return Error(ErrorCode::kIo, fmt::format("{} is there and {} is not: restore it from a backup",
+                                             key_path, certificate_path));
+  }
   CertificateAndKey made = TRY(MakeAuthority("Freehold nodes", SystemClock().Wall()));
   // The key first: a certificate without one would be taken for a whole authority.
   TRY(ReplaceFile(key_path, made.key_pem.ExposeSecret(), 0600));
@@ -63,6 +72,12 @@ class StartedListener : public NodeListener {
   StartedListener(control::Nodes& nodes, std::string url)
       : nodes_(nodes), url_(std::move(url)), node_server_(nodes, SystemClock()) {}
 
+  // Streams wake their connections: they end while these are still there.
+  ~StartedListener() override {
+    node_server_.Stop();
+    http_.reset();
+  }
+
   Status Start(const HttpServerOptions& options) {
     http_ = TRY(StartHttpServer(
         options, [this](const HttpRequest& request) { return node_server_.Handle(request); }));
@@ -91,8 +106,9 @@ void AddNodeListenerFlags(CLI::App& command, NodeListenerFlags& flags) {
   command.add_option(
       "--agents-ca", flags.authority_directory,
       "Where the agents' authority is kept; servers over one store share it [--data]");
-  command.add_flag("--rebuild", flags.rebuild,
-                   "The store was lost: learn clusters that it does not know from their agents");
+  command.add_flag(
+      "--recover", flags.recover,
+      "The store was restored from a backup, or lost: learn from agents what it lacks");
   command.add_option("--escrow-key", flags.escrow_key,
                      "The operator's own key, over clusters without customer-managed keys");
   command.add_option("--escrow-principal", flags.escrow_principal, "By which it is used");
@@ -103,7 +119,7 @@ Result<std::unique_ptr<control::Nodes>> NewNodes(control::Store& store,
                                                  const std::string& data_directory) {
   control::NodeSettings settings;
   settings.escrow = TRY(EscrowOf(flags));
-  settings.learns = flags.rebuild;
+  settings.recovers = flags.recover;
   CertificateAndKey authority = TRY(LoadAuthority(
       flags.authority_directory.empty() ? data_directory : flags.authority_directory));
   return std::make_unique<control::Nodes>(store, SystemClock(), std::move(settings),
@@ -115,7 +131,7 @@ Result<std::unique_ptr<NodeListener>> StartNodeListener(control::Nodes& nodes,
   if (flags.listen.empty()) return std::unique_ptr<NodeListener>();
   HttpServerOptions options;
   options.threads = 16;
-  options.connection_limit = kMostAgents;
+  options.connection_limit = std::min(kMostAgents, RaiseDescriptorLimit() * 3 / 4);
   TRY(ParseListen("--agents-listen", flags.listen, options));
   const std::string host =
       flags.url.empty() ? options.address : HostOf(TRY(HttpUrl::Parse(flags.url)).authority);

@@ -20,7 +20,7 @@ struct NodeListenerFlags {
   std::string url;     // as agents reach it; "" = what it listens on
   std::string escrow_key;
   std::string escrow_principal;
-  bool rebuild = false;
+  bool recover = false;
   std::string authority_directory;  // "" = the data directory
 };
 void AddNodeListenerFlags(CLI::App& command, NodeListenerFlags& flags);

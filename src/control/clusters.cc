@@ -300,8 +300,9 @@ Result<Cluster> Clusters::Start(const Caller& caller, const std::string& id) {
       return Error(ErrorCode::kPrecondition,
                    "the cluster's keys are revoked; restore them before starting it");
     }
-    wishes = WishesFor(PresentKeys(loaded.cluster), loaded.nodes, loaded.organization.id, true);
-    return {};
+    const auto present = PresentKeys(loaded.cluster);
+    wishes = WishesFor(present, loaded.nodes, loaded.organization.id, true);
+    return CheckReady(loaded.cluster, loaded.nodes, present);
   }));
   if (auto usable = trials_.Try(wishes); !usable.ok()) {
     if (usable.error().code() != ErrorCode::kInvalidArgument) return usable.error();

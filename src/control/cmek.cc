@@ -233,7 +233,8 @@ bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime n
                                    [](const NodeState& node) { return !node.problem.empty(); });
   const std::string uri = api::CanonicalUri(key.spec);
   const auto follows = [&](const NodeState& node) {
-    return node.key_uri == uri && node.rewraps >= region.rewraps;
+    return node.key_uri == uri && node.rewraps >= region.rewraps && node.key.has_value() &&
+           api::SameKey(*node.key, key.spec);
   };
   if (std::all_of(nodes.begin(), nodes.end(), follows)) {
     for (RegionKey& one : region.keys) {

@@ -38,7 +38,10 @@ class CmekRules : public testing::Test {
     node.connected = true;
     node.custody = "open";
     node.rewraps = wanted.rewraps;
-    if (!wanted.keys.empty()) node.key_uri = api::CanonicalUri(wanted.keys.front().spec);
+    if (!wanted.keys.empty()) {
+      node.key = wanted.keys.front().spec;
+      node.key_uri = api::CanonicalUri(*node.key);
+    }
     return node;
   }
   std::vector<NodeState> Nodes() { return {Follower(0), Follower(1)}; }

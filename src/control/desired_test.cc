@@ -34,6 +34,7 @@ class DesiredTest : public testing::Test {
     state.custody = custody;
     state.database = database;
     state.key_uri = api::CanonicalUri(kKey);
+    state.key = kKey;
     return state;
   }
   std::vector<NodeState> AllSay(const char* custody, const char* database) {

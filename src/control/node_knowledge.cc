@@ -3,9 +3,14 @@
 #include <algorithm>
 
 namespace freehold::control {
+namespace {
 
-bool TakeOver(Cluster& cluster, const api::NodeReport& report, const std::string& region,
-              WallTime now) {
+constexpr std::uint64_t kMostRewraps = 1'000'000;
+
+}  // namespace
+
+Result<bool> TakeOver(Cluster& cluster, const api::NodeReport& report, const std::string& region,
+                      const api::KeySpec& escrow, WallTime now) {
   bool changed = false;
   if (report.custody_reason == "revoked" && !cluster.revoked.has_value()) {
     cluster.revoked = Revocation{now, "", {}};
@@ -13,13 +18,17 @@ bool TakeOver(Cluster& cluster, const api::NodeReport& report, const std::string
   }
   for (Region& one : cluster.regions) {
     if (one.name != region || !report.key.has_value()) continue;
-    const bool is_newest =
-        !one.keys.empty() && api::CanonicalUri(one.keys.front().spec) == report.key_uri;
-    if (is_newest || api::CanonicalUri(*report.key) != report.key_uri) continue;
+    TRY(api::ToKeyAccess(*report.key, cluster.organization));
+    const auto is_it = [&](const RegionKey& key) {
+      return api::CanonicalUri(key.spec) == report.key_uri;
+    };
+    const bool is_known = std::any_of(one.keys.begin(), one.keys.end(), is_it);
+    const bool is_escrow = api::SameKey(*report.key, escrow);
+    if (is_known || is_escrow || api::CanonicalUri(*report.key) != report.key_uri) continue;
     for (RegionKey& past : one.keys) past.status = api::CmekStatus::kDisabled;
     one.keys.insert(one.keys.begin(),
                     RegionKey{*report.key, api::CmekStatus::kEnabled, "", now, now});
-    one.rewraps = std::max(one.rewraps, report.rewraps);
+    if (report.rewraps < kMostRewraps) one.rewraps = std::max(one.rewraps, report.rewraps);
     changed = true;
   }
   if (changed) cluster.updated_at = now;
@@ -53,8 +62,10 @@ Status LearnCluster(Transaction& transaction, const api::NodeReport& report,
   if (region != cluster.regions.end() && region->name == report.region) {
     ++region->node_count;
   } else {
-    region = cluster.regions.insert(region, Region{report.region, 1, {}, report.rewraps});
+    region = cluster.regions.insert(
+        region, Region{report.region, 1, {}, std::min(report.rewraps, kMostRewraps)});
   }
+  if (report.key.has_value()) TRY(api::ToKeyAccess(*report.key, cluster.organization));
   const bool is_customers = report.key.has_value() && !api::SameKey(*report.key, escrow);
   if (region->keys.empty() && is_customers) {
     region->keys = {{*report.key, api::CmekStatus::kEnabled, "", now, now}};

@@ -10,9 +10,10 @@
 
 namespace freehold::control {
 
-// A revoke and a key that the cluster has forgotten; true when there was something.
-bool TakeOver(Cluster& cluster, const api::NodeReport& report, const std::string& region,
-              WallTime now);
+// A revoke and a key that the cluster has forgotten; true when there was something. A key that the
+// region knows, or the operator's own, is none.
+Result<bool> TakeOver(Cluster& cluster, const api::NodeReport& report, const std::string& region,
+                      const api::KeySpec& escrow, WallTime now);
 
 // A cluster that a node tells of, or the part of it in this node's region, and its organization.
 Status LearnCluster(Transaction& transaction, const api::NodeReport& report,

@@ -23,6 +23,8 @@ constexpr Duration kWriteInterval = std::chrono::seconds(20);
 // More changes than a backup can be behind: such a number comes from no store of ours.
 constexpr std::uint64_t kMostLost = 1'000'000'000;
 
+constexpr std::size_t kLongestWords = 2000;
+
 Error UnknownToken() {
   return Error(ErrorCode::kUnauthenticated,
                "this join token is not known, was used by another host, or is over an hour old");
@@ -40,6 +42,24 @@ bool SaysTheSame(NodeState a, const NodeState& b) {
   a.lease_expires_at = b.lease_expires_at;
   a.connected = b.connected;
   return ToRecord(a, "").body == ToRecord(b, "").body;
+}
+
+// Of another cluster's volume it says nothing but that; and nobody's words are longer than needed.
+NodeState SaidBy(const Node& node, const api::NodeReport& report, WallTime now) {
+  NodeState said{report, node.id, node.region, now, true};
+  if (!report.cluster.empty() && report.cluster != node.cluster) {
+    static_cast<api::NodeReport&>(said) = api::NodeReport();
+    said.cluster = report.cluster;
+    said.problem = report.problem;
+  }
+  said.answers.clear();
+  for (std::string* text :
+       {&said.custody_message, &said.problem, &said.key_uri, &said.cluster, &said.cluster_name,
+        &said.organization, &said.custody, &said.custody_reason, &said.database}) {
+    if (text->size() > kLongestWords) text->resize(kLongestWords);
+    *text = Printable(*text);
+  }
+  return said;
 }
 
 Status Give(Transaction& transaction, Node node, const std::string& cluster) {
@@ -227,7 +247,7 @@ Result<Node> Nodes::Authenticate(std::string_view certificate) {
   bool is_next = false;
   TRY(store_.Read([&](Transaction& transaction) -> Status {
     const auto record = TRY(transaction.Get(Kind::kNode, owner.name));
-    if (!record.has_value() && settings_.learns) {
+    if (!record.has_value() && settings_.recovers) {
       node.id = owner.name;
       node.key_digest = owner.key_digest;
       return {};
@@ -340,8 +360,13 @@ Status Nodes::TakeIn(Transaction& transaction, const Record& node_record, const 
   const bool knows_more =
       !report.epoch.empty() && report.cluster == cluster.id &&
       (is_other_store || (report.revision > newest && report.revision - newest < kMostLost));
+  if (knows_more && !settings_.recovers) {
+    return Error(ErrorCode::kPrecondition,
+                 "this store is older than what the node was told, or another one; if it was "
+                 "restored or lost, start the server with --recover");
+  }
   if (knows_more) {
-    changed = TakeOver(cluster, report, node.region, now);
+    changed = TRY(TakeOver(cluster, report, node.region, settings_.escrow, now));
     if (!is_other_store) {
       TRY(transaction.RaiseRevision(report.revision));
       changed = true;
@@ -362,14 +387,18 @@ Result<api::DesiredState> Nodes::Report(const Node& who, const api::NodeReport& 
   api::DesiredState desired;
   TRY(store_.Change([&](Transaction& transaction) -> Status {
     auto record = TRY(transaction.Get(Kind::kNode, who.id));
-    if (!record.has_value() && settings_.learns) {
+    if (!record.has_value() && settings_.recovers) {
       record = TRY(LearnNode(transaction, who, report));
     }
     if (!record.has_value()) return UnknownNode();
-    const auto node = TRY(FromRecord<Node>(*record));
+    auto node = TRY(FromRecord<Node>(*record));
+    if (report.cluster == node.cluster && report.fencing > node.fencing &&
+        report.fencing - node.fencing < kMostLost) {
+      node.fencing = report.fencing;  // a host that joined again with the volume that it had
+      TRY(transaction.Put(ToRecord(node)));
+    }
     TRY(TakeAnswers(transaction, node, report));
-    NodeState said{report, node.id, node.region, now, true};
-    said.answers.clear();
+    const NodeState said = SaidBy(node, report, now);
     const auto before = TRY(transaction.Get(Kind::kNodeState, node.id));
     bool is_news = !before.has_value() || before->owner != node.cluster;
     if (!is_news) {

@@ -18,9 +18,9 @@ namespace freehold::control {
 
 struct NodeSettings {
   api::KeySpec escrow;  // over clusters without keys of their own; "" = there is none
-  // A store that was lost learns the nodes, clusters and organizations that it does not know from
-  // what agents of our authority say.
-  bool learns = false;
+  // The store was restored from a backup, or lost: it learns what it does not know from what agents
+  // of our authority say. Else a node that knows more is told nothing.
+  bool recovers = false;
   Duration token_life = std::chrono::hours(1);
   Duration certificate_life = std::chrono::hours(24 * 30);
 };

@@ -85,11 +85,12 @@ Result<std::string> DigestOf(EVP_PKEY* key) {
   return digest;
 }
 
-// Null unless it is signed by its own key.
+// Null unless it is signed by its own key, of P-256.
 OpenSslPtr<X509_REQ> ReadRequest(ByteView der) {
   const unsigned char* start = der.data();
   OpenSslPtr<X509_REQ> request(d2i_X509_REQ(nullptr, &start, static_cast<long>(der.size())));
-  if (request != nullptr &&
+  const EVP_PKEY* key = request == nullptr ? nullptr : X509_REQ_get0_pubkey(request.get());
+  if (key != nullptr && EVP_PKEY_base_id(key) == EVP_PKEY_EC && EVP_PKEY_bits(key) == 256 &&
       X509_REQ_verify(request.get(), X509_REQ_get0_pubkey(request.get())) == 1) {
     return request;
   }

@@ -90,7 +90,7 @@ std::vector<EventParser::Event> EventParser::Feed(std::string_view bytes) {
     if (line_.empty()) {
       if (!event_.data.empty()) complete.push_back(std::move(event_));
       event_ = {};
-    } else if (event_.data.size() + line_.size() <= kLongestEvent) {
+    } else if (event_.name.size() + event_.data.size() + line_.size() <= kLongestEvent) {
       TakeField(line_, "event", event_.name) || TakeField(line_, "data", event_.data);
     }
     line_.clear();

@@ -50,11 +50,13 @@ Result<JoinBody> ReadJoin(const std::string& text, bool with_token) {
 NodeServer::NodeServer(control::Nodes& nodes, const Clock& clock)
     : nodes_(nodes), clock_(clock), watch_([this](const std::stop_token& stop) { Watch(stop); }) {}
 
-NodeServer::~NodeServer() {
+void NodeServer::Stop() {
   watch_.request_stop();
-  watch_.join();
+  if (watch_.joinable()) watch_.join();
   const std::lock_guard lock(mutex_);
-  for (const auto& [node, stream] : streams_) stream->Close();
+  stopped_ = true;
+  for (const auto& [node, stream] : streams_) stream->Abandon();
+  streams_.clear();
 }
 
 HttpResponse NodeServer::Handle(const HttpRequest& request) {
@@ -93,6 +95,7 @@ Result<HttpResponse> NodeServer::Follow(const control::Node& node) {
   auto stream = std::make_shared<EventStream>();
   {
     const std::lock_guard lock(mutex_);
+    if (stopped_) return Error(ErrorCode::kNotReady, "the server stops");
     auto& present = streams_[node.id];
     if (present != nullptr) present->Close();
     present = stream;

@@ -21,7 +21,10 @@ class NodeServer {
  public:
   // `nodes` outlives it.
   NodeServer(control::Nodes& nodes, const Clock& clock);
-  ~NodeServer();  // ends all streams
+  ~NodeServer() { Stop(); }
+
+  // Ends all streams, before the listener that serves them.
+  void Stop();
 
   HttpResponse Handle(const HttpRequest& request);
 
@@ -37,6 +40,7 @@ class NodeServer {
   const Clock& clock_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<EventStream>> streams_;  // by node
+  bool stopped_ = false;
   std::jthread watch_;
 };
 
