@@ -70,8 +70,9 @@ void AddNodeTroubles(Fields& fields, const json::array& nodes) {
     const json::object& node = item.as_object();
     const std::string id = FieldOf(node, "id");
     if (YesOrNo(node, "connected") == "no") {
-      fields.emplace_back("not heard", fmt::format("{} since {}; its volume goes on under its lease",
-                                                   id, FieldOf(node, "reported_at")));
+      fields.emplace_back("not heard",
+                          fmt::format("{} since {}; its volume goes on under its lease", id,
+                                      FieldOf(node, "reported_at")));
     }
     const std::string problem = FieldOf(node, "problem");
     if (!problem.empty()) fields.emplace_back("problem", fmt::format("{}: {}", id, problem));
@@ -90,10 +91,10 @@ void PrintRegion(const json::object& cluster, const json::object& region,
   if (custody.empty()) {
     fields.emplace_back("custody", "no node has reported");
   } else {
-    fields.emplace_back("custody", fmt::format("{} since {}",
-                                               CustodyText(FieldOf(custody, "state"),
-                                                           FieldOf(custody, "reason")),
-                                               FieldOf(custody, "since")));
+    fields.emplace_back(
+        "custody", fmt::format("{} since {}",
+                               CustodyText(FieldOf(custody, "state"), FieldOf(custody, "reason")),
+                               FieldOf(custody, "since")));
     const std::string words = FieldOf(custody, "message");
     if (!words.empty()) fields.emplace_back("the KMS says", words);
     fields.emplace_back("seen by", SeenBy(nodes, custody));
@@ -136,8 +137,7 @@ void PrintNodeStates(const json::array& nodes) {
              rows);
 }
 
-void PrintCustody(const json::object& cluster, const json::object& info,
-                  const json::array& nodes) {
+void PrintCustody(const json::object& cluster, const json::object& info, const json::array& nodes) {
   PrintFields({{"cluster", fmt::format("{} ({})", FieldOf(cluster, "name"),
                                        FieldOf(cluster, "service_state"))},
                {"keys", FieldOf(info, "status")}});
