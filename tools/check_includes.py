@@ -40,7 +40,7 @@ ALLOWED = {
     "server": {"base", "crypto", "api", "control", "net"},
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "agent": {"base", "api", "crypto", "keyring", "kms", "net", "node"},
-    "cli": {"agent", "base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
+    "cli": {"agent", "api", "base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
             "kms/azure", "kms/gcp", "kms/vault", "kms/pkcs11", "kms/embedded", "kms/embedded/azure",
             "kms/embedded/google", "kms/embedded/vault", "node", "net", "papers", "server",
             "store/sqlite", "store/postgresql",

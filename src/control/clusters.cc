@@ -392,7 +392,8 @@ Result<api::CmekClusterInfo> Clusters::Update(const Caller& caller, const std::s
 
 Result<api::CmekClusterInfo> Clusters::UpdateOnlyKey(const Caller& caller, const std::string& id,
                                                      const std::string& uri) {
-  api::RegionSpec spec{"", {std::string(NameOf(TRY(KeyUri::Parse(uri)).type())), uri, ""}};
+  const KeyUri parsed = TRY(KeyUri::Parse(uri));
+  api::RegionSpec spec{"", {std::string(NameOf(parsed.type())), uri, ""}};
   TRY(store_.Read([&](Transaction& transaction) -> Status {
     const Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageKeys));
     if (loaded.cluster.regions.size() != 1) {

@@ -234,8 +234,9 @@ Result<Joined> Nodes::Join(const std::string& token_id, const std::string& secre
     }
     return {};
   }));
-  return Joined{node_id, TRY(SignClientCertificate(authority_, request, node_id, clock_.Wall(),
-                                                   settings_.certificate_life))};
+  std::string certificate = TRY(SignClientCertificate(authority_, request, node_id, clock_.Wall(),
+                                                      settings_.certificate_life));
+  return Joined{node_id, std::move(certificate)};
 }
 
 Result<Node> Nodes::Authenticate(std::string_view certificate) {
@@ -275,8 +276,9 @@ Result<Joined> Nodes::Renew(const Node& node, ByteView request) {
     present.next_key_digest = digest;
     return transaction.Put(ToRecord(present));
   }));
-  return Joined{node.id, TRY(SignClientCertificate(authority_, request, node.id, clock_.Wall(),
-                                                   settings_.certificate_life))};
+  std::string certificate = TRY(SignClientCertificate(authority_, request, node.id, clock_.Wall(),
+                                                      settings_.certificate_life));
+  return Joined{node.id, std::move(certificate)};
 }
 
 Result<api::DesiredState> Nodes::DesiredIn(Transaction& transaction, const std::string& id,
