@@ -108,8 +108,8 @@ def while_killing(service, who, *words):
         kills_after -= not asking.is_alive()
         time.sleep(0.7)
         if who == "agent":
-            service.hosts[0].kill()
-            service.hosts[0].start()
+            service.hosts[-1].kill()
+            service.hosts[-1].start()
         else:
             service.server.restart(signal.SIGKILL)
     asking.join()
@@ -135,6 +135,23 @@ def test_enable_rotate_revoke_and_restore_converge_whoever_is_killed_meanwhile(s
     service.wait_status(cluster, "ENABLED")
     service.wait_custody(cluster, "open")
     assert (host.mount / "file").read_bytes() == b"kept" * 100_000
+
+
+@pytest.mark.parametrize("who", ["agent", "server"])
+def test_a_region_is_added_whoever_is_killed_meanwhile(service, cluster, who):
+    service.host("eu-west-1").join()
+    wait_for("a second node", lambda: len(service.ask(
+        "GET", "/api/v1/nodes", key=service.server.operator_key).json["nodes"]) == 2)
+    key = service.new_key()
+    while_killing(service, who, "PATCH", f"{CLUSTERS}/{cluster}",
+                  {"region_specs": [service.spec(key, "eu-west-1")]})
+    info = service.wait_status(cluster, "ENABLED")
+    assert [region["region"] for region in info["region_infos"]] == ["eu-west-1", "us-east-1"]
+    wait_for("two nodes", lambda: len(service.nodes(cluster)) == 2)
+    service.wait_custody(cluster, "open")
+    assert {node["region"]: node["key_uri"] for node in service.nodes(cluster)}["eu-west-1"] == (
+        f"aws-kms://{key}")
+    assert (service.hosts[0].mount / "file").read_text() == "kept"
 
 
 def test_a_revoke_in_the_middle_of_a_rotation_goes_first_and_loses_no_key(service, cluster):

@@ -18,7 +18,7 @@ build_freehold() {  # the groups of tools/packages.txt
 AWS=/usr/bin/aws
 finished=no
 make_work() {
-  W=$(mktemp -d /tmp/freehold-demo.XXXXXX)
+  W=$(mktemp -d "/tmp/freehold-demo-$$.XXXXXX")
   chmod 755 "$W"
   trap 'exit 130' INT TERM HUP
 }

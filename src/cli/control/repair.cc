@@ -111,7 +111,8 @@ std::vector<std::string> RepairsOf(const json::object& cluster, const json::obje
   if (reason == "grace" || state == "grace") return KeyRepairs(key, organization, false);
   if (status.ends_with("_FAILED")) {
     auto repairs = KeyRepairs(key, organization, false);
-    repairs.push_back(fmt::format("freehold cmek rotate {} -f MANIFEST --wait   # then, again", name));
+    repairs.push_back(
+        fmt::format("freehold cmek rotate {} -f MANIFEST --wait   # then, again", name));
     return repairs;
   }
   if (FieldOf(cluster, "service_state") == "stopped") {

@@ -21,8 +21,9 @@ json::object Cluster(const std::string& state = "running") {
 }
 
 json::object Region(const std::string& status, const std::string& state, const std::string& reason,
-                    const std::string& uri = "arn:aws:kms:us-east-1:111122223333:key/"
-                                             "11111111-2222-3333-4444-555555555555") {
+                    const std::string& uri =
+                        "arn:aws:kms:us-east-1:111122223333:key/"
+                        "11111111-2222-3333-4444-555555555555") {
   return {{"region", "us-east-1"},
           {"status", status},
           {"key_infos", {{{"spec", {{"uri", uri}, {"auth_principal", "arn:aws:iam::1:role/r"}}}}}},
@@ -82,8 +83,9 @@ TEST(RepairTest, TheOperatorsKeyIsTheOneThatTheNodesName) {
   const json::object region = {{"status", "DISABLED"},
                                {"key_infos", json::array()},
                                {"custody", {{"state", "sealed"}, {"reason", "denied"}}}};
-  const json::array nodes = {{{"key_uri", "aws-kms://arn:aws:kms:us-east-1:444455556666:key/"
-                                          "11111111-2222-3333-4444-555555555555"}}};
+  const json::array nodes = {{{"key_uri",
+                               "aws-kms://arn:aws:kms:us-east-1:444455556666:key/"
+                               "11111111-2222-3333-4444-555555555555"}}};
   EXPECT_THAT(RepairsOf(Cluster(), region, nodes),
               ElementsAre(HasSubstr("here the operator"), StartsWith("freehold key check ")));
   EXPECT_THAT(RepairsOf(Cluster(), region, {}), IsEmpty());

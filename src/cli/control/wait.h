@@ -1,4 +1,5 @@
-// Waiting for what a change has begun: asks for one thing until it is as wanted or cannot become so.
+// Waiting for what a change has begun: asks for one thing until it is as wanted or cannot become
+// so.
 //
 // What is in the way for a while (no answer, 5xx, 429) does not end the wait. Errors: kTimeout, and
 // what `is_reached` returns. Threads: main only. Spec: docs/api/cli.md.
