@@ -90,7 +90,8 @@ void AddNodeListenerFlags(CLI::App& command, NodeListenerFlags& flags) {
   command.add_option("--agents-url", flags.url,
                      "https://HOST:PORT as agents reach it [as it listens]");
   command.add_option("--agents-ca", flags.authority_directory,
-                     "Where the agents' authority is kept; servers over one store share it [--data]");
+                     "Where the agents' authority and the audit log's key are kept; servers over one "
+                     "store share it [--data]");
   command.add_option("--escrow-key", flags.escrow_key,
                      "The operator's own key, over clusters without customer-managed keys");
   command.add_option("--escrow-principal", flags.escrow_principal, "By which it is used");
