@@ -316,7 +316,7 @@ def test_the_audit_log_as_a_table_and_as_lines(server, key, admin, manifest):
     assert exported == server.ask("GET", "/api/v1/auditlogevents", key).json["entries"]
     assert admin.out("audit", "list", "--json") == (
         server.ask("GET", "/api/v1/auditlogevents?limit=1000", key).text)
-    last = exported[-1]["sequence"]
+    last = exported[-1]["position"]
     assert admin.out("audit", "export", "--after", last) == ""
     newer = admin.out("audit", "export", "--after", last - 1).splitlines()
     assert [json.loads(line) for line in newer] == exported[-1:]

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from audit_testing import check_chain
 from freehold_testing import BINARY, USAGE, VERSION, wait_for
 from process_testing import with_descendants
 from server_testing import Server
@@ -118,6 +119,7 @@ def check_store(server, database, writers):
     assert int(events) == len(names)
     assert database.psql("select count(*) = max(sequence) and min(sequence) = 1 "
                          "from freehold_audit") == "t\n"
+    check_chain(server, writers.key)
     assert database.psql("select count(*) from freehold_state, freehold_changes where "
                          "freehold_changes.revision > freehold_state.revision") == "0\n"
 

@@ -124,14 +124,15 @@ bool Agent::StepOnce() {
 
 Status Agent::Run(Identity identity, StopSignal& stop) {
   state_ = TRY(LoadAgentState(options_.state_directory));
-  ServerLink link(options_.state_directory, std::move(identity), clock_,
-                  [this](const api::DesiredState& desired,
-                         const std::optional<Answered>& answered) { Take(desired, answered); });
-  link_ = &link;
+  link_ = std::make_unique<ServerLink>(
+      options_.state_directory, std::move(identity), clock_,
+      [this](const api::DesiredState& desired, const std::optional<Answered>& answered) {
+        Take(desired, answered);
+      });
   std::jthread trials([this](const std::stop_token& token) { RunTrials(token); });
   while (!stop.WaitFor(std::chrono::seconds(0))) {
     const bool is_busy = StepOnce();
-    if (link.refused()) {
+    if (link_->refused()) {
       LogWarning("agent", "the server does not know this node; it goes on with what it was told");
     }
     std::unique_lock lock(mutex_);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -54,7 +55,7 @@ class Agent {
   std::vector<api::KeyTrial> trials_;
   std::set<std::string> trials_known_;
 
-  ServerLink* link_ = nullptr;
+  std::unique_ptr<ServerLink> link_;
   // The loop's own.
   std::string problem_;
   Duration wait_{};  // before a step that failed is tried again

@@ -30,7 +30,8 @@ constexpr const char* kIntroduction =
 int RunApiRoutes() {
   NoStore store;
   control::Nodes nodes(store, SystemClock(), {}, {});
-  const server::ApiServer api(store, nodes, SystemClock(), {});
+  control::AuditLog log(store, SystemClock(), std::move(*SigningKey::Generate()));
+  const server::ApiServer api(store, nodes, log, SystemClock(), {});
   Print(kIntroduction);
   for (const server::Route& route : api.routes()) {
     Print(fmt::format("| {} | `{}` | {} | `{}` | {} |", route.method, route.path,
@@ -52,7 +53,8 @@ int RunApiRoutes() {
 int RunOpenApi() {
   NoStore store;
   control::Nodes nodes(store, SystemClock(), {}, {});
-  const server::ApiServer api(store, nodes, SystemClock(), {});
+  control::AuditLog log(store, SystemClock(), std::move(*SigningKey::Generate()));
+  const server::ApiServer api(store, nodes, log, SystemClock(), {});
   Print(server::PrettyJson(api.openapi()));
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "CLI/CLI.hpp"
 #include "base/posix_file.h"
 #include "base/stop_signal.h"
+#include "cli/audit_key.h"
 #include "cli/listen_address.h"
 #include "cli/node_listener.h"
 #include "cli/output.h"
@@ -107,6 +108,11 @@ Status Serve(const ServerOptions& options) {
   const UniqueFd alone = TRY(LockAlone(options.data));
   const auto store = TRY(OpenStore(database, options.data));
   const auto nodes = TRY(NewNodes(*store, options.nodes, options.data));
+  control::AuditLog log(*store, SystemClock(),
+                        TRY(LoadAuditKey(options.nodes.authority_directory.empty()
+                                             ? options.data
+                                             : options.nodes.authority_directory)));
+  TRY(log.Begin());
   const auto listener = TRY(StartNodeListener(*nodes, options.nodes));
   server::ApiOptions api_options{options.requests_per_second, options.account_id, nullptr};
   if (listener != nullptr) {
@@ -114,7 +120,7 @@ Status Serve(const ServerOptions& options) {
       return listener->FormatToken(id, secret);
     };
   }
-  server::ApiServer api(*store, *nodes, SystemClock(), std::move(api_options));
+  server::ApiServer api(*store, *nodes, log, SystemClock(), std::move(api_options));
   const auto server = TRY(
       StartHttpServer(http, [&api](const HttpRequest& request) { return api.Handle(request); }));
   TRY(ReplaceFile(options.data + "/endpoint", AsBytes(server->Url() + "\n"), 0644));

@@ -95,7 +95,6 @@ void Fields(Archive& archive, Cluster& cluster) {
 template <typename Archive>
 void Fields(Archive& archive, NodeState& state) {
   archive("node", state.node);
-  archive("region", state.region);
   archive("reported_at", state.reported_at);
   Fields(archive, static_cast<api::NodeReport&>(state));
 }

@@ -86,9 +86,8 @@ struct Node {
 };
 
 // What a node last said of its part.
-struct NodeState : api::NodeReport {
-  std::string node;  // id
-  std::string region;
+struct NodeState : api::NodeReport {  // its region is ours to say
+  std::string node;                   // id
   WallTime reported_at;
   bool connected = false;  // it said so not long ago; not kept
 };

@@ -46,12 +46,13 @@ bool SaysTheSame(NodeState a, const NodeState& b) {
 
 // Of another cluster's volume it says nothing but that; and nobody's words are longer than needed.
 NodeState SaidBy(const Node& node, const api::NodeReport& report, WallTime now) {
-  NodeState said{report, node.id, node.region, now, true};
+  NodeState said{report, node.id, now, true};
   if (!report.cluster.empty() && report.cluster != node.cluster) {
     static_cast<api::NodeReport&>(said) = api::NodeReport();
     said.cluster = report.cluster;
     said.problem = report.problem;
   }
+  said.region = node.region;
   said.answers.clear();
   for (std::string* text :
        {&said.custody_message, &said.problem, &said.key_uri, &said.cluster, &said.cluster_name,

@@ -29,6 +29,7 @@ enum class Kind {
   kJoinToken,
   kNodeState,
   kKeyTrial,
+  kAuditKey,
 };
 
 struct Record {
@@ -44,6 +45,8 @@ struct AuditRecord {
   std::uint64_t sequence = 0;  // 1, 2, ... in commit order; set by the store
   std::string organization;    // "" = the operator's
   std::string body;            // JSON
+  std::uint64_t position = 0;  // 1, 2, ... of the organization; 0 = not sealed yet
+  std::string seal = {};       // hex; "" = not sealed yet
 };
 
 struct Page {
@@ -70,10 +73,17 @@ class Transaction {
   // The revision of this change, and so of all that follow, is above this one.
   virtual Status RaiseRevision(std::uint64_t revision) = 0;
 
+  // Without a seal, which PutSeal gives it (control/audit.h).
   virtual Status Append(const AuditRecord& event) = 0;
-  // With a sequence above this one; of one organization, or with "*" of all.
+  // An organization's that are sealed, with a position above this one, in their order.
   virtual Result<std::vector<AuditRecord>> Events(const std::string& organization,
                                                   std::uint64_t after, std::size_t limit) = 0;
+  // The one of them with the highest position.
+  virtual Result<std::optional<AuditRecord>> LastSealed(const std::string& organization) = 0;
+  // Of all organizations, in the order of their sequence.
+  virtual Result<std::vector<AuditRecord>> Unsealed(std::size_t limit) = 0;
+  // Gives the entry of this sequence its position and seal; a position is given once.
+  virtual Status PutSeal(const AuditRecord& event) = 0;
 };
 
 struct StoreState {

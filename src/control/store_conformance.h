@@ -167,11 +167,44 @@ TYPED_TEST_P(StoreConformance, AuditEntriesAreNumberedInTheirOrder) {
   }
   ASSERT_TRUE(this->store_
                   ->Read([&](Transaction& transaction) -> Status {
+                    const auto all = TRY(transaction.Unsealed(0));
+                    EXPECT_EQ(all.size(), 3u);
+                    EXPECT_LT(all.front().sequence, all.back().sequence);
+                    EXPECT_EQ(all[1].organization, "o2");
+                    EXPECT_EQ(TRY(transaction.Unsealed(2)).size(), 2u);
+                    EXPECT_TRUE(TRY(transaction.Events("o1", 0, 0)).empty());
+                    EXPECT_FALSE(TRY(transaction.LastSealed("o1")).has_value());
+                    return {};
+                  })
+                  .ok());
+}
+
+TYPED_TEST_P(StoreConformance, SealedAuditEntriesAreReadByTheirPositions) {
+  const auto seal = [](Transaction& transaction, std::uint64_t sequence, std::uint64_t position) {
+    return transaction.PutSeal({sequence, "", "", position, "s" + std::to_string(position)});
+  };
+  ASSERT_TRUE(this->store_
+                  ->Change([&](Transaction& transaction) -> Status {
+                    for (const char* organization : {"o1", "o2", "o1", "o1"}) {
+                      TRY(transaction.Append({0, organization, "{}"}));
+                    }
+                    TRY(seal(transaction, 1, 1));
+                    TRY(seal(transaction, 2, 1));  // each organization has its own
+                    return seal(transaction, 3, 2);
+                  })
+                  .ok());
+  EXPECT_FALSE(
+      this->store_->Change([&](Transaction& transaction) { return seal(transaction, 4, 2); }).ok());
+  ASSERT_TRUE(this->store_
+                  ->Read([&](Transaction& transaction) -> Status {
                     const auto own = TRY(transaction.Events("o1", 0, 0));
                     EXPECT_EQ(own.size(), 2u);
-                    EXPECT_LT(own.front().sequence, own.back().sequence);
-                    EXPECT_EQ(TRY(transaction.Events("o1", own.front().sequence, 0)).size(), 1u);
-                    EXPECT_EQ(TRY(transaction.Events("*", 0, 2)).size(), 2u);
+                    EXPECT_EQ(own.back().seal, "s2");
+                    EXPECT_EQ(own.back().position, 2u);
+                    EXPECT_EQ(TRY(transaction.Events("o1", 0, 1)).front().sequence, 1u);
+                    EXPECT_EQ(TRY(transaction.Events("o1", 1, 0)).front().sequence, 3u);
+                    EXPECT_EQ(TRY(transaction.LastSealed("o1"))->sequence, 3u);
+                    EXPECT_EQ(TRY(transaction.Unsealed(0)).front().sequence, 4u);
                     return {};
                   })
                   .ok());
@@ -261,7 +294,8 @@ REGISTER_TYPED_TEST_SUITE_P(StoreConformance, KeepsWhatWasPutAcrossAReopening,
                             ATransactionThatFailsLeavesNothing, NamesAreUniqueBelowTheirOwner,
                             ListsAnOwnersInPages, EveryChangeHasANewRevisionThatReadersCanFollow,
                             ARaisedRevisionIsBehindAllThatFollow, TwoServersLoseNoChange,
-                            AuditEntriesAreNumberedInTheirOrder, WhatIsRemovedIsGone,
+                            AuditEntriesAreNumberedInTheirOrder,
+                            SealedAuditEntriesAreReadByTheirPositions, WhatIsRemovedIsGone,
                             AReadDoesNotWaitForAChangeAndSeesNothingOfIt, AReadSeesOneMoment,
                             AnExceptionTakesBackItsTransactionAndNoMore,
                             TextIsKeptByteForByteAndOrderedByItsBytes, AReadThatWritesIsRefused,

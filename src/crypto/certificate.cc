@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "crypto/crypto.h"
+#include "crypto/key_pem.h"
 #include "crypto/openssl_pointers.h"
 
 namespace freehold {
@@ -61,28 +62,10 @@ Result<std::string> SignedPem(X509* certificate, EVP_PKEY* signer) {
   return std::string(AsText(BytesIn(bio.get())));
 }
 
-Result<SecretBytes> KeyPem(EVP_PKEY* key) {
-  const OpenSslPtr<BIO> bio(BIO_new(BIO_s_secmem()));
-  if (PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) {
-    return Failed("no key could be written");
-  }
-  return SecretBytes::CopyOf(BytesIn(bio.get()));
-}
-
 Result<CertificateAndKey> Signed(X509* certificate, EVP_PKEY* key, EVP_PKEY* signer) {
   std::string certificate_pem = TRY(SignedPem(certificate, signer));
-  SecretBytes key_pem = TRY(KeyPem(key));
+  SecretBytes key_pem = TRY(PrivateKeyPem(key));
   return CertificateAndKey{std::move(certificate_pem), std::move(key_pem)};
-}
-
-// SHA-256 of the key as certificates have it.
-Result<std::string> DigestOf(EVP_PKEY* key) {
-  unsigned char* der = nullptr;
-  const int size = key == nullptr ? -1 : i2d_PUBKEY(key, &der);
-  if (size <= 0) return Failed("a public key cannot be read");
-  std::string digest = HexEncode(Sha256(ByteView(der, static_cast<std::size_t>(size))));
-  OPENSSL_free(der);
-  return digest;
 }
 
 // Null unless it is signed by its own key, of P-256.
@@ -113,20 +96,13 @@ OpenSslPtr<X509> ReadCertificate(std::string_view pem) {
   return OpenSslPtr<X509>(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
 }
 
-// Null when it is none.
-std::shared_ptr<EVP_PKEY> ReadKey(const SecretBytes& pem) {
-  const ByteView text = pem.ExposeSecret();
-  const OpenSslPtr<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  return OwnKey(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
-}
-
 struct Signer {
   OpenSslPtr<X509> certificate;
   std::shared_ptr<EVP_PKEY> key;
 };
 
 Result<Signer> SignerOf(const CertificateAndKey& authority) {
-  Signer signer{ReadCertificate(authority.certificate_pem), ReadKey(authority.key_pem)};
+  Signer signer{ReadCertificate(authority.certificate_pem), ReadPrivateKey(authority.key_pem)};
   if (signer.certificate == nullptr || signer.key == nullptr) {
     return Failed("the authority cannot be read");
   }
@@ -141,7 +117,7 @@ Result<CertificateOwner> OwnerOfCertificate(X509* certificate) {
   std::array<char, 256> name{};
   X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(),
                             static_cast<int>(name.size()));
-  std::string digest = TRY(DigestOf(X509_get0_pubkey(certificate)));
+  std::string digest = TRY(PublicKeyDigest(X509_get0_pubkey(certificate)));
   return CertificateOwner{name.data(), std::move(digest),
                           WallTimeOf(X509_get0_notBefore(certificate)),
                           WallTimeOf(X509_get0_notAfter(certificate))};
@@ -198,7 +174,7 @@ Result<CertificateRequest> MakeCertificateRequest(const std::string& name) {
       i2d_X509_REQ_bio(bio.get(), request.get()) != 1) {
     return Failed("no certificate request could be made");
   }
-  SecretBytes key_pem = TRY(KeyPem(key.get()));
+  SecretBytes key_pem = TRY(PrivateKeyPem(key.get()));
   const ByteView der = BytesIn(bio.get());
   return CertificateRequest{Bytes(der.begin(), der.end()), std::move(key_pem)};
 }
@@ -206,13 +182,13 @@ Result<CertificateRequest> MakeCertificateRequest(const std::string& name) {
 Result<std::string> RequestKeyDigest(ByteView der) {
   const auto request = ReadRequest(der);
   if (request == nullptr) return BadRequest();
-  return DigestOf(X509_REQ_get0_pubkey(request.get()));
+  return PublicKeyDigest(X509_REQ_get0_pubkey(request.get()));
 }
 
 Result<std::string> KeyDigest(const SecretBytes& key_pem) {
-  const auto key = ReadKey(key_pem);
+  const auto key = ReadPrivateKey(key_pem);
   if (key == nullptr) return Failed("the private key cannot be read");
-  return DigestOf(key.get());
+  return PublicKeyDigest(key.get());
 }
 
 Result<std::string> SignClientCertificate(const CertificateAndKey& authority, ByteView der,

@@ -61,22 +61,21 @@ HttpResponse MethodNotAllowed(const std::string& allowed) {
 
 }  // namespace
 
-ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, const Clock& clock,
-                     ApiOptions options)
+ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::AuditLog& log,
+                     const Clock& clock, ApiOptions options)
     : options_(std::move(options)),
       credentials_(store, clock),
       organizations_(store, clock),
       clusters_(store, clock),
-      store_(store),
       rate_limit_(options_.requests_per_second, clock),
-      routes_([this, &nodes] {
+      routes_([this, &nodes, &log] {
         std::vector<Route> all;
         Add(all, OrganizationRoutes(organizations_));
         Add(all, CredentialRoutes(credentials_));
         Add(all, ClusterRoutes(clusters_, options_));
         Add(all, CmekRoutes(clusters_));
         Add(all, NodeRoutes(nodes, clusters_, options_));
-        Add(all, AuditRoutes(store_));
+        Add(all, AuditRoutes(log));
         Add(all, ProjectKeyRoutes(organizations_, clusters_));
         Add(all, ServiceRoutes(clusters_, options_));
         all.push_back({"GET",

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "control/audit.h"
 #include "control/clusters.h"
 #include "control/credentials.h"
 #include "control/nodes.h"
@@ -29,8 +30,9 @@ struct ApiOptions {
 
 class ApiServer {
  public:
-  // `store` and `nodes` outlive it.
-  ApiServer(control::Store& store, control::Nodes& nodes, const Clock& clock, ApiOptions options);
+  // `store`, `nodes` and `log` outlive it.
+  ApiServer(control::Store& store, control::Nodes& nodes, control::AuditLog& log,
+            const Clock& clock, ApiOptions options);
 
   HttpResponse Handle(const HttpRequest& request);
   const std::vector<Route>& routes() const { return routes_; }
@@ -45,7 +47,6 @@ class ApiServer {
   control::Credentials credentials_;
   control::Organizations organizations_;
   control::Clusters clusters_;
-  control::Store& store_;
   RateLimit rate_limit_;
   const std::vector<Route> routes_;
   const boost::json::object openapi_;
@@ -61,7 +62,7 @@ std::vector<Route> ClusterRoutes(control::Clusters& clusters, const ApiOptions& 
 std::vector<Route> CmekRoutes(control::Clusters& clusters);
 std::vector<Route> NodeRoutes(control::Nodes& nodes, control::Clusters& clusters,
                               const ApiOptions& options);
-std::vector<Route> AuditRoutes(control::Store& store);
+std::vector<Route> AuditRoutes(control::AuditLog& log);
 // As other services have them: docs/api/other-services.md.
 std::vector<Route> ProjectKeyRoutes(control::Organizations& organizations,
                                     control::Clusters& clusters);

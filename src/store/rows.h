@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "control/store.h"
@@ -16,6 +19,11 @@ inline std::uint64_t NumberOf(control::Kind kind) { return static_cast<std::uint
 
 // 0 is a limit of none.
 inline std::uint64_t LimitOf(std::size_t limit) { return limit == 0 ? kNoLimit : limit; }
+
+inline std::optional<control::AuditRecord> Newest(std::vector<control::AuditRecord> events) {
+  if (events.empty()) return std::nullopt;
+  return std::move(events.front());
+}
 
 inline Error NameTaken(std::string_view name) {
   return Error(ErrorCode::kAlreadyExists,

@@ -233,8 +233,16 @@ void AddAudit(CLI::App& app, int& exit_code) {
   CLI::App* list = Add(*group, "list", "As a table, oldest first", flags, AuditList, exit_code);
   CLI::App* file = Add(*group, "export", "An entry a line, as JSON", flags, AuditExport, exit_code);
   for (CLI::App* command : {list, file}) {
-    command->add_option("--after", flags.after, "The sequence of the last entry seen");
+    command->add_option("--after", flags.after, "The position of the last entry seen");
   }
+  Add(*group, "head", "The newest head, signed: keep it where the operator cannot reach it", flags,
+      AuditHeadShow, exit_code);
+  Add(*group, "keys", "The public keys that sign heads, in PEM", flags, AuditKeysShow, exit_code);
+  CLI::App* verify = Add(*group, "verify", "Whether no entry was changed, removed, added or moved",
+                         flags, AuditVerify, exit_code);
+  verify->add_option("-f,--file", flags.file, "What 'audit export' has printed [the server's log]");
+  verify->add_option("--head", flags.heads, "A head that you kept: it must be on the same chain");
+  verify->add_option("--key", flags.keys, "PEM of the keys that you trust [those of the server]");
 }
 
 }  // namespace

@@ -6,13 +6,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/control/session.h"
 
 namespace freehold::cli {
+
+inline constexpr std::string_view kAuditLog = "/api/v1/auditlogevents";
 
 struct LoginFlags {
   std::string url;
@@ -115,9 +119,20 @@ Status ApiKeyDelete(const ApiKeyFlags& flags);
 
 struct AuditFlags {
   CommonFlags common;
-  std::uint64_t after = 0;  // the sequence of the last entry seen
+  std::uint64_t after = 0;        // the position of the last entry seen
+  std::string file;               // what `audit export` has printed; "" = the API's entries
+  std::vector<std::string> heads;  // files with heads that were kept
+  std::vector<std::string> keys;   // files with public keys; empty: those of the API
 };
 Status AuditList(const AuditFlags& flags);
 Status AuditExport(const AuditFlags& flags);
+// The newest head, as JSON, to be kept; the public keys, as PEM.
+Status AuditHeadShow(const AuditFlags& flags);
+Status AuditKeysShow(const AuditFlags& flags);
+// kVerifyFailed with the first break of the chain.
+Status AuditVerify(const AuditFlags& flags);
+// Calls `take` for each page of the log, up to the newest entry.
+Status EachAuditPage(ApiClient& api, std::uint64_t after,
+                     const std::function<Status(const ApiAnswer&)>& take);
 
 }  // namespace freehold::cli

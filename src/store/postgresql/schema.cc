@@ -30,10 +30,19 @@ constexpr std::array kFirst = {
     "  slot INT8 PRIMARY KEY, revision INT8 NOT NULL, token BYTEA NOT NULL)",
 };
 
+constexpr std::array kSecond = {
+    "ALTER TABLE freehold_audit ADD COLUMN IF NOT EXISTS position INT8 NOT NULL DEFAULT 0",
+    "ALTER TABLE freehold_audit ADD COLUMN IF NOT EXISTS seal TEXT NOT NULL DEFAULT ''",
+    "CREATE UNIQUE INDEX IF NOT EXISTS freehold_audit_by_position"
+    "  ON freehold_audit (organization, position) WHERE position > 0",
+    "CREATE INDEX IF NOT EXISTS freehold_audit_unsealed"
+    "  ON freehold_audit (sequence) WHERE position = 0",
+};
+
 using Statements = std::span<const char* const>;
 
 // Each brings the tables from the version before to its own; a released one never changes.
-constexpr std::array<Statements, 1> kMigrations = {Statements(kFirst)};
+constexpr std::array<Statements, 2> kMigrations = {Statements(kFirst), Statements(kSecond)};
 
 Result<std::uint64_t> Version(Session& session) {
   TRY(session.Run(

@@ -15,7 +15,8 @@ using control::Record;
 constexpr std::uint64_t kSlots = 1024;
 
 #define FREEHOLD_SELECT "SELECT kind, id, owner, name, body, revision FROM freehold_records "
-#define FREEHOLD_SELECT_EVENTS "SELECT sequence, organization, body FROM freehold_audit "
+#define FREEHOLD_SELECT_EVENTS \
+  "SELECT sequence, organization, body, position, seal FROM freehold_audit "
 
 Parameter Of(Kind kind) { return Parameter::Number(NumberOf(kind)); }
 
@@ -31,6 +32,15 @@ std::vector<Record> RecordsIn(const Rows& rows) {
 std::optional<Record> RecordIn(const Rows& rows) {
   if (rows.size() == 0) return std::nullopt;
   return RecordsIn(rows).front();
+}
+
+std::vector<AuditRecord> EventsIn(const Rows& rows) {
+  std::vector<AuditRecord> events;
+  for (int row = 0; row < rows.size(); ++row) {
+    events.push_back({rows.Number(row, 0), rows.Text(row, 1), rows.Text(row, 2),
+                      rows.Number(row, 3), rows.Text(row, 4)});
+  }
+  return events;
 }
 
 }  // namespace
@@ -145,19 +155,33 @@ Status PostgresqlTransaction::Append(const AuditRecord& event) {
 Result<std::vector<AuditRecord>> PostgresqlTransaction::Events(const std::string& organization,
                                                                std::uint64_t after,
                                                                std::size_t limit) {
-  const Parameter from = Parameter::Number(after), most = Parameter::Number(LimitOf(limit));
-  const bool of_all = organization == "*";
-  const Rows rows = TRY(
-      of_all ? session_.Run(FREEHOLD_SELECT_EVENTS "WHERE sequence > $1 ORDER BY sequence LIMIT $2",
-                            {from, most})
-             : session_.Run(FREEHOLD_SELECT_EVENTS "WHERE sequence > $1 AND organization = $3 "
-                                                   "ORDER BY sequence LIMIT $2",
-                            {from, most, Parameter::Bytes(organization)}));
-  std::vector<AuditRecord> events;
-  for (int row = 0; row < rows.size(); ++row) {
-    events.push_back({rows.Number(row, 0), rows.Text(row, 1), rows.Text(row, 2)});
-  }
-  return events;
+  return EventsIn(TRY(session_.Run(
+      FREEHOLD_SELECT_EVENTS "WHERE organization = $1 AND position > $2 AND position > 0 "
+                             "ORDER BY position LIMIT $3",
+      {Parameter::Bytes(organization), Parameter::Number(after),
+       Parameter::Number(LimitOf(limit))})));
+}
+
+Result<std::optional<AuditRecord>> PostgresqlTransaction::LastSealed(
+    const std::string& organization) {
+  return Newest(EventsIn(TRY(session_.Run(
+      FREEHOLD_SELECT_EVENTS "WHERE organization = $1 AND position > 0 "
+                             "ORDER BY position DESC LIMIT 1",
+      {Parameter::Bytes(organization)}))));
+}
+
+Result<std::vector<AuditRecord>> PostgresqlTransaction::Unsealed(std::size_t limit) {
+  return EventsIn(TRY(
+      session_.Run(FREEHOLD_SELECT_EVENTS "WHERE position = 0 ORDER BY sequence LIMIT $1",
+                   {Parameter::Number(LimitOf(limit))})));
+}
+
+Status PostgresqlTransaction::PutSeal(const AuditRecord& event) {
+  TRY(Writes());
+  TRY(session_.Run("UPDATE freehold_audit SET position = $1, seal = $2 WHERE sequence = $3",
+                   {Parameter::Number(event.position), Parameter::Text(event.seal),
+                    Parameter::Number(event.sequence)}));
+  return {};
 }
 
 #undef FREEHOLD_SELECT

@@ -43,6 +43,9 @@ class PostgresqlTransaction : public control::Transaction {
   Status Append(const control::AuditRecord& event) override;
   Result<std::vector<control::AuditRecord>> Events(const std::string& organization,
                                                    std::uint64_t after, std::size_t limit) override;
+  Result<std::optional<control::AuditRecord>> LastSealed(const std::string& organization) override;
+  Result<std::vector<control::AuditRecord>> Unsealed(std::size_t limit) override;
+  Status PutSeal(const control::AuditRecord& event) override;
 
  private:
   Status Writes();

@@ -25,7 +25,7 @@ using control::StoreState;
 using control::Transaction;
 
 // Each brings the file from the version before to its own; a released one never changes.
-constexpr std::array<std::string_view, 1> kMigrations = {
+constexpr std::array<std::string_view, 2> kMigrations = {
     // 1
     "CREATE TABLE state (epoch TEXT NOT NULL, revision INTEGER NOT NULL) STRICT;"
     "CREATE TABLE records ("
@@ -38,6 +38,12 @@ constexpr std::array<std::string_view, 1> kMigrations = {
     "CREATE TABLE audit (sequence INTEGER PRIMARY KEY, organization TEXT NOT NULL,"
     "  body TEXT NOT NULL) STRICT;"
     "CREATE INDEX audit_by_organization ON audit (organization, sequence);",
+    // 2
+    "ALTER TABLE audit ADD COLUMN position INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE audit ADD COLUMN seal TEXT NOT NULL DEFAULT '';"
+    "CREATE UNIQUE INDEX audit_by_position ON audit (organization, position) WHERE position > 0;"
+    "CREATE INDEX audit_unsealed ON audit (sequence) WHERE position = 0;"
+    "DROP INDEX audit_by_organization;",
 };
 
 constexpr std::string_view kColumns = "kind, id, owner, coalesce(name, ''), body, revision";
@@ -65,6 +71,15 @@ Result<std::vector<Record>> AllOf(Statement& statement) {
 Result<std::optional<Record>> OneOf(Statement& statement) {
   if (!TRY(statement.Step())) return std::optional<Record>();
   return std::optional<Record>(RecordIn(statement));
+}
+
+Result<std::vector<AuditRecord>> EventsIn(Statement& statement) {
+  std::vector<AuditRecord> events;
+  while (TRY(statement.Step())) {
+    events.push_back({statement.Number(0), statement.Text(1), statement.Text(2),
+                      statement.Number(3), statement.Text(4)});
+  }
+  return events;
 }
 
 class SqliteTransaction : public Transaction {
@@ -137,21 +152,35 @@ class SqliteTransaction : public Transaction {
   Result<std::vector<AuditRecord>> Events(const std::string& organization, std::uint64_t after,
                                           std::size_t limit) override {
     Statement select =
-        TRY(Statement::Prepare(connection_,
-                               "SELECT sequence, organization, body FROM audit WHERE sequence > ?1 "
-                               "AND (?2 = '*' OR organization = ?2) ORDER BY sequence LIMIT ?3"));
-    select.Bind(after).Bind(organization).Bind(LimitOf(limit));
-    std::vector<AuditRecord> events;
-    while (TRY(select.Step())) {
-      events.push_back({select.Number(0), select.Text(1), select.Text(2)});
-    }
-    return events;
+        TRY(SelectEvents("WHERE organization = ?1 AND position > ?2 AND position > 0 "
+                         "ORDER BY position LIMIT ?3"));
+    return EventsIn(select.Bind(organization).Bind(after).Bind(LimitOf(limit)));
+  }
+  Result<std::optional<AuditRecord>> LastSealed(const std::string& organization) override {
+    Statement select = TRY(SelectEvents(
+        "WHERE organization = ?1 AND position > 0 ORDER BY position DESC LIMIT 1"));
+    return Newest(TRY(EventsIn(select.Bind(organization))));
+  }
+  Result<std::vector<AuditRecord>> Unsealed(std::size_t limit) override {
+    Statement select = TRY(SelectEvents("WHERE position = 0 ORDER BY sequence LIMIT ?1"));
+    return EventsIn(select.Bind(LimitOf(limit)));
+  }
+  Status PutSeal(const AuditRecord& event) override {
+    TRY(TakeRevision());
+    Statement put = TRY(Statement::Prepare(
+        connection_, "UPDATE audit SET position = ?1, seal = ?2 WHERE sequence = ?3"));
+    return put.Bind(event.position).Bind(event.seal).Bind(event.sequence).Run();
   }
 
  private:
   Result<Statement> Select(const std::string& where) {
     return Statement::Prepare(connection_,
                               fmt::format("SELECT {} FROM records {}", kColumns, where));
+  }
+  Result<Statement> SelectEvents(const std::string& where) {
+    return Statement::Prepare(
+        connection_,
+        fmt::format("SELECT sequence, organization, body, position, seal FROM audit {}", where));
   }
   // All of a transaction's changes have the same one.
   Status TakeRevision() {

@@ -70,7 +70,9 @@ TEST(TwiceStore, AnOrganizationWithItsKeysAndClustersIsMadeOnce) {
   EXPECT_TRUE(clusters.Act(admin, made->id, api::CmekAction::kRevoke).ok());
   ASSERT_TRUE(store
                   .Read([&](Transaction& transaction) -> Status {
-                    EXPECT_EQ(TRY(transaction.Events("*", 0, 0)).size(), 5u);
+                    const auto events = TRY(transaction.Events(organization->id, 0, 0));
+                    EXPECT_EQ(events.size(), 5u);
+                    EXPECT_EQ(events.back().position, 5u);
                     return {};
                   })
                   .ok());
