@@ -70,11 +70,12 @@ Result<SecretBytes> KeyFromInput() {
     explicit_bzero(read.data(), read.size());
     return KeyIn(std::move(text), "standard input");
   }
-  fmt::print(stderr, "API key: ");
-  std::fflush(stderr);
   std::string text;
   {
+    // Before it asks: what is typed earlier is thrown away.
     const WithoutEcho silent;
+    fmt::print(stderr, "API key: ");
+    std::fflush(stderr);
     char c = 0;
     while (text.size() < kLongestKey && read(STDIN_FILENO, &c, 1) == 1 && c != '\n') text += c;
   }
