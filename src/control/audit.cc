@@ -116,7 +116,8 @@ Result<api::AuditHead> AuditLog::Head(const Caller& caller) {
     tip = TRY(TipOf(transaction, caller.organization));
     return {};
   }));
-  api::AuditHead head{caller.organization, tip.position, tip.seal, FormatTime(clock_.Wall()), {}, {}};
+  api::AuditHead head{caller.organization,       tip.position, tip.seal,
+                      FormatTime(clock_.Wall()), {},           {}};
   TRY(api::Sign(head, key_));
   return head;
 }

@@ -2,7 +2,8 @@
 //
 // Changes of a store are one after the other, whichever server makes them: the transaction that
 // writes an entry seals it, and is the one sealer. Threads: safe; Note and SealEntries are those of
-// the transaction. Errors: kForbidden for who may not read it. Spec: docs/api/audit.md, decision 17.
+// the transaction. Errors: kForbidden for who may not read it. Spec: docs/api/audit.md,
+// decision 17.
 #pragma once
 
 #include <boost/json/fwd.hpp>

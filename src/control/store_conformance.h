@@ -193,9 +193,8 @@ TYPED_TEST_P(StoreConformance, SealedAuditEntriesAreReadByTheirPositions) {
                     return seal(transaction, 3, 2);
                   })
                   .ok());
-  EXPECT_FALSE(this->store_
-                   ->Change([&](Transaction& transaction) { return seal(transaction, 4, 2); })
-                   .ok());
+  EXPECT_FALSE(
+      this->store_->Change([&](Transaction& transaction) { return seal(transaction, 4, 2); }).ok());
   ASSERT_TRUE(this->store_
                   ->Read([&](Transaction& transaction) -> Status {
                     const auto own = TRY(transaction.Events("o1", 0, 0));
@@ -294,10 +293,11 @@ TYPED_TEST_P(StoreConformance, TheEpochIsOneForTheStoresWholeLife) {
 REGISTER_TYPED_TEST_SUITE_P(StoreConformance, KeepsWhatWasPutAcrossAReopening,
                             ATransactionThatFailsLeavesNothing, NamesAreUniqueBelowTheirOwner,
                             ListsAnOwnersInPages, EveryChangeHasANewRevisionThatReadersCanFollow,
-                            ARaisedRevisionIsBehindAllThatFollow,
-                            TwoServersLoseNoChange, AuditEntriesAreNumberedInTheirOrder,
-                            SealedAuditEntriesAreReadByTheirPositions, WhatIsRemovedIsGone, AReadDoesNotWaitForAChangeAndSeesNothingOfIt,
-                            AReadSeesOneMoment, AnExceptionTakesBackItsTransactionAndNoMore,
+                            ARaisedRevisionIsBehindAllThatFollow, TwoServersLoseNoChange,
+                            AuditEntriesAreNumberedInTheirOrder,
+                            SealedAuditEntriesAreReadByTheirPositions, WhatIsRemovedIsGone,
+                            AReadDoesNotWaitForAChangeAndSeesNothingOfIt, AReadSeesOneMoment,
+                            AnExceptionTakesBackItsTransactionAndNoMore,
                             TextIsKeptByteForByteAndOrderedByItsBytes, AReadThatWritesIsRefused,
                             TheEpochIsOneForTheStoresWholeLife);
 

@@ -156,8 +156,7 @@ Result<CertificateAndKey> MakeServerCertificate(const CertificateAndKey& authori
       !AddExtension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature") ||
       !AddExtension(certificate.get(), issuer, NID_ext_key_usage, "serverAuth") ||
       !AddExtension(certificate.get(), issuer, NID_authority_key_identifier, "keyid") ||
-      !AddExtension(certificate.get(), issuer, NID_subject_alt_name,
-                    alternatives.substr(1))) {
+      !AddExtension(certificate.get(), issuer, NID_subject_alt_name, alternatives.substr(1))) {
     return Failed("no server certificate could be made");
   }
   return Signed(certificate.get(), key.get(), signer.key.get());
