@@ -29,6 +29,8 @@ BODIES = {
                                     "cmek_region_specs": [spec("eu-west-1", "k2")]}},
     "CmekSpecs": specs(),
     "CmekActionBody": {"action": "REVOKE"},
+    "ClusterState": {"command": "stop"},
+    "NewJoinToken": {"region": "us-east-1"},
     "BetaNewProject": {"name": "new", "aws_cmek_enabled": True},
     "AwsCmekSpecs": {"specs": [{"region": "us-east-1", "kms_arn": arn()}]},
     "ServiceChange": {"transparentDataEncryptionKeyId": arn("k2")},
@@ -78,6 +80,7 @@ class World:
             f"{accounts}/{self.ids['service_account_id']}/api-keys", self.admin, {"name": "k"})["id"]
         given = None if name == "EnableCMEKSpec" else [spec()]
         self.ids["cluster_id"] = server.new_cluster(self.admin, specs=given)["id"]
+        self.ids["node_id"] = "none"
         self.ids["organizationId"] = self.ids["organization_id"]
         self.ids["serviceId"] = self.ids["cluster_id"]
 
@@ -94,7 +97,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("server"))
+    made = Server(tmp_path_factory.mktemp("server"), "--agents-listen", "127.0.0.1:0")
     yield made
     made.stop()
 

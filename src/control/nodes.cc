@@ -83,7 +83,7 @@ Result<std::vector<NodeState>> LoadStates(Transaction& transaction, const std::s
                                           WallTime now) {
   auto states = TRY(LoadAll<NodeState>(transaction, Kind::kNodeState, cluster, {}));
   for (NodeState& state : states) {
-    state.connected = now.since_epoch - state.reported_at.since_epoch < kSilentAfter;
+    state.connected = IsConnected(state, now);
   }
   return states;
 }
