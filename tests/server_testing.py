@@ -57,6 +57,9 @@ class Server:
         assert line == f"listening on {self.url}\n"
         if "--agents-listen" in self.options:
             assert self.process.stdout.readline().startswith("listening for agents on https://")
+        if "--metrics-listen" in self.options:
+            line = self.process.stdout.readline()
+            self.metrics_url = re.fullmatch(r"metrics are at (\S+)/metrics\n", line).group(1)
         if self.operator_key is None:
             line = self.process.stdout.readline()
             self.operator_key = re.fullmatch(r".*shown this once: (fhk_\S+)\n", line).group(1)

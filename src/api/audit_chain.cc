@@ -67,21 +67,24 @@ Status Sign(AuditHead& head, const SigningKey& key) {
 }
 
 Status CheckSignature(const AuditHead& head, const std::vector<VerifyingKey>& keys) {
-  const auto key = std::find_if(keys.begin(), keys.end(), [&](const VerifyingKey& one) {
-    return one.id() == head.key_id;
-  });
+  const auto key = std::find_if(keys.begin(), keys.end(),
+                                [&](const VerifyingKey& one) { return one.id() == head.key_id; });
   if (key == keys.end()) {
-    return Broken(fmt::format("the head of {} is signed by the key {}, which is none of those given",
-                              Printable(head.at), Printable(head.key_id)));
+    return Broken(
+        fmt::format("the head of {} is signed by the key {}, which is none of those given",
+                    Printable(head.at), Printable(head.key_id)));
   }
   if (key->Verify(SignedBytes(head), head.signature).ok()) return {};
   return Broken(fmt::format("the signature of the head of {} is false", Printable(head.at)));
 }
 
 json::object ToJson(const AuditHead& head) {
-  return {{"organization_id", head.organization}, {"position", head.position},
-          {"seal", HexEncode(head.seal)},         {"at", head.at},
-          {"signature", Base64Encode(head.signature)}, {"key_id", head.key_id}};
+  return {{"organization_id", head.organization},
+          {"position", head.position},
+          {"seal", HexEncode(head.seal)},
+          {"at", head.at},
+          {"signature", Base64Encode(head.signature)},
+          {"key_id", head.key_id}};
 }
 
 Result<AuditHead> ParseAuditHead(const json::object& object) {
@@ -122,8 +125,8 @@ Status AuditChain::Take(const json::object& entry) {
   const std::string text = TextIn(entry, "text");
   const Digest256 seal = SealOf(this->seal(), organization_, position, text);
   if (TextIn(entry, "seal") != HexEncode(seal)) {
-    return Broken(fmt::format("entry {} was changed, or what is before it: its seal does not fit",
-                              position));
+    return Broken(
+        fmt::format("entry {} was changed, or what is before it: its seal does not fit", position));
   }
   const auto shown = EntryJson(position, HexEncode(seal), text);
   if (!shown.ok() || *shown != entry) {
@@ -141,15 +144,17 @@ Status AuditChain::Holds(const AuditHead& head) const {
     return Broken(fmt::format("the head of {} is of another organization", Printable(head.at)));
   }
   if (head.position > seals_.size()) {
-    return Broken(fmt::format("entry {} is missing: the log ends before it, and the head of {} has "
-                              "seen it there",
-                              seals_.size() + 1, Printable(head.at)));
+    return Broken(
+        fmt::format("entry {} is missing: the log ends before it, and the head of {} has "
+                    "seen it there",
+                    seals_.size() + 1, Printable(head.at)));
   }
   const Digest256 seal = head.position == 0 ? Digest256{} : seals_[head.position - 1];
   if (seal == head.seal) return {};
-  return Broken(fmt::format("the log was rewritten at entry {} or before it: the head of {} has "
-                            "another seal there",
-                            head.position, Printable(head.at)));
+  return Broken(
+      fmt::format("the log was rewritten at entry {} or before it: the head of {} has "
+                  "another seal there",
+                  head.position, Printable(head.at)));
 }
 
 }  // namespace freehold::api

@@ -1,10 +1,10 @@
 // The chain of an organization's audit entries, and its signed heads: made by servers, checked by
 // whoever reads.
 //
-// Each entry has a position (1, 2, 3, ...) and a seal: a hash over the seal before, the organization,
-// the position and the entry's exact bytes. A head names the newest seal, signed. Errors:
-// kVerifyFailed with one sentence that says where the chain breaks first; kInvalidArgument for a head
-// that is none. Threads: values. Spec: docs/api/audit.md.
+// Each entry has a position (1, 2, 3, ...) and a seal: a hash over the seal before, the
+// organization, the position and the entry's exact bytes. A head names the newest seal, signed.
+// Errors: kVerifyFailed with one sentence that says where the chain breaks first; kInvalidArgument
+// for a head that is none. Threads: values. Spec: docs/api/audit.md.
 #pragma once
 
 #include <boost/json/fwd.hpp>

@@ -15,6 +15,7 @@
 #include "cli/output.h"
 #include "fmt/format.h"
 #include "server/api_server.h"
+#include "server/metrics_server.h"
 #include "store/postgresql/postgresql_store.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -25,6 +26,7 @@ struct ServerOptions {
   std::string data;
   std::string store;
   std::string listen = "127.0.0.1:8443";
+  std::string metrics_listen;
   std::string certificate;
   std::string key;
   std::string account_id;
@@ -77,6 +79,18 @@ Result<std::optional<store::DatabaseUrl>> DatabaseOf(const ServerOptions& option
       TRY(store::DatabaseUrl::Parse(options.store, sslmode == nullptr ? "" : sslmode)));
 }
 
+// Null without --metrics-listen. In the clear, also beyond loopback when that is said: it shows no keys.
+Result<std::unique_ptr<HttpServer>> StartMetrics(const ServerOptions& options,
+                                                 server::MetricsServer& metrics) {
+  if (options.metrics_listen.empty()) return std::unique_ptr<HttpServer>();
+  HttpServerOptions http;
+  http.threads = 2;
+  http.allow_remote = true;
+  TRY(ParseListen("--metrics-listen", options.metrics_listen, http));
+  return StartHttpServer(http,
+                         [&metrics](const HttpRequest& request) { return metrics.Handle(request); });
+}
+
 std::string_view Words(control::Durability durability) {
   switch (durability) {
     case control::Durability::kLocal:
@@ -106,28 +120,36 @@ Status Serve(const ServerOptions& options) {
   const auto database = TRY(DatabaseOf(options));
   TRY(MakeDirectories(options.data, 0700));
   const UniqueFd alone = TRY(LockAlone(options.data));
-  const auto store = TRY(OpenStore(database, options.data));
-  const auto nodes = TRY(NewNodes(*store, options.nodes, options.data));
-  control::AuditLog log(*store, SystemClock(),
+  const auto opened = TRY(OpenStore(database, options.data));
+  control::CountingStore store(*opened);
+  const auto nodes = TRY(NewNodes(store, options.nodes, options.data));
+  control::AuditLog log(store, SystemClock(),
                         TRY(LoadAuditKey(options.nodes.authority_directory.empty()
                                              ? options.data
                                              : options.nodes.authority_directory)));
   TRY(log.Begin());
   const auto listener = TRY(StartNodeListener(*nodes, options.nodes));
-  server::ApiOptions api_options{options.requests_per_second, options.account_id, nullptr};
+  server::RequestCounter requests;
+  server::MetricsServer metrics(store, requests, SystemClock());
+  server::ApiOptions api_options{options.requests_per_second, options.account_id, nullptr,
+                                 &requests};
   if (listener != nullptr) {
     api_options.format_join_token = [&](const std::string& id, const std::string& secret) {
       return listener->FormatToken(id, secret);
     };
   }
-  server::ApiServer api(*store, *nodes, log, SystemClock(), std::move(api_options));
+  server::ApiServer api(store, *nodes, log, SystemClock(), std::move(api_options));
   const auto server = TRY(
       StartHttpServer(http, [&api](const HttpRequest& request) { return api.Handle(request); }));
+  const auto metrics_listener = TRY(StartMetrics(options, metrics));
   TRY(ReplaceFile(options.data + "/endpoint", AsBytes(server->Url() + "\n"), 0644));
   Print(fmt::format("listening on {}", server->Url()));
   if (listener != nullptr) Print(fmt::format("listening for agents on {}", listener->Url()));
+  if (metrics_listener != nullptr) {
+    Print(fmt::format("metrics are at {}/metrics", metrics_listener->Url()));
+  }
   // Last: a key that was made and not shown would be lost.
-  const auto first = TRY(control::Credentials(*store, SystemClock()).Bootstrap());
+  const auto first = TRY(control::Credentials(store, SystemClock()).Bootstrap());
   if (first.has_value()) {
     Print(fmt::format("the operator's API key, shown this once: {}", first->secret));
   }
@@ -156,6 +178,9 @@ void AddServer(CLI::App& app, int& exit_code) {
       ->envname("FREEHOLD_STORE");
   server->add_option("--listen", options.listen, "ADDRESS:PORT; port 0 takes any free one")
       ->capture_default_str();
+  server->add_option("--metrics-listen", options.metrics_listen,
+                     "ADDRESS:PORT for /metrics, /healthz and /readyz, without TLS and without "
+                     "keys: keep it on a network of your own");
   server->add_option("--tls-certificate", options.certificate, "PEM, with the whole chain");
   server->add_option("--tls-key", options.key, "PEM");
   AddNodeListenerFlags(*server, options.nodes);

@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 #include <map>
 
-#include "api/json_reader.h"
+#include "api/archive.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
 
@@ -34,15 +34,14 @@ Status RequireReader(const Caller& caller) {
   return caller.Require(Permission::kManageAccess, {caller.organization, "", ""});
 }
 
-Result<AuditKey> KeyIn(const Record& record) {
-  const boost::json::object body = TRY(api::ParseObject(record.body, "an audit key"));
-  api::JsonReader reader(body, "");
-  AuditKey key{record.id, reader.RequiredText("public_key"), reader.RequiredText("used_since")};
-  TRY(reader.Finish());
-  return key;
-}
-
 }  // namespace
+
+template <typename Archive>
+void Fields(Archive& archive, AuditKey& key) {
+  archive("id", key.id);
+  archive("public_key", key.public_pem);
+  archive("used_since", key.used_since);
+}
 
 Status Note(Transaction& transaction, const Clock& clock, const Caller& caller,
             const AuditNote& note, const boost::json::object& payload) {
@@ -94,9 +93,8 @@ Status AuditLog::Begin() {
   }
   return store_.Change([&](Transaction& transaction) -> Status {
     if (TRY(transaction.Get(Kind::kAuditKey, key_.id())).has_value()) return {};
-    const boost::json::object body = {{"public_key", key_.PublicPem()},
-                                      {"used_since", FormatTime(clock_.Wall())}};
-    return transaction.Put({Kind::kAuditKey, key_.id(), "", "", boost::json::serialize(body), 0});
+    const AuditKey key{key_.id(), key_.PublicPem(), clock_.Wall()};
+    return transaction.Put({Kind::kAuditKey, key.id, "", "", api::EncodeBody(key), 0});
   });
 }
 
@@ -130,7 +128,7 @@ Result<std::vector<AuditKey>> AuditLog::Keys(const Caller& caller) {
   TRY(store_.Read([&](Transaction& transaction) -> Status {
     keys.clear();
     for (const Record& record : TRY(transaction.List(Kind::kAuditKey, "", {}))) {
-      keys.push_back(TRY(KeyIn(record)));
+      keys.push_back(TRY(api::DecodeBody<AuditKey>(record.body, "a record of the store")));
     }
     return {};
   }));

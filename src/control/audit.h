@@ -35,7 +35,7 @@ Result<std::size_t> SealEntries(Transaction& transaction, std::size_t limit);
 struct AuditKey {
   std::string id;
   std::string public_pem;
-  std::string used_since;  // RFC 3339
+  WallTime used_since;
 };
 
 // The log as the caller's organization reads it.

@@ -92,7 +92,7 @@ Result<std::vector<NodeState>> LoadStates(Transaction& transaction, const std::s
     states.push_back(std::move(silent));
   }
   for (NodeState& state : states) {
-    state.connected = now.since_epoch - state.reported_at.since_epoch < kSilentAfter;
+    state.connected = IsConnected(state, now);
   }
   return states;
 }

@@ -27,6 +27,9 @@ struct NodeSettings {
 
 // A node that has said nothing for so long counts as not connected. Agents report every 30 s.
 inline constexpr Duration kSilentAfter = std::chrono::seconds(75);
+inline bool IsConnected(const NodeState& state, WallTime now) {
+  return now - state.reported_at < kSilentAfter;
+}
 
 struct NewJoinToken {
   JoinToken token;

@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::size_t kSignatureSize = 64;
 
-bool IsEd25519(EVP_PKEY* key) { return key != nullptr && EVP_PKEY_base_id(key) == EVP_PKEY_ED25519; }
+bool IsEd25519(EVP_PKEY* key) {
+  return key != nullptr && EVP_PKEY_base_id(key) == EVP_PKEY_ED25519;
+}
 
 Error NoKey(const char* which) {
   ERR_clear_error();

@@ -11,7 +11,8 @@ TEST(SigningKey, SignsWhatOnlyItsPublicHalfVerifies) {
   ASSERT_TRUE(key.ok());
   const auto signature = key->Sign(AsBytes("a head"));
   ASSERT_TRUE(signature.ok());
-  const auto halves = VerifyingKey::AllInPem(SigningKey::Generate()->PublicPem() + key->PublicPem());
+  const auto halves =
+      VerifyingKey::AllInPem(SigningKey::Generate()->PublicPem() + key->PublicPem());
   ASSERT_TRUE(halves.ok());
   ASSERT_EQ(halves->size(), 2u);
   const VerifyingKey& half = halves->back();

@@ -64,6 +64,7 @@ HttpResponse MethodNotAllowed(const std::string& allowed) {
 ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::AuditLog& log,
                      const Clock& clock, ApiOptions options)
     : options_(std::move(options)),
+      clock_(clock),
       credentials_(store, clock),
       organizations_(store, clock),
       clusters_(store, clock),
@@ -97,11 +98,17 @@ Result<control::Caller> ApiServer::Authenticate(const HttpRequest& request) {
 
 HttpResponse ApiServer::Handle(const HttpRequest& request) {
   const std::string path = request.target.substr(0, request.target.find('?'));
-  HttpResponse response = Answer(request, path);
+  const BootTime began = clock_.Boot();
+  std::string_view route = "none";
+  HttpResponse response = Answer(request, path, route);
+  if (options_.requests != nullptr) {
+    options_.requests->Count(route, request.method, response.status, clock_.Boot() - began);
+  }
   return path.starts_with(kEnvelopedPaths) ? InEnvelope(std::move(response)) : response;
 }
 
-HttpResponse ApiServer::Answer(const HttpRequest& request, const std::string& path) {
+HttpResponse ApiServer::Answer(const HttpRequest& request, const std::string& path,
+                               std::string_view& asked_for) {
   const std::string query =
       path.size() == request.target.size() ? "" : request.target.substr(path.size() + 1);
 
@@ -120,6 +127,7 @@ HttpResponse ApiServer::Answer(const HttpRequest& request, const std::string& pa
       allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
       continue;
     }
+    asked_for = route.path;
     auto parsed = ParseQuery(query);
     if (!parsed.ok()) return ErrorResponse(parsed.error());
     auto answer = route.handler(

@@ -16,6 +16,7 @@
 #include "control/nodes.h"
 #include "control/organizations.h"
 #include "server/rate_limit.h"
+#include "server/request_counter.h"
 #include "server/route.h"
 
 namespace freehold::server {
@@ -26,6 +27,7 @@ struct ApiOptions {
   std::string account_id;
   // What a host joins with; null: no agents are listened for.
   std::function<std::string(const std::string& id, const std::string& secret)> format_join_token;
+  RequestCounter* requests = nullptr;  // outlives the server; null: nobody counts
 };
 
 class ApiServer {
@@ -40,10 +42,13 @@ class ApiServer {
   const boost::json::object& openapi() const { return openapi_; }
 
  private:
-  HttpResponse Answer(const HttpRequest& request, const std::string& path);
+  // Sets `route` to the one that is asked for, if the table has it.
+  HttpResponse Answer(const HttpRequest& request, const std::string& path,
+                      std::string_view& route);
   Result<control::Caller> Authenticate(const HttpRequest& request);
 
   const ApiOptions options_;
+  const Clock& clock_;
   control::Credentials credentials_;
   control::Organizations organizations_;
   control::Clusters clusters_;

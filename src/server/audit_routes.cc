@@ -45,7 +45,7 @@ std::vector<Route> AuditRoutes(control::AuditLog& log) {
          for (const control::AuditKey& key : TRY(log.Keys(call.caller))) {
            keys.push_back({{"key_id", key.id},
                            {"public_key", key.public_pem},
-                           {"used_since", key.used_since}});
+                           {"used_since", FormatTime(key.used_since)}});
          }
          return json::object{{"keys", std::move(keys)}};
        }},

@@ -49,8 +49,8 @@ Status ReadExport(const std::string& path, Evidence& evidence) {
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    auto entry = api::ParseObject(
-        line, fmt::format("line {} of {}", evidence.entries.size() + 1, path));
+    auto entry =
+        api::ParseObject(line, fmt::format("line {} of {}", evidence.entries.size() + 1, path));
     if (!entry.ok()) return entry.error();
     evidence.entries.push_back(std::move(*entry));
   }

@@ -119,8 +119,8 @@ Status ApiKeyDelete(const ApiKeyFlags& flags);
 
 struct AuditFlags {
   CommonFlags common;
-  std::uint64_t after = 0;        // the position of the last entry seen
-  std::string file;               // what `audit export` has printed; "" = the API's entries
+  std::uint64_t after = 0;         // the position of the last entry seen
+  std::string file;                // what `audit export` has printed; "" = the API's entries
   std::vector<std::string> heads;  // files with heads that were kept
   std::vector<std::string> keys;   // files with public keys; empty: those of the API
 };

@@ -155,25 +155,25 @@ Status PostgresqlTransaction::Append(const AuditRecord& event) {
 Result<std::vector<AuditRecord>> PostgresqlTransaction::Events(const std::string& organization,
                                                                std::uint64_t after,
                                                                std::size_t limit) {
-  return EventsIn(TRY(session_.Run(
-      FREEHOLD_SELECT_EVENTS "WHERE organization = $1 AND position > $2 AND position > 0 "
-                             "ORDER BY position LIMIT $3",
-      {Parameter::Bytes(organization), Parameter::Number(after),
-       Parameter::Number(LimitOf(limit))})));
+  return EventsIn(TRY(session_.Run(FREEHOLD_SELECT_EVENTS
+                                   "WHERE organization = $1 AND position > $2 AND position > 0 "
+                                   "ORDER BY position LIMIT $3",
+                                   {Parameter::Bytes(organization), Parameter::Number(after),
+                                    Parameter::Number(LimitOf(limit))})));
 }
 
 Result<std::optional<AuditRecord>> PostgresqlTransaction::LastSealed(
     const std::string& organization) {
-  return Newest(EventsIn(TRY(session_.Run(
-      FREEHOLD_SELECT_EVENTS "WHERE organization = $1 AND position > 0 "
-                             "ORDER BY position DESC LIMIT 1",
-      {Parameter::Bytes(organization)}))));
+  return Newest(
+      EventsIn(TRY(session_.Run(FREEHOLD_SELECT_EVENTS "WHERE organization = $1 AND position > 0 "
+                                                       "ORDER BY position DESC LIMIT 1",
+                                {Parameter::Bytes(organization)}))));
 }
 
 Result<std::vector<AuditRecord>> PostgresqlTransaction::Unsealed(std::size_t limit) {
-  return EventsIn(TRY(
-      session_.Run(FREEHOLD_SELECT_EVENTS "WHERE position = 0 ORDER BY sequence LIMIT $1",
-                   {Parameter::Number(LimitOf(limit))})));
+  return EventsIn(
+      TRY(session_.Run(FREEHOLD_SELECT_EVENTS "WHERE position = 0 ORDER BY sequence LIMIT $1",
+                       {Parameter::Number(LimitOf(limit))})));
 }
 
 Status PostgresqlTransaction::PutSeal(const AuditRecord& event) {

@@ -157,8 +157,8 @@ class SqliteTransaction : public Transaction {
     return EventsIn(select.Bind(organization).Bind(after).Bind(LimitOf(limit)));
   }
   Result<std::optional<AuditRecord>> LastSealed(const std::string& organization) override {
-    Statement select = TRY(SelectEvents(
-        "WHERE organization = ?1 AND position > 0 ORDER BY position DESC LIMIT 1"));
+    Statement select = TRY(
+        SelectEvents("WHERE organization = ?1 AND position > 0 ORDER BY position DESC LIMIT 1"));
     return Newest(TRY(EventsIn(select.Bind(organization))));
   }
   Result<std::vector<AuditRecord>> Unsealed(std::size_t limit) override {
