@@ -162,7 +162,9 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
   report.last_verified_at = observed.last_verified_at;
   report.lease_expires_at = observed.lease_expires_at;
   if (observed.has_volume && !observed.held) report.custody = "sealed";
-  if (report.custody_reason == "revoked") report.custody_reason.clear();
+  if (report.custody == "sealed" && report.custody_reason == "revoked") {
+    report.custody_reason.clear();
+  }
   // Without a volume there is no key; with one it is on the disk before it is said.
   const bool has_none = !observed.has_volume && !IsHeld(observed);
   if (IsRevoked(observed) || (has_none && desired.goal == NodeGoal::kRevoked)) {
