@@ -79,7 +79,8 @@ Result<std::optional<store::DatabaseUrl>> DatabaseOf(const ServerOptions& option
       TRY(store::DatabaseUrl::Parse(options.store, sslmode == nullptr ? "" : sslmode)));
 }
 
-// Null without --metrics-listen. In the clear, also beyond loopback when that is said: it shows no keys.
+// Null without --metrics-listen. In the clear, also beyond loopback when that is said: it shows no
+// keys.
 Result<std::unique_ptr<HttpServer>> StartMetrics(const ServerOptions& options,
                                                  server::MetricsServer& metrics) {
   if (options.metrics_listen.empty()) return std::unique_ptr<HttpServer>();
@@ -87,8 +88,8 @@ Result<std::unique_ptr<HttpServer>> StartMetrics(const ServerOptions& options,
   http.threads = 2;
   http.allow_remote = true;
   TRY(ParseListen("--metrics-listen", options.metrics_listen, http));
-  return StartHttpServer(http,
-                         [&metrics](const HttpRequest& request) { return metrics.Handle(request); });
+  return StartHttpServer(
+      http, [&metrics](const HttpRequest& request) { return metrics.Handle(request); });
 }
 
 std::string_view Words(control::Durability durability) {

@@ -43,8 +43,7 @@ class ApiServer {
 
  private:
   // Sets `route` to the one that is asked for, if the table has it.
-  HttpResponse Answer(const HttpRequest& request, const std::string& path,
-                      std::string_view& route);
+  HttpResponse Answer(const HttpRequest& request, const std::string& path, std::string_view& route);
   Result<control::Caller> Authenticate(const HttpRequest& request);
 
   const ApiOptions options_;
