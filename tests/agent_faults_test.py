@@ -9,16 +9,8 @@ import time
 
 import pytest
 
-from agent_testing import CLUSTERS, Service
+from agent_testing import CLUSTERS
 from freehold_testing import wait_for
-
-
-@pytest.fixture
-def service(new_kms, tmp_path):
-    made = Service(new_kms, tmp_path)
-    yield made
-    print(made.logs())
-    made.clean_up()
 
 
 @pytest.fixture

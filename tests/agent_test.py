@@ -3,18 +3,8 @@
 import os
 import time
 
-import pytest
-
-from agent_testing import CLUSTERS, Service
+from agent_testing import CLUSTERS
 from freehold_testing import wait_for
-
-
-@pytest.fixture
-def service(new_kms, tmp_path):
-    made = Service(new_kms, tmp_path)
-    yield made
-    print(made.logs())
-    made.clean_up()
 
 
 def running(service, specs=None, regions=("us-east-1",), database=False):

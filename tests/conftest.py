@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from agent_testing import Service
 from freehold_testing import EmbeddedKms, Volume, temporary_directory
 from store_testing import StoreServer
 
@@ -36,6 +37,15 @@ def new_kms(tmp_path):
     server = EmbeddedKms(tmp_path / "kms")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def service(new_kms, tmp_path):
+    """A control plane with a customer, and room for hosts."""
+    made = Service(new_kms, tmp_path)
+    yield made
+    print(made.logs())
+    made.clean_up()
 
 
 @pytest.fixture

@@ -7,19 +7,10 @@ import subprocess
 
 import pytest
 
-from agent_testing import Service
 from control_cli_testing import PRECONDITION, TIMEOUT, Person
 from freehold_testing import ALREADY_EXISTS, BINARY, NOT_FOUND, USAGE, wait_for
 from policy_testing import ROLE
 from server_testing import Server
-
-
-@pytest.fixture
-def service(new_kms, tmp_path):
-    made = Service(new_kms, tmp_path)
-    yield made
-    print(made.logs())
-    made.clean_up()
 
 
 @pytest.fixture

@@ -2,15 +2,8 @@
 
 import pytest
 
-from agent_testing import CLUSTERS, Service
+from agent_testing import CLUSTERS
 from node_testing import HandMadeNode
-
-
-@pytest.fixture
-def service(new_kms, tmp_path):
-    made = Service(new_kms, tmp_path)
-    yield made
-    made.clean_up()
 
 
 def new_node(service, region="us-east-1", cluster=None):
