@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NINJA := ninja
 PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
+# Most tests wait for something, so more of them run than there are processors.
+WORKERS := $(shell echo $$(($$(nproc) + 1)))
 # Every kind of KMS: the embedded one serves many at once, a helper asks it for us.
 KMS_TESTS := $(addprefix tests/,kms_conformance_test.py kms_helper_test.py aws_client_test.py \
   azure_test.py google_test.py pkcs11_test.py vault_test.py secrets_test.py)
@@ -40,7 +42,7 @@ test-build:
 
 test: test-build fuzz-short ## all tests: C++ units, then real clients, mounts and databases
 	@cd build/test && $(SUDO) ctest --output-on-failure -j2 --timeout 600
-	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold $(PYTEST) tests
+	@$(SUDO) env FREEHOLD_BIN=$(CURDIR)/build/test/freehold $(PYTEST) -n $(WORKERS) tests
 
 check: ## format, lints, include graph, headers that compile alone
 	@tools/setup build test

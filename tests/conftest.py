@@ -82,17 +82,16 @@ def new_store(request):
     return lambda: ("--store", server.url(server.new_database()))
 
 
-MEASURED = []
-
-
 @pytest.fixture
-def report():
+def report(record_property):
     """Takes a line for the end of the run: versions of real servers, figures that were measured."""
-    return MEASURED.append
+    return lambda line: record_property("measured", line)
 
 
 def pytest_terminal_summary(terminalreporter):
-    if MEASURED:
+    lines = [line for done in terminalreporter.getreports("passed")
+             for name, line in done.user_properties if name == "measured"]
+    if lines:
         terminalreporter.section("measured")
-        for line in MEASURED:
+        for line in lines:
             terminalreporter.write_line(line)
