@@ -153,12 +153,13 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
   for (const auto& [name, nodes] : plan.regions) TRY(AddRegion(fresh, name, nodes));
   Cluster made;
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
-    Loaded loaded{fresh, {}, {}};
+    Loaded loaded{fresh, {}, {}, {}};
     std::vector<api::RegionSpec> specs = plan.region_specs;
     if (!plan.project.empty()) {
       const auto project = TRY(Load<Project>(transaction, Kind::kProject, plan.project, "project"));
       loaded.cluster.project = project.id;
       TRY(Require(caller, Permission::kManageClusters, PlaceOf(project), "project", project.id));
+      TRY(CheckNotRevoked(project));
       TRY(TakeProjectKeys(project, loaded.cluster, specs));
     } else {
       TRY(caller.Require(Permission::kManageClusters, {caller.organization, "", ""}));
@@ -188,6 +189,10 @@ Result<Clusters::Loaded> Clusters::LoadFor(Transaction& transaction, const Calle
   loaded.organization = TRY(Load<Organization>(transaction, Kind::kOrganization,
                                                loaded.cluster.organization, "organization"));
   loaded.nodes = TRY(LoadStates(transaction, id, clock_.Wall()));
+  if (!loaded.cluster.project.empty()) {
+    loaded.project =
+        TRY(Load<Project>(transaction, Kind::kProject, loaded.cluster.project, "project"));
+  }
   return loaded;
 }
 
@@ -244,10 +249,8 @@ Result<Cluster> Clusters::AddRegions(
     auto fresh = TRY(NewSpecs(cluster, specs));
     const bool has_keys = !cluster.regions.front().keys.empty();
     TRY(AddNewRegions(cluster, regions, fresh));
-    if (has_keys && !cluster.project.empty()) {
-      const auto project =
-          TRY(Load<Project>(transaction, Kind::kProject, cluster.project, "project"));
-      TRY(TakeProjectKeys(project, cluster, fresh));
+    if (has_keys && loaded.project.has_value()) {
+      TRY(TakeProjectKeys(*loaded.project, cluster, fresh));
     }
     TRY(CheckKeysAreWhole(cluster, has_keys, fresh));
     if (!fresh.empty()) {
@@ -416,7 +419,8 @@ Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::stri
                                            api::CmekAction action) {
   if (action == api::CmekAction::kRestore) {
     return ChangeKeys(
-        caller, id, Permission::kRestoreKeys, "RESTORE_CMEK", {}, [&](Loaded& loaded) {
+        caller, id, Permission::kRestoreKeys, "RESTORE_CMEK", {}, [&](Loaded& loaded) -> Status {
+          TRY(CheckProjectLets(loaded, caller));
           return RestoreCmek(loaded.cluster, caller,
                              caller.RolesFor(Permission::kRestoreKeys, PlaceOf(loaded.cluster)));
         });
@@ -425,6 +429,16 @@ Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::stri
     const auto roles = caller.RolesFor(Permission::kRevokeKeys, PlaceOf(loaded.cluster));
     return RevokeCmek(loaded.cluster, caller, roles, clock_.Wall());
   });
+}
+
+// What was taken from a whole project is given back by who may do that for all of it.
+Status Clusters::CheckProjectLets(const Loaded& loaded, const Caller& caller) {
+  if (!loaded.project.has_value() || !loaded.project->revoked.has_value()) return {};
+  const auto roles = caller.RolesFor(Permission::kRestoreKeys, PlaceOf(*loaded.project));
+  if (!roles.empty()) return CheckMayRestore(*loaded.project->revoked, caller, roles);
+  return Error(ErrorCode::kForbidden,
+               "the keys of its whole project are revoked; who may restore the project may restore "
+               "this cluster");
 }
 
 Status Clusters::CheckUnique(Transaction& transaction, const Loaded& loaded,

@@ -61,6 +61,7 @@ class Clusters {
     Cluster cluster;
     Organization organization;
     std::vector<NodeState> nodes;
+    std::optional<Project> project;
   };
   // A change of one cluster's keys: `apply` decides, what it leaves is stored and noted.
   Result<api::CmekClusterInfo> ChangeKeys(const Caller& caller, const std::string& id,
@@ -74,6 +75,7 @@ class Clusters {
   Status TryFirst(const Caller& caller, const std::string& id,
                   const std::vector<api::RegionSpec>& specs, const Apply& apply);
   Result<Cluster> ChangeState(const Caller& caller, const std::string& id, ClusterState state);
+  static Status CheckProjectLets(const Loaded& loaded, const Caller& caller);
   Status CheckUnique(Transaction& transaction, const Loaded& loaded,
                      const std::vector<api::RegionSpec>& specs);
 

@@ -203,11 +203,8 @@ Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role
   return {};
 }
 
-Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles) {
-  if (!cluster.revoked.has_value()) {
-    return Error(ErrorCode::kPrecondition, "the cluster's keys are not revoked");
-  }
-  const Revocation& revoked = *cluster.revoked;
+Status CheckMayRestore(const Revocation& revoked, const Caller& caller,
+                       const std::vector<Role>& roles) {
   if (caller.service_account == revoked.by || caller.since >= revoked.at) {
     return Error(ErrorCode::kForbidden,
                  "these keys are restored by another service account than the one that revoked "
@@ -221,6 +218,14 @@ Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Rol
                  fmt::format("the role {} revoked these keys; another one must restore them",
                              NameOf(revoked.roles.front())));
   }
+  return {};
+}
+
+Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles) {
+  if (!cluster.revoked.has_value()) {
+    return Error(ErrorCode::kPrecondition, "the cluster's keys are not revoked");
+  }
+  TRY(CheckMayRestore(*cluster.revoked, caller, roles));
   cluster.revoked.reset();
   return {};
 }

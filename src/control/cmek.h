@@ -30,8 +30,10 @@ Status UpdateCmek(Cluster& cluster, const Organization& organization,
 Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& by,
                   WallTime now);
 
-// By another account than the one that revoked, older than that, and by a role that it did not
-// have.
+// kForbidden unless it is another account than the one that revoked, older than that, and by a role
+// that it did not have.
+Status CheckMayRestore(const Revocation& revoked, const Caller& caller,
+                       const std::vector<Role>& roles);
 Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles);
 
 // It holds no key, because that was revoked.

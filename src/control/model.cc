@@ -46,6 +46,13 @@ void Fields(Archive& archive, Organization& organization) {
 }
 
 template <typename Archive>
+void Fields(Archive& archive, Revocation& revocation) {
+  archive("at", revocation.at);
+  archive("by", revocation.by);
+  archive("roles", revocation.roles);
+}
+
+template <typename Archive>
 void Fields(Archive& archive, Project& project) {
   archive("id", project.id);
   archive("organization", project.organization);
@@ -53,6 +60,8 @@ void Fields(Archive& archive, Project& project) {
   archive("created_at", project.created_at);
   archive("cmek_enabled", project.cmek_enabled);
   archive("keys", project.keys);
+  archive("past_keys", project.past_keys);
+  archive("revoked", project.revoked);
 }
 
 template <typename Archive>
@@ -70,13 +79,6 @@ void Fields(Archive& archive, Region& region) {
   archive("node_count", region.node_count);
   archive("keys", region.keys);
   archive("rewraps", region.rewraps);
-}
-
-template <typename Archive>
-void Fields(Archive& archive, Revocation& revocation) {
-  archive("at", revocation.at);
-  archive("by", revocation.by);
-  archive("roles", revocation.roles);
 }
 
 template <typename Archive>

@@ -27,13 +27,21 @@ struct Organization {
   bool unique_keys = false;  // no two clusters under one key
 };
 
+struct Revocation {
+  WallTime at;
+  std::string by;           // service account
+  std::vector<Role> roles;  // by which it was allowed
+};
+
 struct Project {
   std::string id;
   std::string organization;
   std::string name;
   WallTime created_at;
-  bool cmek_enabled = false;          // each of its clusters has a key for each region
-  std::vector<api::RegionSpec> keys;  // for its clusters that bring none; sorted by region
+  bool cmek_enabled = false;               // each of its clusters has a key for each region
+  std::vector<api::RegionSpec> keys;       // for its clusters that bring none; sorted by region
+  std::vector<api::RegionSpec> past_keys;  // that it had before: whose clusters follow it too
+  std::optional<Revocation> revoked;       // of all its clusters; none is made meanwhile
 };
 
 // A key of a region, present or past.
@@ -54,12 +62,6 @@ struct Region {
 
 enum class ClusterState { kCreating, kRunning, kStopping, kStopped, kStarting, kDeleting };
 std::string_view NameOf(ClusterState state);  // "running"
-
-struct Revocation {
-  WallTime at;
-  std::string by;           // service account
-  std::vector<Role> roles;  // by which it was allowed
-};
 
 struct Cluster {
   std::string id;

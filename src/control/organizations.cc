@@ -103,7 +103,12 @@ Result<Project> Organizations::CreateProject(const Caller& caller, const std::st
                                              bool cmek_enabled) {
   TRY(caller.Require(Permission::kManageProjects, {caller.organization, "", ""}));
   TRY(CheckName(name));
-  const Project made{NewUuid(), caller.organization, name, clock_.Wall(), cmek_enabled, {}};
+  Project made;
+  made.id = NewUuid();
+  made.organization = caller.organization;
+  made.name = name;
+  made.created_at = clock_.Wall();
+  made.cmek_enabled = cmek_enabled;
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     const auto organization = TRY(
         Load<Organization>(transaction, Kind::kOrganization, made.organization, "organization"));

@@ -34,6 +34,30 @@ TEST_F(ProjectKeys, AreSortedAndStayWhatTheyAre) {
   EXPECT_EQ(project_.keys.size(), 2u);
 }
 
+TEST_F(ProjectKeys, AreReplacedByNameAndTheClustersThatHaveThemFollow) {
+  ASSERT_TRUE(AddKeys(project_, organization_, {Spec("east", "k1"), Spec("west", "k2")}).ok());
+  cluster_.regions[0].keys.emplace_back().spec = Spec("east", "k1").key_spec;
+  cluster_.regions[1].keys.emplace_back().spec = Spec("west", "own").key_spec;
+  ASSERT_TRUE(ReplaceKeys(project_, organization_, {Spec("east", "k3")}).ok());
+  EXPECT_EQ(project_.keys, (std::vector{Spec("east", "k3"), Spec("west", "k2")}));
+  EXPECT_EQ(project_.past_keys, (std::vector{Spec("east", "k1")}));
+  const auto follows = SpecsToFollow(project_, cluster_, {Spec("east", "k3")});
+  ASSERT_TRUE(follows.ok());
+  EXPECT_THAT(*follows, testing::ElementsAre(Spec("east", "k3")));
+  const auto own = SpecsToFollow(project_, cluster_, {Spec("west", "k2")});
+  EXPECT_EQ(own.error().code(), ErrorCode::kPrecondition);
+  EXPECT_THAT(own.error().message(), HasSubstr("'west' is its own"));
+  // Back to the first: it is past no more.
+  ASSERT_TRUE(ReplaceKeys(project_, organization_, {Spec("east", "k1")}).ok());
+  EXPECT_EQ(project_.past_keys, (std::vector{Spec("east", "k3")}));
+}
+
+TEST_F(ProjectKeys, StayAsTheyAreWhileTheProjectIsRevoked) {
+  project_.revoked = Revocation{};
+  EXPECT_EQ(ReplaceKeys(project_, organization_, {Spec("east", "k")}).error().code(),
+            ErrorCode::kPrecondition);
+}
+
 TEST_F(ProjectKeys, NeedAProjectThatTakesThemAndAnOperatorWhoGrantsThem) {
   organization_.allowed_kms_types = {{"east", {"PKCS11"}}};
   EXPECT_EQ(AddKeys(project_, organization_, {Spec("east", "k")}).error().code(),

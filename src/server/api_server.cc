@@ -68,6 +68,7 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
       credentials_(store, clock),
       organizations_(store, clock),
       clusters_(store, clock),
+      project_clusters_(store, clock, clusters_),
       rate_limit_(options_.requests_per_second, clock),
       routes_([this, &nodes, &log] {
         std::vector<Route> all;
@@ -75,6 +76,7 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
         Add(all, CredentialRoutes(credentials_));
         Add(all, ClusterRoutes(clusters_, options_));
         Add(all, CmekRoutes(clusters_));
+        Add(all, ProjectCmekRoutes(project_clusters_));
         Add(all, NodeRoutes(nodes, clusters_, options_));
         Add(all, AuditRoutes(log));
         Add(all, ProjectKeyRoutes(organizations_, clusters_));

@@ -15,6 +15,7 @@
 #include "control/credentials.h"
 #include "control/nodes.h"
 #include "control/organizations.h"
+#include "control/project_clusters.h"
 #include "server/rate_limit.h"
 #include "server/request_counter.h"
 #include "server/route.h"
@@ -51,11 +52,16 @@ class ApiServer {
   control::Credentials credentials_;
   control::Organizations organizations_;
   control::Clusters clusters_;
+  control::ProjectClusters project_clusters_;
   RateLimit rate_limit_;
   const std::vector<Route> routes_;
   const boost::json::object openapi_;
 };
 
+// {"region_specs": [...]}
+Result<std::vector<api::RegionSpec>> ReadRegionSpecs(const std::string& text);
+// {"action": "REVOKE"}, or another.
+Result<api::CmekAction> ReadAction(const std::string& text);
 // {"command": "start"}, or "stop".
 Result<bool> ReadStart(const std::string& text);
 
@@ -64,6 +70,7 @@ std::vector<Route> OrganizationRoutes(control::Organizations& organizations);
 std::vector<Route> CredentialRoutes(control::Credentials& credentials);
 std::vector<Route> ClusterRoutes(control::Clusters& clusters, const ApiOptions& options);
 std::vector<Route> CmekRoutes(control::Clusters& clusters);
+std::vector<Route> ProjectCmekRoutes(control::ProjectClusters& clusters);
 std::vector<Route> NodeRoutes(control::Nodes& nodes, control::Clusters& clusters,
                               const ApiOptions& options);
 std::vector<Route> AuditRoutes(control::AuditLog& log);

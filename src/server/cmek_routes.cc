@@ -3,14 +3,13 @@
 #include "server/api_server.h"
 
 namespace freehold::server {
-namespace {
 
 namespace json = boost::json;
 using api::JsonReader;
 using control::Clusters;
 using control::Permission;
 
-Result<std::vector<api::RegionSpec>> ReadSpecs(const std::string& text) {
+Result<std::vector<api::RegionSpec>> ReadRegionSpecs(const std::string& text) {
   const json::object body = TRY(api::ParseObject(text, "the body"));
   JsonReader reader(body, "");
   auto specs = api::ReadRegionSpecs(reader, "region_specs");
@@ -26,8 +25,6 @@ Result<api::CmekAction> ReadAction(const std::string& text) {
   auto action = api::CmekActionFromName(name);
   return action.ok() ? std::move(action) : action.error().Because("action");
 }
-
-}  // namespace
 
 std::vector<Route> CmekRoutes(Clusters& clusters) {
   constexpr std::string_view kPath = "/api/v1/clusters/{cluster_id}/cmek";
@@ -46,7 +43,7 @@ std::vector<Route> CmekRoutes(Clusters& clusters) {
        Permission::kManageKeys,
        "Enables customer-managed keys: one for every region",
        [&](const Call& call) -> Result<json::object> {
-         const auto specs = TRY(ReadSpecs(call.body));
+         const auto specs = TRY(ReadRegionSpecs(call.body));
          return api::ToJson(TRY(clusters.Enable(call.caller, call.Parameter("cluster_id"), specs)));
        }},
       {"PUT",
@@ -55,7 +52,7 @@ std::vector<Route> CmekRoutes(Clusters& clusters) {
        Permission::kManageKeys,
        "Enables, rotates, or wraps anew; regions that are not named stay as they are",
        [&](const Call& call) -> Result<json::object> {
-         const auto specs = TRY(ReadSpecs(call.body));
+         const auto specs = TRY(ReadRegionSpecs(call.body));
          return api::ToJson(TRY(clusters.Update(call.caller, call.Parameter("cluster_id"), specs)));
        }},
       {"PATCH",

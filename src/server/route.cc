@@ -147,11 +147,14 @@ HttpResponse JsonResponse(int status, const json::object& body) {
           json::serialize(body) + "\n"};
 }
 
+json::object StatusJson(const Error& error) {
+  return {{"code", RpcCodeOf(error.code())},
+          {"message", error.message()},
+          {"details", json::array()}};
+}
+
 HttpResponse ErrorResponse(const Error& error) {
-  HttpResponse response =
-      JsonResponse(InfoOf(error.code()).http_status, {{"code", RpcCodeOf(error.code())},
-                                                      {"message", error.message()},
-                                                      {"details", json::array()}});
+  HttpResponse response = JsonResponse(InfoOf(error.code()).http_status, StatusJson(error));
   if (error.code() == ErrorCode::kNotReady) response.headers.emplace_back("retry-after", "5");
   if (error.code() == ErrorCode::kUnauthenticated) {
     response.headers.emplace_back("www-authenticate", "Bearer");

@@ -75,7 +75,9 @@ boost::json::object PageJson(std::string_view name, const std::vector<T>& items,
 }
 
 HttpResponse JsonResponse(int status, const boost::json::object& body);
-// {"code":3,"message":"...","details":[]} with the HTTP status that belongs to it.
+// {"code":3,"message":"...","details":[]}
+boost::json::object StatusJson(const Error& error);
+// The same with the HTTP status that belongs to it.
 HttpResponse ErrorResponse(const Error& error);
 
 }  // namespace freehold::server

@@ -99,6 +99,26 @@ void AddProjects(CLI::App& app, int& exit_code) {
   CLI::App* create = Add(*project, "create", "Make one", flags, ProjectCreate, exit_code);
   create->add_option("NAME", flags.project)->required();
   create->add_flag("--cmek", flags.cmek, "Its clusters have customer-managed keys");
+  CLI::App* keys = Add(*project, "keys", "Its keys, by region, and how its clusters are", flags,
+                       ProjectKeys, exit_code);
+  CLI::App* rotate = Add(*project, "rotate", "Other keys for it and for the clusters that follow",
+                         flags, ProjectRotate, exit_code);
+  rotate->add_option("-f,--file", flags.file, "Manifest, JSON or YAML; - for standard input")
+      ->required();
+  CLI::App* revoke = Add(*project, "revoke", "Take the keys of all of its clusters away", flags,
+                         ProjectRevoke, exit_code);
+  CLI::App* restore =
+      Add(*project, "restore", "Give revoked keys back", flags, ProjectRestore, exit_code);
+  CLI::App* start =
+      Add(*project, "start", "Start all of its clusters", flags, ProjectStart, exit_code);
+  CLI::App* stop = Add(*project, "stop", "Stop all of its clusters, sealed and in order", flags,
+                       ProjectStop, exit_code);
+  for (CLI::App* command : {keys, rotate, revoke, restore, start, stop}) {
+    command->add_option("PROJECT", flags.project, "Id or name")->required();
+  }
+  for (CLI::App* command : {revoke, restore, stop}) {
+    command->add_flag("--yes", flags.yes, "Do not ask");
+  }
 }
 
 void AddClusters(CLI::App& app, int& exit_code) {

@@ -42,10 +42,19 @@ struct ProjectFlags {
   CommonFlags common;
   std::string project;
   bool cmek = false;
+  std::string file;  // a manifest
+  bool yes = false;
 };
 Status ProjectList(const ProjectFlags& flags);
 Status ProjectShow(const ProjectFlags& flags);
 Status ProjectCreate(const ProjectFlags& flags);
+// The keys of all of its clusters; each prints a row a cluster.
+Status ProjectKeys(const ProjectFlags& flags);
+Status ProjectRotate(const ProjectFlags& flags);
+Status ProjectRevoke(const ProjectFlags& flags);
+Status ProjectRestore(const ProjectFlags& flags);
+Status ProjectStart(const ProjectFlags& flags);
+Status ProjectStop(const ProjectFlags& flags);
 
 struct ClusterFlags {
   CommonFlags common;

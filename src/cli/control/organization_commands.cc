@@ -1,4 +1,4 @@
-// Organizations and projects.
+// Organizations.
 #include "cli/control/commands.h"
 #include "cli/control/names.h"
 #include "cli/control/table.h"
@@ -26,24 +26,6 @@ void PrintOrganization(const json::object& one) {
                {"CMEK granted", FieldOf(one, "cmek_granted")},
                {"a key for each", FieldOf(one, "unique_keys")},
                {"KMS types", FieldOf(one, "allowed_kms_types")}});
-}
-
-void PrintProjects(const json::array& items) {
-  std::vector<Row> rows;
-  for (const json::value& item : items) {
-    const json::object& one = item.as_object();
-    rows.push_back({FieldOf(one, "name"), FieldOf(one, "id"), FieldOf(one, "cmek_enabled"),
-                    FieldOf(one, "created_at")});
-  }
-  PrintTable({"NAME", "ID", "CMEK", "MADE AT"}, rows);
-}
-
-void PrintProject(const json::object& one) {
-  PrintFields({{"name", FieldOf(one, "name")},
-               {"id", FieldOf(one, "id")},
-               {"organization", FieldOf(one, "organization_id")},
-               {"made at", FieldOf(one, "created_at")},
-               {"CMEK", FieldOf(one, "cmek_enabled")}});
 }
 
 // {"us-east-1": ["AWS_KMS"]} of "us-east-1=AWS_KMS".
@@ -102,26 +84,6 @@ Status OrganizationUpdate(const OrganizationFlags& flags) {
   ApiClient api = TRY(Connect(flags.common));
   const std::string path = TRY(PathOf(api, kOrganizations, flags.organization));
   Show(TRY(api.Send("PATCH", path, body)), flags.common, PrintOrganization);
-  return {};
-}
-
-Status ProjectList(const ProjectFlags& flags) {
-  ApiClient api = TRY(Connect(flags.common));
-  Show(TRY(api.List(kProjects.path, kProjects.field)), flags.common, PrintProjects);
-  return {};
-}
-
-Status ProjectShow(const ProjectFlags& flags) {
-  ApiClient api = TRY(Connect(flags.common));
-  const std::string path = TRY(PathOf(api, kProjects, flags.project));
-  Show(TRY(api.Get(path)), flags.common, PrintProject);
-  return {};
-}
-
-Status ProjectCreate(const ProjectFlags& flags) {
-  ApiClient api = TRY(Connect(flags.common));
-  const json::object body = {{"name", flags.project}, {"cmek_enabled", flags.cmek}};
-  Show(TRY(api.Send("POST", kProjects.path, body)), flags.common, PrintProject);
   return {};
 }
 
