@@ -51,6 +51,11 @@ Decision Keys(const DesiredState& desired, const Observed& observed) {
     // One re-encryption after the other.
     return {observed.deks == 1 ? Step::kReencrypt : Step::kNothing, ""};
   }
+  if (!desired.customers && observed.assignment->customers && !observed.may_disenrol) {
+    return Problem(
+        "the volume is under a customer's key, and this host gives none back to the operator's; "
+        "start the agent with --allow-disenrol if it is to");
+  }
   if (FollowsKey(desired, observed)) {
     if (!rewraps_are_done) return {Step::kRewrap, ""};
     const bool is_told =
@@ -152,6 +157,7 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
     report.rewraps = observed.assignment->rewraps;
   }
   report.key_uri = observed.key_uri;
+  report.key_version = observed.key_version;
   report.custody = observed.custody;
   report.custody_reason = observed.custody_reason;
   report.custody_message = observed.custody_message;
@@ -161,6 +167,7 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
   report.since = observed.since;
   report.last_verified_at = observed.last_verified_at;
   report.lease_expires_at = observed.lease_expires_at;
+  report.next_probe_at = observed.next_probe_at;
   if (observed.has_volume && !observed.held) report.custody = "sealed";
   if (report.custody == "sealed" && report.custody_reason == "revoked") {
     report.custody_reason.clear();

@@ -21,7 +21,9 @@ struct Observed {
   bool was_here = false;                 // this host has had a volume in that directory
   bool revoked_on_disk = false;          // whoever opens it next finds that it must not
   std::string key_uri;                   // canonical; that its KEK is wrapped by
+  std::string key_version;
   std::string principal;
+  bool may_disenrol = false;  // back under the operator's key
   std::size_t deks = 0;
   bool held = false;      // a process holds it
   bool starting = false;  // one was started that does not answer yet
@@ -33,6 +35,7 @@ struct Observed {
   std::optional<WallTime> since;
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
+  std::optional<WallTime> next_probe_at;
 };
 
 enum class Step {

@@ -92,7 +92,9 @@ Observed VolumeHost::Look() {
   if (keyring.ok()) {
     const WrappedKek& kek = keyring->keks.front();
     observed.key_uri = kek.key_uri;
+    observed.key_version = kek.kek.key_version;
     observed.principal = kek.principal;
+    observed.may_disenrol = options_.allow_disenrol;
     observed.deks = keyring->deks.size();
     if (auto assignment = LoadAssignment(paths_); assignment.ok()) {
       observed.assignment = std::move(*assignment);
@@ -132,6 +134,7 @@ void VolumeHost::LookAtDaemon(Observed& observed) {
   observed.since = TimeAt(*custody, "since");
   observed.last_verified_at = TimeAt(*custody, "last_verified_at");
   observed.lease_expires_at = TimeAt(*custody, "lease_expires_at");
+  observed.next_probe_at = TimeAt(*custody, "next_probe_at");
   observed.old_key_bytes = OldKeyBytes(*status, observed.deks);
   observed.database = TextAt(*status, "database");
 }

@@ -24,6 +24,7 @@ struct HostOptions {
   std::vector<std::string> allow_keys;  // shell patterns: no other key is ever used
   std::string log_path;                 // of what runs
   bool adopt = false;                   // a volume that belongs to no cluster yet
+  bool allow_disenrol = false;          // from a customer's key back to the operator's
 };
 
 class VolumeHost {

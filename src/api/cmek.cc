@@ -38,7 +38,8 @@ json::object ToJson(const KeyInfo& info) {
           {"user_message", info.user_message},
           {"created_at", FormatTime(info.created_at)},
           {"updated_at", FormatTime(info.updated_at)},
-          {"spec", ToJson(info.spec)}};
+          {"spec", ToJson(info.spec)},
+          {"versions", json::array(info.versions.begin(), info.versions.end())}};
 }
 
 json::object ToJson(const RegionCustody& custody) {
@@ -51,6 +52,7 @@ json::object ToJson(const RegionCustody& custody) {
           {"since", TimeOrNull(custody.since)},
           {"last_verified_at", TimeOrNull(custody.last_verified_at)},
           {"lease_expires_at", TimeOrNull(custody.lease_expires_at)},
+          {"next_probe_at", TimeOrNull(custody.next_probe_at)},
           {"nodes", std::move(nodes)}};
 }
 
@@ -81,8 +83,9 @@ Result<CmekStatus> CmekStatusFromName(std::string_view name) {
 Result<CmekAction> CmekActionFromName(std::string_view name) {
   if (name == "REVOKE") return CmekAction::kRevoke;
   if (name == "RESTORE") return CmekAction::kRestore;
+  if (name == "DISENROL") return CmekAction::kDisenrol;
   return Error(ErrorCode::kInvalidArgument,
-               fmt::format("'{}' is not an action: REVOKE or RESTORE", Printable(name)));
+               fmt::format("'{}' is not an action: REVOKE, RESTORE or DISENROL", Printable(name)));
 }
 
 Result<KeyAccess> ToKeyAccess(const KeySpec& spec, const std::string& external_id) {

@@ -35,7 +35,8 @@ enum class CmekStatus {
 std::string_view NameOf(CmekStatus status);  // "ENABLE_FAILED"
 Result<CmekStatus> CmekStatusFromName(std::string_view name);
 
-enum class CmekAction { kRevoke, kRestore };  // RESTORE is Freehold's
+// RESTORE and DISENROL are Freehold's.
+enum class CmekAction { kRevoke, kRestore, kDisenrol };
 Result<CmekAction> CmekActionFromName(std::string_view name);
 
 struct KeySpec {
@@ -59,6 +60,7 @@ struct KeyInfo {
   WallTime created_at;
   WallTime updated_at;
   KeySpec spec;
+  std::vector<std::string> versions;  // of it that ever wrapped a KEK, as the KMS names them
 };
 
 // What the region's nodes say of their custody: Freehold's own.
@@ -70,6 +72,7 @@ struct RegionCustody {
   std::optional<WallTime> since;
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
+  std::optional<WallTime> next_probe_at;
   std::vector<std::string> nodes;
 };
 

@@ -65,6 +65,7 @@ struct NodeReport {
   std::uint64_t fencing = 0;
   std::string key_uri;              // canonical; that its KEK is wrapped by; "" = no volume yet
   std::optional<KeySpec> key;       // the same, as it was ordered
+  std::string key_version;          // of it that was used, as the KMS names it
   std::uint64_t rewraps = 0;        // up to which it has followed
   std::string custody;              // "open", "grace", "sealed", ...; "" = no volume
   std::string custody_reason;       // "denied", "revoked", ...
@@ -75,6 +76,7 @@ struct NodeReport {
   std::optional<WallTime> since;    // of the custody
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
+  std::optional<WallTime> next_probe_at;
   std::vector<TrialAnswer> answers;
 };
 

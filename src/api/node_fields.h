@@ -59,6 +59,7 @@ void Fields(Archive& archive, NodeReport& report) {
   archive("fencing", report.fencing);
   archive("key_uri", report.key_uri);
   archive("key", report.key);
+  archive("key_version", report.key_version);
   archive("rewraps", report.rewraps);
   archive("custody", report.custody);
   archive("custody_reason", report.custody_reason);
@@ -69,6 +70,7 @@ void Fields(Archive& archive, NodeReport& report) {
   archive("since", report.since);
   archive("last_verified_at", report.last_verified_at);
   archive("lease_expires_at", report.lease_expires_at);
+  archive("next_probe_at", report.next_probe_at);
   archive("answers", report.answers);
 }
 

@@ -23,6 +23,7 @@ struct AgentFlags {
   std::string cipher = "aes-256-xts";
   std::string open_grant = "1h";
   bool adopt = false;
+  bool allow_disenrol = false;
 };
 
 void AddWord(std::vector<std::string>& words, const char* flag, const std::string& value) {
@@ -69,6 +70,7 @@ Result<agent::HostOptions> HostOptionsOf(const AgentFlags& flags) {
   host.allow_keys = flags.run.volume.allow_keys;
   host.log_path = flags.state + "/run.log";
   host.adopt = flags.adopt;
+  host.allow_disenrol = flags.allow_disenrol;
   return host;
 }
 
@@ -132,6 +134,8 @@ void AddAgent(CLI::App& app, int& exit_code) {
                     "Shell pattern of key URIs that may be used here; may be repeated");
   agent->add_option("--state", flags.state,
                     "Where this machine remembers its volumes [/var/lib/freehold]");
+  agent->add_flag("--allow-disenrol", flags.allow_disenrol,
+                  "Let a volume go back from a customer's key under the operator's");
   agent->add_flag("--adopt", flags.adopt, "Take over a volume that belongs to no cluster");
   agent->add_option("--cipher", flags.cipher, "Of a new volume")->capture_default_str();
   agent

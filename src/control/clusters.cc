@@ -129,6 +129,25 @@ Status CheckKeysAreWhole(const Cluster& cluster, bool has_keys,
   return {};
 }
 
+}  // namespace
+
+boost::json::array KeysOver(const Cluster& cluster) {
+  boost::json::array list;
+  for (const Region& region : cluster.regions) {
+    for (const std::vector<RegionKey>* keys : {&region.keys, &region.left_keys}) {
+      for (const RegionKey& key : *keys) {
+        boost::json::object row = api::ToJson(key.spec);
+        row["region"] = region.name;
+        row["versions"] = boost::json::array(key.versions.begin(), key.versions.end());
+        list.push_back(std::move(row));
+      }
+    }
+  }
+  return list;
+}
+
+namespace {
+
 // The newest key of each region that has one.
 std::vector<api::RegionSpec> PresentKeys(const Cluster& cluster) {
   std::vector<api::RegionSpec> present;
@@ -227,10 +246,7 @@ Result<Cluster> Clusters::Delete(const Caller& caller, const std::string& id) {
     deleted.state = ClusterState::kDeleting;
     TRY(transaction.Remove(Kind::kCluster, id));
     // Whoever destroys these at the KMS has erased the cluster's data everywhere.
-    boost::json::array keys;
-    for (const Region& region : deleted.regions) {
-      for (const RegionKey& key : region.keys) keys.push_back(api::ToJson(key.spec));
-    }
+    boost::json::array keys = KeysOver(deleted);
     return Note(transaction, clock_, caller, {"DELETE_CLUSTER", PlaceOf(deleted), deleted.name},
                 {{"keys_that_stood_over_it", std::move(keys)}});
   }));
@@ -417,6 +433,7 @@ Result<api::CmekClusterInfo> Clusters::UpdateOnlyKey(const Caller& caller, const
 
 Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::string& id,
                                            api::CmekAction action) {
+  if (action == api::CmekAction::kDisenrol) return Disenrol(caller, id);
   if (action == api::CmekAction::kRestore) {
     return ChangeKeys(
         caller, id, Permission::kRestoreKeys, "RESTORE_CMEK", {}, [&](Loaded& loaded) -> Status {
@@ -429,6 +446,30 @@ Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::stri
     const auto roles = caller.RolesFor(Permission::kRevokeKeys, PlaceOf(loaded.cluster));
     return RevokeCmek(loaded.cluster, caller, roles, clock_.Wall());
   });
+}
+
+// As a rotation, to a key that is the operator's; who restores may do it.
+Result<api::CmekClusterInfo> Clusters::Disenrol(const Caller& caller, const std::string& id) {
+  std::vector<api::RegionSpec> specs;
+  const Apply leave = [&](Loaded& loaded) -> Status {
+    TRY(caller.Require(Permission::kRestoreKeys, PlaceOf(loaded.cluster)));
+    if (loaded.project.has_value() && loaded.project->cmek_enabled) {
+      return Error(ErrorCode::kPrecondition,
+                   "the cluster's project has customer-managed keys, and so have all its clusters");
+    }
+    const auto present = PresentKeys(loaded.cluster);
+    TRY(DisenrolCmek(loaded.cluster, escrow_, clock_.Wall()));
+    return CheckReady(loaded.cluster, loaded.nodes, present);
+  };
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kRestoreKeys));
+    for (const api::RegionSpec& key : PresentKeys(loaded.cluster)) {
+      specs.push_back({key.region, escrow_});
+    }
+    return leave(loaded);
+  }));
+  TRY(TryFirst(caller, id, specs, leave));
+  return ChangeKeys(caller, id, Permission::kRestoreKeys, "DISENROL_CMEK", {}, leave);
 }
 
 // What was taken from a whole project is given back by who may do that for all of it.

@@ -4,6 +4,7 @@
 // kForbidden, kInvalidArgument, kPrecondition, kNotReady, kAlreadyExists. Threads: safe.
 #pragma once
 
+#include <boost/json/fwd.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,10 +22,15 @@ struct ClusterPlan {
   std::vector<api::RegionSpec> region_specs;  // empty: under the operator's escrow key
 };
 
+// Every key that ever stood over the cluster, with the versions that wrapped a KEK: its data is
+// erased for good, everywhere, when all of these are destroyed.
+boost::json::array KeysOver(const Cluster& cluster);
+
 class Clusters {
  public:
-  Clusters(Store& store, const Clock& clock)
-      : store_(store), clock_(clock), trials_(store, clock) {}
+  // `escrow`: the operator's own key, for who leaves CMEK; "" = there is none.
+  Clusters(Store& store, const Clock& clock, api::KeySpec escrow = {})
+      : store_(store), clock_(clock), escrow_(std::move(escrow)), trials_(store, clock) {}
 
   Result<Cluster> Create(const Caller& caller, const ClusterPlan& plan);
   Result<Cluster> Get(const Caller& caller, const std::string& id);
@@ -71,6 +77,7 @@ class Clusters {
   Result<Loaded> LoadFor(Transaction& transaction, const Caller& caller, const std::string& id,
                          Permission permission);
   using Apply = std::function<Status(Loaded&)>;
+  Result<api::CmekClusterInfo> Disenrol(const Caller& caller, const std::string& id);
   // What `apply` would do is allowed, and the keys that it needs can be used from their regions.
   Status TryFirst(const Caller& caller, const std::string& id,
                   const std::vector<api::RegionSpec>& specs, const Apply& apply);
@@ -81,6 +88,7 @@ class Clusters {
 
   Store& store_;
   const Clock& clock_;
+  const api::KeySpec escrow_;
   KeyTrials trials_;
 };
 

@@ -57,6 +57,7 @@ Status CheckMayChange(const Cluster& cluster, const Organization& organization,
 
 // A key in front of the others, which are on their way out.
 void Begin(Region& region, const api::KeySpec& spec, WallTime now) {
+  region.leaves_for.reset();
   for (RegionKey& past : region.keys) {
     if (past.status == CmekStatus::kDisabled) continue;
     past.status = CmekStatus::kDisabling;
@@ -66,6 +67,7 @@ void Begin(Region& region, const api::KeySpec& spec, WallTime now) {
 }
 
 void Rewrap(Region& region, WallTime now) {
+  region.leaves_for.reset();
   ++region.rewraps;
   RegionKey& key = region.keys.front();
   key.status = CmekStatus::kEnabling;
@@ -114,6 +116,7 @@ std::optional<api::RegionCustody> CustodyOf(const std::vector<NodeState>& nodes)
   custody.since = worst->since;
   custody.last_verified_at = worst->last_verified_at;
   custody.lease_expires_at = worst->lease_expires_at;
+  custody.next_probe_at = worst->next_probe_at;
   for (const NodeState& node : nodes) {
     custody.nodes.push_back(node.node);
     custody.old_key_bytes += node.old_key_bytes;
@@ -230,8 +233,83 @@ Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Rol
   return {};
 }
 
-bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime now) {
+Status DisenrolCmek(Cluster& cluster, const api::KeySpec& escrow, WallTime now) {
+  if (!HasKeys(cluster)) {
+    return Error(ErrorCode::kPrecondition, "the cluster has no customer-managed keys to leave");
+  }
+  if (cluster.revoked.has_value()) {
+    return Error(ErrorCode::kPrecondition,
+                 "the cluster's keys are revoked; restore them before leaving them");
+  }
+  if (escrow.uri.empty()) {
+    return Error(ErrorCode::kPrecondition,
+                 "the operator has set no escrow key, and no cluster is without a key");
+  }
+  for (Region& region : cluster.regions) {
+    if (region.keys.empty()) continue;
+    region.leaves_for = escrow;
+    for (RegionKey& key : region.keys) {
+      if (key.status == CmekStatus::kDisabled) continue;
+      key.status = CmekStatus::kDisabling;
+      key.user_message.clear();
+      key.updated_at = now;
+    }
+  }
+  cluster.updated_at = now;
+  return {};
+}
+
+namespace {
+
+// Which versions of which key have wrapped a KEK here: no node forgets for the others.
+bool NoteVersions(Region& region, const std::vector<NodeState>& nodes) {
+  bool changed = false;
+  for (const NodeState& node : nodes) {
+    if (node.key_version.empty()) continue;
+    for (RegionKey& key : region.keys) {
+      if (api::CanonicalUri(key.spec) != node.key_uri) continue;
+      if (std::find(key.versions.begin(), key.versions.end(), node.key_version) ==
+          key.versions.end()) {
+        key.versions.push_back(node.key_version);
+        changed = true;
+      }
+      break;
+    }
+  }
+  return changed;
+}
+
+// True when all nodes are under the escrow key, or say why they cannot be.
+bool ConfirmLeaving(Region& region, const std::vector<NodeState>& nodes, WallTime now) {
+  const std::string escrow = api::CanonicalUri(*region.leaves_for);
+  const auto has_left = [&](const NodeState& node) { return node.key_uri == escrow; };
+  RegionKey& key = region.keys.front();
+  if (std::all_of(nodes.begin(), nodes.end(), has_left)) {
+    for (RegionKey& one : region.keys) {
+      one.status = CmekStatus::kDisabled;
+      one.user_message.clear();
+      one.updated_at = now;
+    }
+    region.left_keys.insert(region.left_keys.begin(), region.keys.begin(), region.keys.end());
+    region.keys.clear();
+    region.rewraps = 0;
+    region.leaves_for.reset();
+    return true;
+  }
+  const auto failed = std::find_if(nodes.begin(), nodes.end(), [&](const NodeState& node) {
+    return !node.problem.empty() && !has_left(node);
+  });
+  if (failed == nodes.end() || key.user_message == failed->problem) return false;
+  key.status = CmekStatus::kDisableFailed;
+  key.user_message = failed->problem;
+  key.updated_at = now;
+  return true;
+}
+
+// Takes in what they say of the key that is wanted.
+bool Confirm(Region& region, const std::vector<NodeState>& nodes, WallTime now) {
   if (region.keys.empty() || nodes.size() < region.node_count) return false;
+  if (region.leaves_for.has_value()) return ConfirmLeaving(region, nodes, now);
   RegionKey& key = region.keys.front();
   if (key.status != CmekStatus::kEnabling && key.status != CmekStatus::kEnableFailed) return false;
   const auto failed = std::find_if(nodes.begin(), nodes.end(),
@@ -256,6 +334,13 @@ bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime n
   return true;
 }
 
+}  // namespace
+
+bool ConfirmKeys(Region& region, const std::vector<NodeState>& nodes, WallTime now) {
+  const bool noted = NoteVersions(region, nodes);
+  return Confirm(region, nodes, now) || noted;
+}
+
 api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>& nodes) {
   api::CmekClusterInfo info;
   for (const Region& region : cluster.regions) {
@@ -264,9 +349,11 @@ api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>
     shown.region = region.name;
     shown.status = StatusOf(region);
     if (cluster.revoked.has_value() && !region.keys.empty()) shown.status = WhileRevoked(here);
-    for (const RegionKey& key : region.keys) {
-      shown.key_infos.push_back(
-          {key.status, key.user_message, key.created_at, key.updated_at, key.spec});
+    for (const std::vector<RegionKey>* keys : {&region.keys, &region.left_keys}) {
+      for (const RegionKey& key : *keys) {
+        shown.key_infos.push_back({key.status, key.user_message, key.created_at, key.updated_at,
+                                   key.spec, key.versions});
+      }
     }
     if (!cluster.revoked.has_value() && shown.status == CmekStatus::kEnabled &&
         std::any_of(here.begin(), here.end(), IsLeavingRevoked)) {

@@ -36,6 +36,10 @@ Status CheckMayRestore(const Revocation& revoked, const Caller& caller,
                        const std::vector<Role>& roles);
 Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles);
 
+// Leaves CMEK for the operator's escrow key. It ends when every node's KEK is under that; what the
+// customer's keys wrapped until then stays readable by them.
+Status DisenrolCmek(Cluster& cluster, const api::KeySpec& escrow, WallTime now);
+
 // It holds no key, because that was revoked.
 bool IsSealed(const NodeState& node);
 // Those of one region.

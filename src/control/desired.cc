@@ -59,6 +59,8 @@ api::DesiredState DesiredOf(const Node& node, const Cluster* cluster, const api:
   const Region* region = RegionOf(*cluster, node.region);
   if (region == nullptr) {
     state.goal = api::NodeGoal::kStopped;
+  } else if (region->leaves_for.has_value()) {
+    state.key = region->leaves_for;
   } else if (!region->keys.empty()) {
     state.key = region->keys.front().spec;
     state.rewraps = region->rewraps;

@@ -71,6 +71,7 @@ void Fields(Archive& archive, RegionKey& key) {
   archive("user_message", key.user_message);
   archive("created_at", key.created_at);
   archive("updated_at", key.updated_at);
+  archive("versions", key.versions);
 }
 
 template <typename Archive>
@@ -79,6 +80,8 @@ void Fields(Archive& archive, Region& region) {
   archive("node_count", region.node_count);
   archive("keys", region.keys);
   archive("rewraps", region.rewraps);
+  archive("leaves_for", region.leaves_for);
+  archive("left_keys", region.left_keys);
 }
 
 template <typename Archive>

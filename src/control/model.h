@@ -51,6 +51,7 @@ struct RegionKey {
   std::string user_message;
   WallTime created_at;
   WallTime updated_at;
+  std::vector<std::string> versions = {};  // that ever wrapped a KEK, as the KMS names them
 };
 
 struct Region {
@@ -58,6 +59,8 @@ struct Region {
   std::uint64_t node_count = 1;
   std::vector<RegionKey> keys;  // the newest first; empty: under the operator's escrow key
   std::uint64_t rewraps = 0;    // how often a rewrap under the same key was asked for
+  std::optional<api::KeySpec> leaves_for = {};  // the escrow key, while CMEK is being left
+  std::vector<RegionKey> left_keys = {};        // of the time before it was
 };
 
 enum class ClusterState { kCreating, kRunning, kStopping, kStopped, kStarting, kDeleting };

@@ -40,6 +40,7 @@ bool SaysTheSame(NodeState a, const NodeState& b) {
   a.reported_at = b.reported_at;
   a.last_verified_at = b.last_verified_at;
   a.lease_expires_at = b.lease_expires_at;
+  a.next_probe_at = b.next_probe_at;
   a.connected = b.connected;
   return ToRecord(a, "").body == ToRecord(b, "").body;
 }
@@ -56,7 +57,7 @@ NodeState SaidBy(const Node& node, const api::NodeReport& report, WallTime now) 
   said.answers.clear();
   for (std::string* text :
        {&said.custody_message, &said.problem, &said.key_uri, &said.cluster, &said.cluster_name,
-        &said.organization, &said.custody, &said.custody_reason, &said.database}) {
+        &said.organization, &said.key_version, &said.custody, &said.custody_reason, &said.database}) {
     if (text->size() > kLongestWords) text->resize(kLongestWords);
     *text = Printable(*text);
   }

@@ -63,6 +63,7 @@ class Nodes {
   Result<std::vector<Node>> List(const Caller& caller);
   // It is not let in any more. Refused while it belongs to a cluster, unless it is lost for good.
   Status Remove(const Caller& caller, const std::string& id, bool lost);
+  const api::KeySpec& escrow() const { return settings_.escrow; }
   const CertificateAndKey& authority() const { return authority_; }
   const std::string& authority_pem() const { return authority_.certificate_pem; }
 

@@ -187,6 +187,10 @@ Result<ProjectOutcome> ProjectClusters::Restore(const Caller& caller, const std:
 
 Result<ProjectOutcome> ProjectClusters::Act(const Caller& caller, const std::string& id,
                                             api::CmekAction action) {
+  if (action == api::CmekAction::kDisenrol) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "action: a project's clusters always have customer-managed keys");
+  }
   return action == api::CmekAction::kRevoke ? Revoke(caller, id) : Restore(caller, id);
 }
 

@@ -67,7 +67,7 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
       clock_(clock),
       credentials_(store, clock),
       organizations_(store, clock),
-      clusters_(store, clock),
+      clusters_(store, clock, nodes.escrow()),
       project_clusters_(store, clock, clusters_),
       rate_limit_(options_.requests_per_second, clock),
       routes_([this, &nodes, &log] {

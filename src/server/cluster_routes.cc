@@ -158,11 +158,14 @@ std::vector<Route> ClusterRoutes(Clusters& clusters, const ApiOptions& options) 
        }},
       {"DELETE",
        "/api/v1/clusters/{cluster_id}",
-       {"DeleteCluster", "", "Cluster"},
+       {"DeleteCluster", "", "DeletedCluster"},
        Permission::kManageClusters,
-       "Deletes a cluster that has no nodes any more",
+       "Deletes a cluster: its nodes stop and are let go, what is on their disks stays",
        [&](const Call& call) -> Result<json::object> {
-         return ToJson(TRY(clusters.Delete(call.caller, call.Parameter("cluster_id"))), options);
+         const Cluster deleted = TRY(clusters.Delete(call.caller, call.Parameter("cluster_id")));
+         json::object answer = ToJson(deleted, options);
+         answer["keys_that_stood_over_it"] = control::KeysOver(deleted);
+         return answer;
        }},
   };
 }

@@ -37,6 +37,8 @@ json::object ToJson(const NodeState& state) {
           {"since", TimeOrNull(state.since)},
           {"last_verified_at", TimeOrNull(state.last_verified_at)},
           {"lease_expires_at", TimeOrNull(state.lease_expires_at)},
+          {"next_probe_at", TimeOrNull(state.next_probe_at)},
+          {"key_version", state.key_version},
           {"database", state.database},
           {"key_uri", state.key_uri},
           {"old_key_bytes", state.old_key_bytes},

@@ -126,6 +126,27 @@ Status ClusterShow(const ClusterFlags& flags) {
   return {};
 }
 
+namespace {
+
+// Until these are destroyed, who has a disk or a backup and may use them can read it.
+void PrintKeysOver(const json::array& keys) {
+  if (keys.empty()) return;
+  Print("its data is erased for good, everywhere, when these are destroyed in the KMS:");
+  std::vector<Row> rows;
+  for (const json::value& item : keys) {
+    const json::object& key = item.as_object();
+    std::string versions;
+    for (const json::value& version : ListOf(key, "versions")) {
+      versions += (versions.empty() ? "" : ", ") + std::string(version.as_string());
+    }
+    rows.push_back({FieldOf(key, "region"), FieldOf(key, "type"), FieldOf(key, "uri"),
+                    versions.empty() ? "all" : versions});
+  }
+  PrintTable({"REGION", "TYPE", "KEY", "VERSIONS"}, rows);
+}
+
+}  // namespace
+
 Status ClusterDelete(const ClusterFlags& flags) {
   ApiClient api = TRY(Connect(flags.common));
   const std::string path = TRY(PathOf(api, kClusters, flags.cluster));
@@ -138,8 +159,10 @@ Status ClusterDelete(const ClusterFlags& flags) {
                   "of it is wanted: without the key both are unreadable for ever.",
                   name, RegionText(cluster.body)),
       name, flags.yes));
-  Show(TRY(api.Delete(path)), flags.common,
-       [&](const json::object&) { Print(fmt::format("the cluster '{}' is deleted", name)); });
+  Show(TRY(api.Delete(path)), flags.common, [&](const json::object& deleted) {
+    Print(fmt::format("the cluster '{}' is deleted", name));
+    PrintKeysOver(ListOf(deleted, "keys_that_stood_over_it"));
+  });
   return {};
 }
 

@@ -92,6 +92,14 @@ Status CmekRestore(const CmekFlags& flags) {
              CmekGoal::kRestored);
 }
 
+Status CmekDisenrol(const CmekFlags& flags) {
+  return Act(flags, "DISENROL",
+             "Leaving the keys of '{}': its data in {} goes back under the operator's key, and "
+             "can no longer be taken away by you. What your keys wrapped until now stays "
+             "readable by them: keep them as long as backups of that time are wanted.",
+             CmekGoal::kLeft);
+}
+
 Status CmekManifest(const CmekFlags& flags) {
   std::vector<std::string> regions = flags.regions;
   if (!flags.cluster.empty()) {

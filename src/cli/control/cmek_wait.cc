@@ -40,6 +40,10 @@ CmekProgress ProgressOf(const json::object& info, CmekGoal goal) {
     if (status == "REVOKED") return CmekProgress::kReached;
     return status == "REVOKING" ? CmekProgress::kGoesOn : CmekProgress::kFailed;
   }
+  if (goal == CmekGoal::kLeft) {
+    if (status == "DISABLED") return CmekProgress::kReached;
+    return status == "DISABLING" ? CmekProgress::kGoesOn : CmekProgress::kFailed;
+  }
   if (status == "REVOKED" || status == "REVOKING" || status == "DISABLED") {
     return CmekProgress::kFailed;
   }

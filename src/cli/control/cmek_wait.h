@@ -16,6 +16,7 @@ enum class CmekGoal {
   kEnabled,   // of an enable and of a rotation
   kRevoked,   // every node has confirmed it
   kRestored,  // enabled, and no node that has reported is sealed any more
+  kLeft,      // no customer-managed key is in use
 };
 
 enum class CmekProgress { kGoesOn, kReached, kFailed };

@@ -129,7 +129,7 @@ void AddClusters(CLI::App& app, int& exit_code) {
   CLI::App* show = Add(*group, "show", "One cluster, and all that setting up its keys needs", flags,
                        ClusterShow, exit_code);
   CLI::App* remove =
-      Add(*group, "delete", "Delete one that has no nodes", flags, ClusterDelete, exit_code);
+      Add(*group, "delete", "Delete one; its nodes let go of it", flags, ClusterDelete, exit_code);
   remove->add_flag("--yes", flags.yes, "Do not ask");
   CLI::App* grow =
       Add(*group, "add-region", "Add regions, with their keys", flags, ClusterAddRegion, exit_code);
@@ -187,17 +187,19 @@ void AddCmek(CLI::App& app, int& exit_code) {
       Add(*group, "revoke", "Take the keys away from every node", flags, CmekRevoke, exit_code);
   CLI::App* restore =
       Add(*group, "restore", "Give revoked keys back", flags, CmekRestore, exit_code);
-  for (CLI::App* command : {show, enable, rotate, revoke, restore}) {
+  CLI::App* leave = Add(*group, "disenrol", "Go back under the operator's key", flags,
+                        CmekDisenrol, exit_code);
+  for (CLI::App* command : {show, enable, rotate, revoke, restore, leave}) {
     command->add_option("CLUSTER", flags.cluster, "Id or name")->required();
   }
   for (CLI::App* command : {enable, rotate}) {
     command->add_option("-f,--file", flags.file, "Manifest, JSON or YAML; - for standard input")
         ->required();
   }
-  for (CLI::App* command : {revoke, restore}) {
+  for (CLI::App* command : {revoke, restore, leave}) {
     command->add_flag("--yes", flags.yes, "Do not ask");
   }
-  for (CLI::App* command : {enable, rotate, revoke, restore}) {
+  for (CLI::App* command : {enable, rotate, revoke, restore, leave}) {
     AddWait(*command, flags.wait, flags.timeout);
   }
   CLI::App* manifest = Add(*group, "manifest", "Print a manifest to fill in, YAML or --json", flags,

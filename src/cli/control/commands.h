@@ -103,6 +103,7 @@ Status CmekShow(const CmekFlags& flags);
 Status CmekRotate(const CmekFlags& flags);
 Status CmekRevoke(const CmekFlags& flags);
 Status CmekRestore(const CmekFlags& flags);
+Status CmekDisenrol(const CmekFlags& flags);
 Status CmekManifest(const CmekFlags& flags);
 
 struct AccountFlags {

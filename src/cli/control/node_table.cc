@@ -101,6 +101,7 @@ void PrintRegion(const json::object& cluster, const json::object& region,
     fields.emplace_back("databases", Databases(nodes));
     fields.emplace_back("last verified", FieldOf(custody, "last_verified_at"));
     fields.emplace_back("lease ends", FieldOf(custody, "lease_expires_at"));
+    fields.emplace_back("next probe", FieldOf(custody, "next_probe_at"));
     fields.emplace_back("left keys read", FieldOf(custody, "old_key_bytes") + " bytes");
   }
   AddNodeTroubles(fields, nodes);
