@@ -351,8 +351,8 @@ api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>
     if (cluster.revoked.has_value() && !region.keys.empty()) shown.status = WhileRevoked(here);
     for (const std::vector<RegionKey>* keys : {&region.keys, &region.left_keys}) {
       for (const RegionKey& key : *keys) {
-        shown.key_infos.push_back({key.status, key.user_message, key.created_at, key.updated_at,
-                                   key.spec, key.versions});
+        shown.key_infos.push_back(
+            {key.status, key.user_message, key.created_at, key.updated_at, key.spec, key.versions});
       }
     }
     if (!cluster.revoked.has_value() && shown.status == CmekStatus::kEnabled &&

@@ -55,9 +55,9 @@ NodeState SaidBy(const Node& node, const api::NodeReport& report, WallTime now) 
   }
   said.region = node.region;
   said.answers.clear();
-  for (std::string* text :
-       {&said.custody_message, &said.problem, &said.key_uri, &said.cluster, &said.cluster_name,
-        &said.organization, &said.key_version, &said.custody, &said.custody_reason, &said.database}) {
+  for (std::string* text : {&said.custody_message, &said.problem, &said.key_uri, &said.cluster,
+                            &said.cluster_name, &said.organization, &said.key_version,
+                            &said.custody, &said.custody_reason, &said.database}) {
     if (text->size() > kLongestWords) text->resize(kLongestWords);
     *text = Printable(*text);
   }

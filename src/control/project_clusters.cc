@@ -106,8 +106,8 @@ Result<ProjectOutcome> ProjectClusters::Update(const Caller& caller, const std::
   Loaded loaded;
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageKeys));
-    const auto organization = TRY(Load<Organization>(
-        transaction, Kind::kOrganization, loaded.project.organization, "organization"));
+    const auto organization = TRY(Load<Organization>(transaction, Kind::kOrganization,
+                                                     loaded.project.organization, "organization"));
     TRY(ReplaceKeys(loaded.project, organization, specs));
     TRY(transaction.Put(ToRecord(loaded.project)));
     return Note(transaction, clock_, caller, {"UPDATE_PROJECT_CMEK", PlaceOf(loaded.project)},

@@ -1,9 +1,9 @@
 // ProjectClusters: one change for all clusters of a project, with what came of it in each.
 //
-// A revocation and a restore are one transaction for all of them; a rotation, a start and a stop are
-// a change of each cluster, and what one refuses stands in its row and stops no other. What was not
-// reached in time says so: to send the same again is safe. A cluster whose key is its own, and not
-// one that the project has or had, keeps it. Errors: kNotFound, kForbidden, kInvalidArgument,
+// A revocation and a restore are one transaction for all of them; a rotation, a start and a stop
+// are a change of each cluster, and what one refuses stands in its row and stops no other. What was
+// not reached in time says so: to send the same again is safe. A cluster whose key is its own, and
+// not one that the project has or had, keeps it. Errors: kNotFound, kForbidden, kInvalidArgument,
 // kPrecondition for what concerns the whole project, and then nothing has changed. Threads: safe;
 // all but Get may take most of a minute. Spec: docs/api/projects.md.
 #pragma once

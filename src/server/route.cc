@@ -148,9 +148,8 @@ HttpResponse JsonResponse(int status, const json::object& body) {
 }
 
 json::object StatusJson(const Error& error) {
-  return {{"code", RpcCodeOf(error.code())},
-          {"message", error.message()},
-          {"details", json::array()}};
+  return {
+      {"code", RpcCodeOf(error.code())}, {"message", error.message()}, {"details", json::array()}};
 }
 
 HttpResponse ErrorResponse(const Error& error) {

@@ -187,8 +187,8 @@ void AddCmek(CLI::App& app, int& exit_code) {
       Add(*group, "revoke", "Take the keys away from every node", flags, CmekRevoke, exit_code);
   CLI::App* restore =
       Add(*group, "restore", "Give revoked keys back", flags, CmekRestore, exit_code);
-  CLI::App* leave = Add(*group, "disenrol", "Go back under the operator's key", flags,
-                        CmekDisenrol, exit_code);
+  CLI::App* leave =
+      Add(*group, "disenrol", "Go back under the operator's key", flags, CmekDisenrol, exit_code);
   for (CLI::App* command : {show, enable, rotate, revoke, restore, leave}) {
     command->add_option("CLUSTER", flags.cluster, "Id or name")->required();
   }
