@@ -170,6 +170,53 @@ TEST_F(CmekRules, TheOperatorsBoundsAreNamedWhenTheyRefuse) {
   EXPECT_EQ(EnableCmek(cluster_, organization_, {}, kNow).error().code(), ErrorCode::kForbidden);
 }
 
+TEST_F(CmekRules, LeavingEndsWhenEveryNodeIsUnderTheOperatorsKeyAndKeepsWhatWas) {
+  const api::KeySpec escrow = Key("escrow");
+  EXPECT_EQ(DisenrolCmek(cluster_, escrow, kNow).error().code(), ErrorCode::kPrecondition);
+  Enable();
+  Confirm();
+  EXPECT_EQ(DisenrolCmek(cluster_, {}, kNow).error().code(), ErrorCode::kPrecondition);
+  ASSERT_TRUE(DisenrolCmek(cluster_, escrow, kNow).ok());
+  EXPECT_EQ(StatusNow(), CmekStatus::kDisabling);
+  NodeState refuses = Follower(0);
+  refuses.problem = "this host does not";
+  EXPECT_TRUE(ConfirmKeys(cluster_.regions[0], {refuses}, kNow));
+  EXPECT_EQ(StatusNow(), CmekStatus::kDisableFailed);
+  for (std::size_t i = 0; i < 2; ++i) {
+    NodeState node = Follower(i);
+    node.key_uri = api::CanonicalUri(escrow);
+    EXPECT_TRUE(ConfirmKeys(cluster_.regions[i], {node}, kNow));
+  }
+  EXPECT_EQ(StatusNow(), CmekStatus::kDisabled);
+  EXPECT_TRUE(cluster_.regions[0].keys.empty());
+  EXPECT_EQ(InfoOf(cluster_, Nodes()).region_infos[0].key_infos[0].spec, Key("k1"));
+  Enable();  // and back
+  EXPECT_EQ(StatusNow(), CmekStatus::kEnabling);
+}
+
+TEST_F(CmekRules, AnotherKeyEndsALeaving) {
+  Enable();
+  Confirm();
+  ASSERT_TRUE(DisenrolCmek(cluster_, Key("escrow"), kNow).ok());
+  ASSERT_TRUE(UpdateCmek(cluster_, organization_, {Spec("east", "k3")}, kNow).ok());
+  EXPECT_FALSE(cluster_.regions[0].leaves_for.has_value());
+  EXPECT_TRUE(cluster_.regions[1].leaves_for.has_value());
+  ASSERT_TRUE(RevokeCmek(cluster_, {}, {}, kNow).ok());
+  EXPECT_EQ(DisenrolCmek(cluster_, Key("escrow"), kNow).error().code(), ErrorCode::kPrecondition);
+}
+
+TEST_F(CmekRules, EveryVersionThatANodeHasUsedIsRemembered) {
+  Enable();
+  NodeState node = Follower(0);
+  for (const char* version : {"1", "2", "2"}) {
+    node.key_version = version;
+    ConfirmKeys(cluster_.regions[0], {node}, kNow);
+  }
+  EXPECT_THAT(cluster_.regions[0].keys[0].versions, testing::ElementsAre("1", "2"));
+  EXPECT_THAT(InfoOf(cluster_, {node}).region_infos[0].key_infos[0].versions,
+              testing::ElementsAre("1", "2"));
+}
+
 TEST_F(CmekRules, AnUnknownRegionIsNamedAndNothingChanges) {
   Enable();
   Confirm();
