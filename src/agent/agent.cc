@@ -68,13 +68,15 @@ void Agent::Take(const api::DesiredState& desired, const std::optional<Answered>
 void Agent::RunTrials(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     api::KeyTrial trial;
+    std::string cluster;
     {
       std::unique_lock lock(mutex_);
       if (!wake_.wait(lock, stop, [this] { return !trials_.empty(); })) return;
       trial = trials_.front();
       trials_.erase(trials_.begin());
+      cluster = state_.desired.cluster;
     }
-    link_->Answer(host_.Try(trial));
+    link_->Answer(host_.Try(trial, cluster));
   }
 }
 

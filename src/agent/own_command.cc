@@ -18,14 +18,30 @@ constexpr char kSelf[] = "/proc/self/exe";
 constexpr std::size_t kMostWords = 64 * 1024;
 
 // Made before the fork: after it nothing may be allocated.
-std::vector<char*> ArgvOf(const std::vector<std::string>& arguments) {
-  std::vector<char*> argv = {const_cast<char*>("freehold")};
-  for (const std::string& word : arguments) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  return argv;
-}
+class Words {
+ public:
+  Words(const std::vector<std::string>& arguments, const Variables& variables) {
+    for (char** each = environ; *each != nullptr; ++each) {
+      const std::string_view pair(*each);
+      if (!variables.contains(std::string(pair.substr(0, pair.find('='))))) envp_.push_back(*each);
+    }
+    for (const auto& [name, value] : variables) set_.push_back(name + "=" + value);
+    for (const std::string& pair : set_) envp_.push_back(const_cast<char*>(pair.c_str()));
+    envp_.push_back(nullptr);
+    argv_.push_back(const_cast<char*>("freehold"));
+    for (const std::string& word : arguments) argv_.push_back(const_cast<char*>(word.c_str()));
+    argv_.push_back(nullptr);
+  }
 
-[[noreturn]] void Become(const std::vector<char*>& argv, int in, int out, int error) {
+  void Execute() const { execve(kSelf, argv_.data(), envp_.data()); }
+
+ private:
+  std::vector<std::string> set_;
+  std::vector<char*> argv_;
+  std::vector<char*> envp_;
+};
+
+[[noreturn]] void Become(const Words& words, int in, int out, int error) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -33,7 +49,7 @@ std::vector<char*> ArgvOf(const std::vector<std::string>& arguments) {
   dup2(in, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
   dup2(error, STDERR_FILENO);
-  execv(kSelf, argv.data());
+  words.Execute();
   _exit(127);
 }
 
@@ -68,8 +84,9 @@ std::string ReadWords(int fd, BootTime deadline) {
 
 }  // namespace
 
-Status RunOwnCommand(const std::vector<std::string>& arguments, Duration deadline) {
-  const std::vector<char*> argv = ArgvOf(arguments);
+Status RunOwnCommand(const std::vector<std::string>& arguments, const Variables& variables,
+                     Duration deadline) {
+  const Words command(arguments, variables);
   const BootTime until = SystemClock().Boot() + deadline;
   const UniqueFd null = TRY(OpenFile("/dev/null", O_RDWR | O_CLOEXEC));
   int ends[2];
@@ -82,7 +99,7 @@ Status RunOwnCommand(const std::vector<std::string>& arguments, Duration deadlin
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(127);
-    Become(argv, null.get(), null.get(), writing.get());
+    Become(command, null.get(), null.get(), writing.get());
   }
   writing.Reset();
   const std::string words = ReadWords(reading.get(), until);
@@ -101,9 +118,9 @@ Status RunOwnCommand(const std::vector<std::string>& arguments, Duration deadlin
   return Error(code, sentence.empty() ? "a command of ours was killed" : Printable(sentence));
 }
 
-Result<pid_t> StartOwnCommand(const std::vector<std::string>& arguments,
+Result<pid_t> StartOwnCommand(const std::vector<std::string>& arguments, const Variables& variables,
                               const std::string& log_path) {
-  const std::vector<char*> argv = ArgvOf(arguments);
+  const Words command(arguments, variables);
   const UniqueFd null = TRY(OpenFile("/dev/null", O_RDWR | O_CLOEXEC));
   const UniqueFd log =
       TRY(OpenFile(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -111,7 +128,7 @@ Result<pid_t> StartOwnCommand(const std::vector<std::string>& arguments,
   if (pid < 0) return ErrnoError(errno, "fork");
   if (pid == 0) {
     setsid();
-    Become(argv, null.get(), log.get(), log.get());
+    Become(command, null.get(), log.get(), log.get());
   }
   return pid;
 }

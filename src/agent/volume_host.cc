@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/own_command.h"
+#include "api/cluster_identity.h"
 #include "base/log.h"
 #include "base/rfc3339.h"
 #include "fmt/format.h"
@@ -160,7 +160,7 @@ Status VolumeHost::Do(Step step, const api::DesiredState& desired) {
       return TakeOrder(desired, is_made_for_it || (present.has_value() && present->customers));
     }
     case Step::kStart:
-      return Start();
+      return Start(desired.cluster);
     case Step::kStop:
       return Stop();
     case Step::kSeal:
@@ -192,18 +192,27 @@ Status VolumeHost::Create(const api::DesiredState& desired) {
                                     "freehold:cluster=" + desired.cluster};
   words.insert(words.end(), options_.create_arguments.begin(), options_.create_arguments.end());
   AddKey(words, *desired.key, desired.organization);
-  TRY(RunOwnCommand(words, kCreateTime));
+  TRY(RunOwnCommand(words, IdentitiesFor(desired.cluster), kCreateTime));
   return TakeOrder(desired, true);
 }
 
-Status VolumeHost::Start() {
+Variables VolumeHost::IdentitiesFor(const std::string& cluster) const {
+  Variables variables;
+  if (cluster.empty()) return variables;
+  for (const auto& [name, pattern] : options_.identities) {
+    variables[name] = api::ClusterIdentity(pattern, cluster);
+  }
+  return variables;
+}
+
+Status VolumeHost::Start(const std::string& cluster) {
   if (std::exchange(ended_at_once_, false)) {
     return Error(ErrorCode::kInternal,
                  fmt::format("'freehold run' ended by itself; {} says why", options_.log_path));
   }
   std::vector<std::string> words = {"run", "--volume", options_.volume};
   words.insert(words.end(), options_.run_arguments.begin(), options_.run_arguments.end());
-  running_ = TRY(StartOwnCommand(words, options_.log_path));
+  running_ = TRY(StartOwnCommand(words, IdentitiesFor(cluster), options_.log_path));
   return {};
 }
 
@@ -252,12 +261,12 @@ Status VolumeHost::TakeOrder(const api::DesiredState& desired, bool cut_off) {
   return SaveAssignment(paths_, OrderOf(desired, cut_off));
 }
 
-api::TrialAnswer VolumeHost::Try(const api::KeyTrial& trial) const {
+api::TrialAnswer VolumeHost::Try(const api::KeyTrial& trial, const std::string& cluster) const {
   const auto check = [&]() -> Status {
     TRY(CheckAllowed(options_.allow_keys, api::CanonicalUri(trial.spec)));
     std::vector<std::string> words = {"key", "check", trial.spec.uri};
     AddKey(words, trial.spec, trial.external_id);
-    return RunOwnCommand(words, kTrialTime);
+    return RunOwnCommand(words, IdentitiesFor(cluster), kTrialTime);
   };
   const Status checked = check();
   if (checked.ok()) return {trial.id, true, ""};

@@ -7,9 +7,11 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "agent/own_command.h"
 #include "agent/reconcile.h"
 #include "base/clock.h"
 #include "node/volume.h"
@@ -21,10 +23,11 @@ struct HostOptions {
   std::string state;                          // where this machine remembers its volumes
   std::vector<std::string> create_arguments;  // all but the key's
   std::vector<std::string> run_arguments;
-  std::vector<std::string> allow_keys;  // shell patterns: no other key is ever used
-  std::string log_path;                 // of what runs
-  bool adopt = false;                   // a volume that belongs to no cluster yet
-  bool allow_disenrol = false;          // from a customer's key back to the operator's
+  std::vector<std::string> allow_keys;            // shell patterns: no other key is ever used
+  std::string log_path;                           // of what runs
+  std::map<std::string, std::string> identities;  // variable of a provider: template
+  bool adopt = false;                             // a volume that belongs to no cluster yet
+  bool allow_disenrol = false;                    // from a customer's key back to the operator's
 };
 
 class VolumeHost {
@@ -39,11 +42,14 @@ class VolumeHost {
   Status SealNow();
   // Waits until nobody holds it.
   Status Stop();
-  api::TrialAnswer Try(const api::KeyTrial& trial) const;
+  // `cluster`: the node's.
+  api::TrialAnswer Try(const api::KeyTrial& trial, const std::string& cluster) const;
 
  private:
   Status Create(const api::DesiredState& desired);
-  Status Start();
+  Status Start(const std::string& cluster);
+  // Who we are for this cluster's customer.
+  Variables IdentitiesFor(const std::string& cluster) const;
   Status ChangeKey(const char* command, const api::DesiredState& desired);
   // `cut_off`: no other key than this one can read it.
   Status TakeOrder(const api::DesiredState& desired, bool cut_off);

@@ -6,6 +6,7 @@
 
 #include "CLI/CLI.hpp"
 #include "agent/agent.h"
+#include "api/cluster_identity.h"
 #include "base/posix_file.h"
 #include "cli/output.h"
 #include "cli/shared_flags.h"
@@ -24,6 +25,7 @@ struct AgentFlags {
   std::string open_grant = "1h";
   bool adopt = false;
   bool allow_disenrol = false;
+  std::vector<std::string> identities;
 };
 
 void AddWord(std::vector<std::string>& words, const char* flag, const std::string& value) {
@@ -71,6 +73,9 @@ Result<agent::HostOptions> HostOptionsOf(const AgentFlags& flags) {
   host.log_path = flags.state + "/run.log";
   host.adopt = flags.adopt;
   host.allow_disenrol = flags.allow_disenrol;
+  for (const auto& [type, pattern] : TRY(api::ParseClusterIdentities(flags.identities))) {
+    host.identities[std::string(api::IdentityVariable(type))] = pattern;
+  }
   return host;
 }
 
@@ -132,6 +137,9 @@ void AddAgent(CLI::App& app, int& exit_code) {
                     "A file with a join token, or /dev/stdin; needed once");
   agent->add_option("--allow-key", run.volume.allow_keys,
                     "Shell pattern of key URIs that may be used here; may be repeated");
+  agent->add_option("--cluster-identity", flags.identities,
+                    "TYPE=TEMPLATE of the role or service account of ours that this host takes on "
+                    "for a cluster, with {cluster_id} in it; may be repeated");
   agent->add_option("--state", flags.state,
                     "Where this machine remembers its volumes [/var/lib/freehold]");
   agent->add_flag("--allow-disenrol", flags.allow_disenrol,

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "CLI/CLI.hpp"
+#include "api/cluster_identity.h"
 #include "base/posix_file.h"
 #include "base/stop_signal.h"
 #include "cli/audit_key.h"
@@ -30,6 +31,7 @@ struct ServerOptions {
   std::string certificate;
   std::string key;
   std::string account_id;
+  std::vector<std::string> identities;
   NodeListenerFlags nodes;
   bool insecure = false;
   int requests_per_second = 10;
@@ -132,7 +134,8 @@ Status Serve(const ServerOptions& options) {
   const auto listener = TRY(StartNodeListener(*nodes, options.nodes));
   server::RequestCounter requests;
   server::MetricsServer metrics(store, requests, SystemClock());
-  server::ApiOptions api_options{options.requests_per_second, options.account_id, nullptr,
+  server::ApiOptions api_options{options.requests_per_second, options.account_id,
+                                 TRY(api::ParseClusterIdentities(options.identities)), nullptr,
                                  &requests};
   if (listener != nullptr) {
     api_options.format_join_token = [&](const std::string& id, const std::string& secret) {
@@ -186,6 +189,9 @@ void AddServer(CLI::App& app, int& exit_code) {
   server->add_option("--tls-key", options.key, "PEM");
   AddNodeListenerFlags(*server, options.nodes);
   server->add_flag("--insecure", options.insecure, "No TLS: for loopback only");
+  server->add_option("--cluster-identity", options.identities,
+                     "TYPE=TEMPLATE that agents take on for a cluster, with {cluster_id} in it: "
+                     "shown to customers as whom to trust; may be repeated");
   server->add_option("--account-id", options.account_id,
                      "The cloud account that customers are to trust, shown with each cluster");
   server

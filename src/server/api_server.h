@@ -26,6 +26,7 @@ struct ApiOptions {
   int requests_per_second = 10;  // of one service account
   // What customers are to trust: shown with a cluster.
   std::string account_id;
+  std::map<KmsType, std::string> identities;  // templates, api/cluster_identity.h
   // What a host joins with; null: no agents are listened for.
   std::function<std::string(const std::string& id, const std::string& secret)> format_join_token;
   RequestCounter* requests = nullptr;  // outlives the server; null: nobody counts

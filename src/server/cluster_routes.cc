@@ -1,4 +1,5 @@
 // Clusters: /api/v1/clusters, in the shapes of CockroachDB Cloud's.
+#include "api/cluster_identity.h"
 #include "api/json_reader.h"
 #include "server/api_server.h"
 
@@ -31,11 +32,16 @@ json::object ToJson(const Cluster& cluster, const ApiOptions& options) {
   for (const Region& region : cluster.regions) {
     regions.push_back({{"name", region.name}, {"node_count", region.node_count}});
   }
+  json::object identities;
+  for (const auto& [type, pattern] : options.identities) {
+    identities[NameOf(type)] = api::ClusterIdentity(pattern, cluster.id);
+  }
   return {{"id", cluster.id},
           {"name", cluster.name},
           {"organization_id", cluster.organization},
           {"project_id", cluster.project},
           {"account_id", options.account_id},
+          {"operator_identities", std::move(identities)},
           {"state", ContractState(cluster.state)},
           {"service_state", NameOf(cluster.state)},
           {"regions", std::move(regions)},

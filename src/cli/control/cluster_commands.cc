@@ -36,15 +36,21 @@ void PrintClusters(const json::array& items) {
 }
 
 void PrintCluster(const json::object& one) {
-  PrintFields({{"name", FieldOf(one, "name")},
-               {"id", FieldOf(one, "id")},
-               {"state", FieldOf(one, "service_state")},
-               {"organization id", FieldOf(one, "organization_id")},
-               {"external id", FieldOf(one, "organization_id")},
-               {"account to trust", FieldOf(one, "account_id")},
-               {"project", FieldOf(one, "project_id")},
-               {"regions", RegionText(one)},
-               {"made at", FieldOf(one, "created_at")}});
+  std::vector<std::pair<std::string, std::string>> fields = {
+      {"name", FieldOf(one, "name")},
+      {"id", FieldOf(one, "id")},
+      {"state", FieldOf(one, "service_state")},
+      {"organization id", FieldOf(one, "organization_id")},
+      {"external id", FieldOf(one, "organization_id")},
+      {"account to trust", FieldOf(one, "account_id")}};
+  for (const auto& [type, identity] : ObjectOf(one, "operator_identities")) {
+    fields.emplace_back(fmt::format("trust for {}", std::string_view(type)),
+                        std::string(identity.as_string()));
+  }
+  fields.insert(fields.end(), {{"project", FieldOf(one, "project_id")},
+                               {"regions", RegionText(one)},
+                               {"made at", FieldOf(one, "created_at")}});
+  PrintFields(fields);
 }
 
 // {"us-east-1": 3} of "us-east-1=3"; without a number it is 1.

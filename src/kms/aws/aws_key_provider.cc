@@ -107,6 +107,12 @@ KmsResult<AwsKeyProvider::Identity> AwsKeyProvider::TakeIdentity(const AwsConfig
   const ServiceEndpoint sts = EndpointOf(config, "sts", access_.uri.aws().region);
   auto own = FetchFrom(StandardChain(surroundings_, sts, config));
   if (!own.has_value()) return tl::unexpected(own.error());
+  // One that is for this customer alone: what the host itself is, no customer has to trust.
+  if (const std::string role = surroundings_.Variable("FREEHOLD_AWS_ROLE"); !role.empty()) {
+    auto session = StsClient(sts, surroundings_).AssumeRole(*own, role, "");
+    if (!session.has_value()) return tl::unexpected(OfOurOwn(std::move(session.error())));
+    own = std::move(session->credentials);
+  }
   if (access_.principal.empty()) return Identity{std::move(*own), ""};
   auto session =
       StsClient(sts, surroundings_).AssumeRole(*own, access_.principal, access_.external_id);

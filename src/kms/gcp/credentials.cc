@@ -165,14 +165,39 @@ KmsResult<AccessToken> OwnToken(const Surroundings& surroundings) {
                   path, FirstLine(type)));
 }
 
-KmsResult<AccessToken> GetToken(const KeyAccess& access, const Surroundings& surroundings) {
-  auto own = OwnToken(surroundings);
-  if (!own.has_value() || access.principal.empty()) return own;
+namespace {
+
+KmsResult<AccessToken> Become(const AccessToken& own, const std::string& account,
+                              const std::string& scope, const Surroundings& surroundings) {
   const auto endpoint = IamCredentialsEndpoint(surroundings);
   if (!endpoint.has_value()) return tl::unexpected(endpoint.error());
-  const std::string url = fmt::format("{}/v1/projects/-/serviceAccounts/{}:generateAccessToken",
-                                      *endpoint, access.principal);
-  return Impersonate(*own, url, access.principal, kKmsScope, surroundings);
+  const std::string url =
+      fmt::format("{}/v1/projects/-/serviceAccounts/{}:generateAccessToken", *endpoint, account);
+  return Impersonate(own, url, account, scope, surroundings);
+}
+
+// What the host is, or an account of ours that is for this customer alone.
+KmsResult<AccessToken> OurToken(const std::string& scope, const Surroundings& surroundings) {
+  auto own = OwnToken(surroundings);
+  const std::string account = surroundings.Variable("FREEHOLD_GCP_ACCOUNT");
+  if (!own.has_value() || account.empty()) return own;
+  auto become = Become(*own, account, scope, surroundings);
+  if (become.has_value()) return become;
+  KmsFailure failure = std::move(become.error());
+  if (failure.kms_class != KmsClass::kUnreachable) {
+    failure.meaning = KmsMeaning::kOurCredentials;
+    failure.kms_class = KmsClass::kOurs;
+  }
+  return tl::unexpected(std::move(failure));
+}
+
+}  // namespace
+
+KmsResult<AccessToken> GetToken(const KeyAccess& access, const Surroundings& surroundings) {
+  if (access.principal.empty()) return OurToken(kKmsScope, surroundings);
+  auto own = OurToken(kIamScope, surroundings);
+  if (!own.has_value()) return own;
+  return Become(*own, access.principal, kKmsScope, surroundings);
 }
 
 }  // namespace freehold::gcp

@@ -49,6 +49,8 @@ std::string Bearer(const SecretBytes& token);
 tl::unexpected<KmsFailure> BadCredentials(std::string message);
 
 inline constexpr const char* kPlatformScope = "https://www.googleapis.com/auth/cloud-platform";
+// Of an account of ours that goes on to become another.
+inline constexpr const char* kIamScope = "https://www.googleapis.com/auth/iam";
 inline constexpr const char* kKmsScope = "https://www.googleapis.com/auth/cloudkms";
 
 }  // namespace freehold::gcp

@@ -175,6 +175,27 @@ TEST_F(GcpCredentials, ActsForTheCustomersAccountForFifteenMinutes) {
   EXPECT_THAT(refused.remedy, HasSubstr("roles/iam.serviceAccountTokenCreator"));
 }
 
+TEST_F(GcpCredentials, BecomesTheClustersAccountFirstAndThatItMayNotIsOurTrouble) {
+  const TemporaryFile file(ServiceAccountFile(server_.Url() + "/token"));
+  const char* kClusters = "fh-9e946b11-c434@operator.iam.gserviceaccount.com";
+  const Surroundings surroundings =
+      FakeSurroundings({{"GOOGLE_APPLICATION_CREDENTIALS", file.path()},
+                        {"FREEHOLD_GCP_ACCOUNT", kClusters},
+                        {"CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", server_.Url() + "/"}});
+  const KeyAccess access{*KeyUri::Parse(kKeyName), kCustomers, ""};
+  server_.Add(TokenAnswer("own"));
+  server_.Add(ImpersonationAnswer("clusters"));
+  server_.Add(ImpersonationAnswer("customers"));
+  EXPECT_EQ(TextIn(GetToken(access, surroundings)), "customers");
+  EXPECT_THAT(server_.Requests().at(1).target, HasSubstr(kClusters));
+  EXPECT_THAT(server_.Requests().at(1).body, HasSubstr("auth/iam"));
+  EXPECT_THAT(server_.Requests().at(2).target, HasSubstr(kCustomers));
+  server_.Add(TokenAnswer("own"));
+  server_.Add(GoogleError(403, "PERMISSION_DENIED"));
+  const KmsFailure refused = GetToken(access, surroundings).error();
+  EXPECT_EQ(refused.kms_class, KmsClass::kOurs);
+}
+
 TEST_F(GcpCredentials, RefusesWhatIsNoCredentialsFileAndTellsNoSecret) {
   const TemporaryFile user(R"({"type":"authorized_user","refresh_token":"hidden-secret"})");
   const TemporaryFile bare(R"({"type":"service_account","private_key":"hidden-secret"})");
