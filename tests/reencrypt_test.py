@@ -197,11 +197,12 @@ def test_a_second_one_while_it_runs_is_refused_and_can_be_waited_for(filled):
 def test_it_goes_on_after_an_unmount(filled):
     before = deks(filled)
     filled.mount()
-    assert filled.volume("re-encrypt", "--rate", "200KiB").code == OK
+    assert filled.volume("re-encrypt", "--rate", "64KiB").code == OK
     wait_for("a part of it", lambda: reencryption(filled)["bytes_done"] > 0)
     filled.unmount()
     assert before < deks(filled)
     filled.mount()
+    assert filled.volume("re-encrypt", "--rate", "1GiB").code == OK
     wait_for("the end of it", lambda: done(filled), 60)
     holds_all(filled.mount_point)
     assert deks_of_files(filled) == deks(filled)

@@ -20,6 +20,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "fmt/format.h"
@@ -145,7 +146,7 @@ Result<T> DecodeBody(std::string_view body, std::string_view what) try {
   Fields(reader, value);
   return value;
 } catch (const std::exception& failure) {
-  return Error(ErrorCode::kIo, fmt::format("{} cannot be read: {}", what, failure.what()));
+  return Error(ErrorCode::kIo, fmt::format("{} cannot be read: {}", what, Printable(failure.what())));
 }
 
 }  // namespace freehold::api
