@@ -23,9 +23,14 @@ OPERATOR = "OPERATOR"
 CUSTOMERS = {"project_id", "cluster_id", "serviceId"}
 # It makes administrators and nobody else (server_test.py shows that it does make these).
 NARROWER = {(OPERATOR, "CreateServiceAccount"): 400, (OPERATOR, "CreateApiKey"): 403}
+RESTORE, DISENROL = {"action": "RESTORE"}, {"action": "DISENROL"}
+# Whoever may is told what else is missing here: an escrow key; keys that were revoked.
+LACKING = [("UpdateCMEKStatus", DISENROL), ("UpdateProjectCmekStatus", RESTORE)]
 # What a body asks for decides who may: (operation, body, permission).
 BY_BODY = [
-    ("UpdateCMEKStatus", {"action": "RESTORE"}, "restore_keys"),
+    ("UpdateCMEKStatus", RESTORE, "restore_keys"),
+    ("UpdateCMEKStatus", DISENROL, "restore_keys"),
+    ("UpdateProjectCmekStatus", RESTORE, "restore_keys"),
     ("UpdateCluster", {"dedicated": {"region_nodes": {"us-east-1": 1}}}, "manage_clusters"),
     ("UpdateCluster", {"region_specs": [spec("eu-west-1", "k2")]}, "manage_keys"),
 ]
@@ -90,7 +95,7 @@ def refusal(role, permission, named):
 @pytest.mark.parametrize("name, body, permission", cases())
 def test_each_role_may_what_the_table_says(server, name, body, permission):
     world, named = Walked(server, name, body), parameters_of(name)
-    if body == {"action": "RESTORE"}:
+    if (name, body) == ("UpdateCMEKStatus", RESTORE):
         server.ask("PATCH", f"/api/v1/clusters/{world.ids['cluster_id']}/cmek", world.keys["CLUSTER_ADMIN"],
                    {"action": "REVOKE"})
     before = world.changes()
@@ -107,7 +112,7 @@ def test_each_role_may_what_the_table_says(server, name, body, permission):
             assert answer.status == NARROWER[role, name], answer
             continue
         # All is right and done, but where it takes a node; then again, where it may be done already.
-        done = {200} if name not in NEED_NODES else {503}
+        done = {503 if name in NEED_NODES else 400 if (name, body) in LACKING else 200}
         again = {404} if OPERATIONS[name][0] == "DELETE" else {400, 409}
         assert answer.status in (done if first else done | again), (role, answer)
         first = False
