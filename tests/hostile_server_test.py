@@ -190,9 +190,9 @@ def test_an_escrow_key_of_the_servers_own_is_none(site):
     order = site.hostile.order(customers=True, key=site.key(site.allowed))
     site.hostile.wait_report("the customer's", lambda report: (
         report["revision"] == order and report["old_key_bytes"] == 0 and report["problem"] == ""))
-    for rewraps in (1, 2, 2**63):
-        site.refused("does not allow", customers=False, rewraps=rewraps, key=site.key(theirs))
-    site.refused("does not allow", organization="evil", key=site.key(theirs))
+    for rewraps in (1, 2, 2**63):  # and away from the customer's it goes only where its host may
+        site.refused("--allow-disenrol", customers=False, rewraps=rewraps, key=site.key(theirs))
+    site.refused("does not allow", customers=True, organization="evil", key=site.key(theirs))
     site.hostile.obeyed(site.hostile.order(key=None))
 
 
@@ -226,7 +226,8 @@ def test_idle_revoked_and_open_in_any_order_lead_around_no_list(site):
         assert site.hostile.obeyed(order)["custody_reason"] == "revoked"
         assert not os.path.ismount(host.mount)
     site.refused("does not allow", **site.assigned(key=theirs))
-    site.refused("does not allow", **site.assigned(key=theirs, customers=False, escrow_uri=theirs["uri"]))
+    site.refused("--allow-disenrol", **site.assigned(key=theirs, customers=False,
+                                                     escrow_uri=theirs["uri"]))
 
 
 def test_a_revoke_outlives_an_agent_that_ends_and_what_the_server_forgot(site):
