@@ -116,7 +116,7 @@ bench-kms: bench-build ## from a customer's no to the seal, an unwrap beside the
 	@$(call BENCH,kms.py)
 	@$(call BENCH,many_volumes.py)
 
-bench-control: bench-build ## 10,000 agents at one server: its memory, and how fast a revoke reaches all of them
+bench-control: bench-build ## 10,000 agents at one server, 100,000 clusters in a store, 1,000 rotations, and revoking
 	@$(call BENCH,control.py)
 
 bench-short: bench-build ## all benchmarks in minutes: that they work, not what they show
@@ -129,6 +129,7 @@ bench-short: bench-build ## all benchmarks in minutes: that they work, not what 
 	@$(call BENCH,scale.py --files 2000 --open-files 1000 --churn 5000 --cached-gib 1 --rounds 1)
 	@$(call BENCH,kms.py --rounds 1 --unwraps 3)
 	@$(call BENCH,many_volumes.py --volumes 20 --watch 2)
+	@$(call BENCH,control.py --short)
 
 format: ## clang-format over all sources
 	@git ls-files '*.h' '*.cc' | xargs clang-format-14 -i

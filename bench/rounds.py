@@ -108,16 +108,19 @@ def first_line(*command):
     return (done.stdout or done.stderr).split("\n")[0]
 
 
-@functools.cache
-def machine():
+def hardware():
     cpu = next(line.split(": ")[1] for line in pathlib.Path("/proc/cpuinfo").read_text().split("\n")
                if line.startswith("model name"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"Linux {os.uname().release}, {os.cpu_count()} CPUs ({cpu}), {memory:.0f} GiB"
+
+
+@functools.cache
+def machine():
     versions = [first_line(BINARY, "--version"), first_line("gocryptfs", "--version"),
                 "securefs " + first_line("dpkg-query", "-W", "-f=${Version}", "securefs"),
                 first_line(BIN / "postgres", "--version"), first_line("openssl", "version")]
-    return (f"Linux {os.uname().release}, {os.cpu_count()} CPUs ({cpu}), {memory:.0f} GiB; "
-            + "; ".join(versions))
+    return "; ".join([hardware(), *versions])
 
 
 def report(title, conditions, figures, comparisons, to_file=None):

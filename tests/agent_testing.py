@@ -30,8 +30,11 @@ class Host:
         self.process = None
 
     def start(self, token=None, words=(), allow=("aws-kms:*",)):
-        command = [BINARY, "agent", "--volume", self.volume, "--mount", self.mount,
-                   "--state", self.state, *SHORT, *words]
+        """`words`: flags, each with its value; they stand before those of SHORT."""
+        settings = {**dict(zip(SHORT[::2], SHORT[1::2])), **dict(zip(words[::2], words[1::2]))}
+        command = [BINARY, "agent", "--volume", self.volume, "--mount", self.mount, "--state", self.state]
+        for flag, value in settings.items():
+            command += [flag, value]
         for pattern in allow:
             command += ["--allow-key", pattern]
         if self.database:

@@ -30,6 +30,7 @@ void Agent::KeepState() {
   const Status kept = SaveAgentState(options_.state_directory, state_);
   if (!kept.ok() && is_kept_) LogError("agent", kept.error().message());
   is_kept_ = kept.ok();
+  kept_at_ = state_.heard_at;
 }
 
 void Agent::Take(const api::DesiredState& desired, const std::optional<Answered>& answered) {
@@ -39,14 +40,12 @@ void Agent::Take(const api::DesiredState& desired, const std::optional<Answered>
     if (!Obeys(state_.desired, desired, answered)) return;
     const bool is_new = api::Encode(state_.desired) != api::Encode(desired);
     const WallTime now = clock_.Wall();
-    const bool is_old = now.since_epoch - state_.heard_at.since_epoch >= kKeepInterval;
+    const bool is_old = now.since_epoch - kept_at_.since_epoch >= kKeepInterval;
     is_revoke =
         desired.goal == api::NodeGoal::kRevoked && state_.desired.goal != api::NodeGoal::kRevoked;
     state_.desired = desired;
-    if (is_new || is_old) {
-      state_.heard_at = now;
-      KeepState();
-    }
+    state_.heard_at = now;
+    if (is_new || is_old) KeepState();
     if (is_new) {
       heard_ = true;
       wait_ = {};
@@ -126,6 +125,7 @@ bool Agent::StepOnce() {
 
 Status Agent::Run(Identity identity, StopSignal& stop) {
   state_ = TRY(LoadAgentState(options_.state_directory));
+  kept_at_ = state_.heard_at;
   link_ = std::make_unique<ServerLink>(
       options_.state_directory, std::move(identity), clock_,
       [this](const api::DesiredState& desired, const std::optional<Answered>& answered) {

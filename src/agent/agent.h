@@ -51,6 +51,7 @@ class Agent {
   std::condition_variable_any wake_;
   AgentState state_;
   bool is_kept_ = true;  // state_ is on the disk
+  WallTime kept_at_;     // the heard_at that is there
   bool heard_ = false;   // something new since the loop last looked
   std::vector<api::KeyTrial> trials_;
   std::set<std::string> trials_known_;

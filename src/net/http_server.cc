@@ -124,7 +124,10 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     }
     if (error || shared_->stopping) return;
     const InFlight in_flight(shared_);
-    const bool keep_alive = parser_->keep_alive() && !shared_->stopping;
+    // Once half of the connections are in use none is kept for a next request: those that are left
+    // are for streams, and for who comes.
+    const bool has_room = shared_->connections * 2 <= shared_->options.connection_limit;
+    const bool keep_alive = parser_->keep_alive() && has_room && !shared_->stopping;
     auto message = parser_->release();
     HttpRequest request{std::string(message.method_string()),
                         std::string(message.target()),
