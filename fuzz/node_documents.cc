@@ -1,8 +1,8 @@
-// What agents and servers tell each other: api/node.h. Each may be taken over, and the other is not.
+// What agents and servers tell each other: api/node.h. Each may be taken over, and the other is
+// not.
 //
 // Input: a line that says which, then the document.
 #include "api/node.h"
-
 #include "fuzz/fuzzing.h"
 
 using namespace freehold;

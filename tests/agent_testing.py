@@ -29,10 +29,11 @@ class Host:
         self.log = self.base / "agent.log"
         self.process = None
 
-    def start(self, token=None, words=(), allow=("aws-kms:*",)):
-        """`words`: flags, each with its value; they stand before those of SHORT."""
+    def start(self, token=None, words=(), switches=(), allow=("aws-kms:*",)):
+        """`words`: flags, each with its value, in place of those of SHORT; `switches` have none."""
         settings = {**dict(zip(SHORT[::2], SHORT[1::2])), **dict(zip(words[::2], words[1::2]))}
-        command = [BINARY, "agent", "--volume", self.volume, "--mount", self.mount, "--state", self.state]
+        command = [BINARY, "agent", "--volume", self.volume, "--mount", self.mount,
+                   "--state", self.state, *switches]
         for flag, value in settings.items():
             command += [flag, value]
         for pattern in allow:

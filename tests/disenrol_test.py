@@ -10,7 +10,7 @@ from freehold_testing import wait_for
 def cluster(service):
     """One node, under the customer's key, with a file in it."""
     made = service.server.new_cluster(service.admin, specs=[service.spec(service.new_key())])["id"]
-    service.host().join(words=("--allow-disenrol",))
+    service.host().join(switches=("--allow-disenrol",))
     service.wait_state(made, "running")
     service.wait_status(made, "ENABLED")
     (service.hosts[0].mount / "file").write_text("kept")
@@ -32,7 +32,7 @@ def test_a_cluster_goes_back_under_the_operators_key_and_may_enable_again(servic
     # The customer's key means nothing to it any more.
     service.kms.client("kms").disable_key(KeyId=left)
     service.hosts[0].stop()
-    service.hosts[0].start(words=("--allow-disenrol",))
+    service.hosts[0].start(switches=("--allow-disenrol",))
     wait_for("the volume opens", (service.hosts[0].mount / "file").exists)
     assert (service.hosts[0].mount / "file").read_text() == "kept"
     # What the operator's key could read in between is encrypted anew.

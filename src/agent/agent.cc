@@ -16,6 +16,7 @@ constexpr Duration kLongestWait = std::chrono::seconds(30);
 constexpr Duration kOutage = std::chrono::seconds(60);
 constexpr Duration kClockSlack = std::chrono::minutes(5);
 constexpr std::size_t kMostTrialsKnown = 1000;
+constexpr std::size_t kMostTrialsWaiting = 100;
 constexpr Duration kKeepInterval = std::chrono::seconds(60);
 
 bool IsOnTheMove(const Observed& observed) {
@@ -55,6 +56,7 @@ void Agent::Take(const api::DesiredState& desired, const std::optional<Answered>
     }
     if (trials_known_.size() > kMostTrialsKnown) trials_known_.clear();
     for (const api::KeyTrial& trial : desired.trials) {
+      if (trials_.size() >= kMostTrialsWaiting) break;  // those that are left are told again
       if (trials_known_.insert(trial.id).second) trials_.push_back(trial);
     }
     wake_.notify_all();

@@ -10,6 +10,7 @@
 #include "api/cluster_identity.h"
 #include "base/log.h"
 #include "base/rfc3339.h"
+#include "crypto/uuid.h"
 #include "fmt/format.h"
 #include "node/control_socket.h"
 #include "node/volume.h"
@@ -75,6 +76,13 @@ void AddKey(std::vector<std::string>& words, const api::KeySpec& key,
   if (!external_id.empty() && !key.auth_principal.empty()) {
     words.insert(words.end(), {"--external-id", external_id});
   }
+}
+
+// The key in the form that patterns are for; what cannot be parsed matches none.
+Result<std::string> AllowedKey(const std::vector<std::string>& patterns, const api::KeySpec& key) {
+  const KeyUri uri = TRY(KeyUri::Parse(key.uri));
+  TRY(CheckAllowed(patterns, uri.text()));
+  return uri.text();
 }
 
 Assignment OrderOf(const api::DesiredState& desired, bool cut_off) {
@@ -183,11 +191,12 @@ Status VolumeHost::Do(Step step, const api::DesiredState& desired) {
 }
 
 Status VolumeHost::Create(const api::DesiredState& desired) {
+  const std::string key = TRY(AllowedKey(options_.allow_keys, *desired.key));
   std::vector<std::string> words = {"volume",
                                     "create",
                                     options_.volume,
                                     "--key",
-                                    desired.key->uri,
+                                    key,
                                     "--context",
                                     "freehold:cluster=" + desired.cluster};
   words.insert(words.end(), options_.create_arguments.begin(), options_.create_arguments.end());
@@ -197,8 +206,9 @@ Status VolumeHost::Create(const api::DesiredState& desired) {
 }
 
 Variables VolumeHost::IdentitiesFor(const std::string& cluster) const {
+  // The server's word is no part of anybody else's name.
   Variables variables;
-  if (cluster.empty()) return variables;
+  if (!IsUuid(cluster)) return variables;
   for (const auto& [name, pattern] : options_.identities) {
     variables[name] = api::ClusterIdentity(pattern, cluster);
   }
@@ -245,9 +255,9 @@ Status VolumeHost::Stop() {
 }
 
 Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desired) {
-  TRY(CheckAllowed(options_.allow_keys, api::CanonicalUri(*desired.key)));
+  const std::string key = TRY(AllowedKey(options_.allow_keys, *desired.key));
   const auto daemon = TRY(ConnectControl(paths_.control_socket()));
-  json::object request = {{"command", command}, {"key", desired.key->uri}};
+  json::object request = {{"command", command}, {"key", key}};
   if (!desired.key->auth_principal.empty()) {
     request["principal"] = desired.key->auth_principal;
     request["external_id"] = desired.organization;
@@ -263,10 +273,12 @@ Status VolumeHost::TakeOrder(const api::DesiredState& desired, bool cut_off) {
 
 api::TrialAnswer VolumeHost::Try(const api::KeyTrial& trial, const std::string& cluster) const {
   const auto check = [&]() -> Status {
-    TRY(CheckAllowed(options_.allow_keys, api::CanonicalUri(trial.spec)));
-    std::vector<std::string> words = {"key", "check", trial.spec.uri};
+    const std::string key = TRY(AllowedKey(options_.allow_keys, trial.spec));
+    std::vector<std::string> words = {"key", "check", key};
     AddKey(words, trial.spec, trial.external_id);
-    return RunOwnCommand(words, IdentitiesFor(cluster), kTrialTime);
+    const auto present = TRY(LoadAssignment(paths_));
+    const std::string& ours = present.has_value() ? present->cluster : cluster;
+    return RunOwnCommand(words, IdentitiesFor(ours), kTrialTime);
   };
   const Status checked = check();
   if (checked.ok()) return {trial.id, true, ""};

@@ -146,7 +146,8 @@ Result<T> DecodeBody(std::string_view body, std::string_view what) try {
   Fields(reader, value);
   return value;
 } catch (const std::exception& failure) {
-  return Error(ErrorCode::kIo, fmt::format("{} cannot be read: {}", what, Printable(failure.what())));
+  return Error(ErrorCode::kIo,
+               fmt::format("{} cannot be read: {}", what, Printable(failure.what())));
 }
 
 }  // namespace freehold::api

@@ -10,9 +10,9 @@ using testing::HasSubstr;
 
 TEST(ClusterIdentityTest, IsTheTemplateWithTheCluster) {
   const std::string id = "9e946b11-c434-4e5e-b21c-1c2a81cc8a49";
-  const auto parsed = ParseClusterIdentities(
-      {"AWS_KMS=arn:aws:iam::444455556666:role/freehold-{cluster_id}",
-       "GCP_CLOUD_KMS=fh-{cluster_prefix}@p.iam.gserviceaccount.com"});
+  const auto parsed =
+      ParseClusterIdentities({"AWS_KMS=arn:aws:iam::444455556666:role/freehold-{cluster_id}",
+                              "GCP_CLOUD_KMS=fh-{cluster_prefix}@p.iam.gserviceaccount.com"});
   ASSERT_TRUE(parsed.ok());
   EXPECT_EQ(ClusterIdentity(parsed->at(KmsType::kAwsKms), id),
             "arn:aws:iam::444455556666:role/freehold-" + id);

@@ -41,7 +41,7 @@ struct ServerOptions {
 // With TLS, or on loopback and without when that is said.
 Result<HttpServerOptions> HttpOptionsOf(const ServerOptions& options) {
   HttpServerOptions http;
-  http.threads = 16;
+  http.threads = 64;  // most of them wait for nodes, control/key_trials.h
   TRY(ParseListen("--listen", options.listen, http));
   if (options.requests_per_second < 1 || options.requests_per_second > 100'000) {
     return Error(ErrorCode::kInvalidArgument, "--requests-per-second: must be 1 to 100000");
@@ -134,9 +134,9 @@ Status Serve(const ServerOptions& options) {
   const auto listener = TRY(StartNodeListener(*nodes, options.nodes));
   server::RequestCounter requests;
   server::MetricsServer metrics(store, requests, SystemClock());
+  auto identities = TRY(api::ParseClusterIdentities(options.identities));
   server::ApiOptions api_options{options.requests_per_second, options.account_id,
-                                 TRY(api::ParseClusterIdentities(options.identities)), nullptr,
-                                 &requests};
+                                 std::move(identities), nullptr, &requests};
   if (listener != nullptr) {
     api_options.format_join_token = [&](const std::string& id, const std::string& secret) {
       return listener->FormatToken(id, secret);
@@ -200,7 +200,8 @@ void AddServer(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   server->add_option("--ready-fd", options.ready_fd, "Descriptor that gets READY when serving");
   server->callback([&exit_code] {
-    HardenProcess();
+    // It holds no KEK and no DEK; and locked memory is too little for the connections of strangers.
+    RefuseCoreFiles();
     const Status served = Serve(options);
     exit_code = served.ok() ? 0 : Fail(served.error());
   });

@@ -14,8 +14,10 @@ constexpr Duration kPatience = std::chrono::seconds(25);
 // The store may be a database that another server writes to: it can only be asked again.
 constexpr Duration kLookInterval = std::chrono::milliseconds(50);
 
-// Each holds a thread of the server; the others are for those who do not wait.
-constexpr int kMostWaiting = 8;
+// Each holds a thread of the server; the others are for those who do not wait. One customer, whose
+// nodes may not answer, does not get all.
+constexpr int kMostWaiting = 48;
+constexpr int kMostOfOne = 12;
 
 }  // namespace
 
@@ -50,13 +52,23 @@ Result<bool> KeyTrials::AllAnswered(std::vector<TrialRecord>& trials) {
 
 Status KeyTrials::Try(const std::vector<TrialWish>& wishes) {
   if (wishes.empty()) return {};
-  if (++waiting_ > kMostWaiting) {
-    --waiting_;
+  const std::string& organization = wishes.front().external_id;
+  TRY(Enter(organization));
+  const Status tried = TryAll(wishes);
+  const std::lock_guard lock(mutex_);
+  --waiting_;
+  if (--of_one_[organization] == 0) of_one_.erase(organization);
+  return tried;
+}
+
+Status KeyTrials::Enter(const std::string& organization) {
+  const std::lock_guard lock(mutex_);
+  if (waiting_ >= kMostWaiting || of_one_[organization] >= kMostOfOne) {
     return Error(ErrorCode::kNotReady, "too many keys are being tried at once; try again later");
   }
-  const Status tried = TryAll(wishes);
-  --waiting_;
-  return tried;
+  ++waiting_;
+  ++of_one_[organization];
+  return {};
 }
 
 Status KeyTrials::TryAll(const std::vector<TrialWish>& wishes) {

@@ -6,7 +6,8 @@
 // many trials are under way. Threads: safe; Try blocks.
 #pragma once
 
-#include <atomic>
+#include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ struct TrialWish {
   std::string node;
   std::string region;
   api::KeySpec spec;
-  std::string external_id;
+  std::string external_id;  // the organization
   bool is_present = false;  // the key that is in use now
 };
 
@@ -34,13 +35,17 @@ class KeyTrials {
   Status Try(const std::vector<TrialWish>& wishes);
 
  private:
+  // Takes one of the places; kNotReady when none is left.
+  Status Enter(const std::string& organization);
   Status TryAll(const std::vector<TrialWish>& wishes);
   Status Put(std::vector<TrialRecord>& trials);
   Result<bool> AllAnswered(std::vector<TrialRecord>& trials);
 
   Store& store_;
   const Clock& clock_;
-  std::atomic<int> waiting_{0};
+  std::mutex mutex_;
+  int waiting_ = 0;
+  std::map<std::string, int> of_one_;  // by organization
 };
 
 // One connected node for each of these regions, that a key can be tried from.
