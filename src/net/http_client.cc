@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -235,6 +236,29 @@ void UseIdentity(CURL* handle, const HttpOptions& options) {
   curl_easy_setopt(handle, CURLOPT_SSLKEY_BLOB, &key_blob);
 }
 
+struct Door {
+  const AddressPolicy* policy = nullptr;
+  bool refused = false;
+};
+
+curl_socket_t OpenAllowed(void* door_pointer, curlsocktype, curl_sockaddr* to) {
+  auto& door = *static_cast<Door*>(door_pointer);
+  if (!door.policy->Allows(&to->addr)) {
+    door.refused = true;
+    return CURL_SOCKET_BAD;
+  }
+  return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+void Guard(CURL* handle, Door& door) {
+  if (door.policy == nullptr) return;
+  curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, OpenAllowed);
+  curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, &door);
+  curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
+  curl_easy_setopt(handle, CURLOPT_FORBID_REUSE, 1L);
+  curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
+}
+
 // With a listener the body is its, and the answer's is empty.
 HttpResult Perform(const std::string& origin, const HttpRequest& request,
                    const HttpOptions& options, Listener* listener) {
@@ -292,7 +316,14 @@ HttpResult Perform(const std::string& origin, const HttpRequest& request,
   }
   if (url->origin.starts_with("http://")) curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
 
+  Door door{options.addresses.get(), false};
+  Guard(handle, door);
+
   const CURLcode code = curl_easy_perform(handle);
+  if (code != CURLE_OK && door.refused) {
+    return tl::unexpected(HttpFailure{
+        HttpFailureKind::kRefused, url->origin + ": its address is one that nothing is sent to"});
+  }
   if (listener != nullptr && listener->silent) {
     return tl::unexpected(
         HttpFailure{HttpFailureKind::kTimeout, url->origin + ": nothing comes any more"});

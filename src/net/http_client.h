@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/secret_bytes.h"
+#include "net/address_policy.h"
 #include "net/http.h"
 
 namespace freehold {
@@ -60,6 +61,9 @@ struct HttpOptions {
   std::size_t body_limit = 1 << 20;
   std::string authority_pem = {};  // the only authority that is trusted; "" = as ca_bundle says
   std::shared_ptr<const HttpClientIdentity> identity = nullptr;
+  // Where a stranger's request may go; kRefused elsewhere. It takes a connection of its own and no
+  // proxy, which would resolve names for us. Null: anywhere.
+  std::shared_ptr<const AddressPolicy> addresses = nullptr;
 };
 
 using HttpResult = tl::expected<HttpResponse, HttpFailure>;

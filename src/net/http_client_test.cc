@@ -37,6 +37,19 @@ TEST(HttpClient, SendsMethodTargetHeadersAndBodyAsGiven) {
   EXPECT_EQ(FindHeader(got.headers, "content-type"), std::nullopt);
 }
 
+TEST(HttpClient, GoesWhereItsPolicyAllowsAndNowhereElse) {
+  ScriptedServer server({{200, {}, "here"}});
+  HttpOptions options = Quick();
+  options.addresses = std::make_shared<const AddressPolicy>();
+  EXPECT_EQ(KindOfSending(server.Url(), options), HttpFailureKind::kRefused);
+  EXPECT_TRUE(server.Requests().empty());
+  options.addresses =
+      std::make_shared<const AddressPolicy>(*AddressPolicy::Allowing({"127.0.0.1"}));
+  const auto answer = SendHttp(server.Url(), HttpRequest{}, options);
+  ASSERT_TRUE(answer.has_value()) << answer.error().message;
+  EXPECT_EQ(answer->body, "here");
+}
+
 TEST(HttpClient, SendsAPutWithoutABodyAsLengthZero) {
   ScriptedServer server({{200, {}, ""}});
   ASSERT_TRUE(SendHttp(server.Url(), {"PUT", "/t", {}, ""}, Quick()).has_value());
