@@ -35,10 +35,14 @@ BODIES = {
     "AwsCmekSpecs": {"specs": [{"region": "us-east-1", "kms_arn": arn()}]},
     "ClusterState": {"command": "stop"},
     "NewJoinToken": {"region": "us-east-1"},
+    "NewContact": {"purpose": "SECURITY", "type": "WEBHOOK",
+                   "address": "https://hooks.example.com/keys"},
     "ServiceChange": {"transparentDataEncryptionKeyId": arn("k2")},
 }
 # What takes a node, and there is none.
-NEED_NODES = {"EnableCMEKSpec", "UpdateCMEKSpec", "UpdateService"}
+NEED_NODES = {"EnableCMEKSpec", "UpdateCMEKSpec", "UpdateService", "RecheckClusterKeys"}
+# What does not go without.
+QUERIES = {"ListKeyUsage": f"?uri={arn()}"}
 
 
 def strict(schema):
@@ -84,6 +88,8 @@ class World:
         self.ids["cluster_id"] = server.new_cluster(self.admin, specs=given)["id"]
         token = server.made("/api/v1/join-tokens", server.operator_key, {"region": "ap-south-1"})
         self.ids["node_id"] = HandMadeNode(token["token"]).join().id
+        self.ids["contact_id"] = server.made("/api/v1/contacts", self.admin, {
+            "purpose": "TECHNICAL", "type": "WEBHOOK", "address": "https://hooks.example.com/"})["id"]
         self.ids["organizationId"] = self.ids["organization_id"]
         self.ids["serviceId"] = self.ids["cluster_id"]
 
@@ -95,7 +101,7 @@ class World:
         assert "{" not in path, path
         operators = operation["x-permission"] == "manage_organizations"
         key = self.server.operator_key if operators else self.admin
-        return self.server.ask(method, path, key, body)
+        return self.server.ask(method, path + QUERIES.get(operation_id, ""), key, body)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from freehold_testing import BINARY, BUSY, PERMISSION, USAGE, VERSION
-from server_testing import ROLES, Server, spec, specs
+from server_testing import ROLES, Server, arn, spec, specs
 
 CLUSTERS = "/api/v1/clusters"
 
@@ -93,6 +93,11 @@ def test_each_role_may_what_the_table_says_and_nothing_else(server):
         ("GET", f"{CLUSTERS}/{cluster}/cmek", None, ROLES),
         ("PUT", f"{CLUSTERS}/{cluster}/cmek", specs(), ROLES[:4]),
         ("POST", f"{CLUSTERS}/{cluster}/cmek", specs(), ROLES[:4]),
+        ("POST", f"{CLUSTERS}/{cluster}/cmek/check", specs(), ROLES[:4]),
+        ("POST", "/api/v1/cmek/check", specs(), ROLES[:4]),
+        ("POST", f"{CLUSTERS}/{cluster}/cmek/recheck", None, ROLES[:4]),
+        ("GET", f"{CLUSTERS}/{cluster}/cmek/recheck", None, ROLES),
+        ("GET", "/api/v1/key-usage?uri=" + arn(), None, ROLES),
         ("PATCH", f"{CLUSTERS}/{cluster}", {"dedicated": {"region_nodes": {"us-east-1": 1}}},
          ROLES[:2]),
         ("PATCH", f"{CLUSTERS}/{cluster}", specs(), ROLES[:4]),
@@ -103,6 +108,9 @@ def test_each_role_may_what_the_table_says_and_nothing_else(server):
          ROLES[:2]),
         ("POST", "/api/v1/projects", None, ROLES[:1]),
         ("GET", "/api/v1/service-accounts", None, ROLES[:1]),
+        ("GET", "/api/v1/contacts", None, ROLES[:1]),
+        ("POST", "/api/v1/contacts", {"purpose": "SECURITY", "type": "WEBHOOK",
+                                      "address": "https://hooks.example.com/"}, ROLES[:1]),
         ("GET", "/api/v1/auditlogevents", None, ROLES[:1]),
         ("POST", "/api/v1/organizations", {"name": "x"}, ()),
     ]

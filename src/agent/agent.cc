@@ -70,15 +70,44 @@ void Agent::RunTrials(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     api::KeyTrial trial;
     std::string cluster;
+    std::uint64_t order = 0;
     {
       std::unique_lock lock(mutex_);
-      if (!wake_.wait(lock, stop, [this] { return !trials_.empty(); })) return;
-      trial = trials_.front();
-      trials_.erase(trials_.begin());
-      cluster = state_.desired.cluster;
+      const auto is_due = [this] { return state_.desired.rechecks != rechecked_; };
+      if (!wake_.wait(lock, stop, [&] { return !trials_.empty() || is_due(); })) return;
+      if (is_due()) {
+        order = state_.desired.rechecks;
+      } else {
+        trial = trials_.front();
+        trials_.erase(trials_.begin());
+        cluster = state_.desired.cluster;
+      }
     }
-    link_->Answer(host_.Try(trial, cluster));
+    if (trial.id.empty()) {
+      Recheck(order);
+    } else {
+      link_->Answer(host_.Try(trial, cluster));
+    }
   }
+}
+
+void Agent::Recheck(std::uint64_t order) {
+  std::string problem = order == 0 ? "" : host_.Recheck();  // 0: a new cluster's beginning
+  const std::lock_guard lock(mutex_);
+  rechecked_ = order;
+  recheck_problem_ = std::move(problem);
+  recheck_heard_ = true;
+  wake_.notify_all();
+}
+
+void Agent::Report(const api::DesiredState& desired, const Observed& observed) {
+  api::NodeReport report = ReportOf(desired, observed, problem_);
+  {
+    const std::lock_guard lock(mutex_);
+    report.rechecks = rechecked_;
+    report.recheck_problem = recheck_problem_;
+  }
+  link_->Report(std::move(report));
 }
 
 std::string Agent::ProblemOf(const Status& done) {
@@ -107,6 +136,7 @@ bool Agent::StepOnce() {
     const Duration age = clock_.Wall().since_epoch - state_.heard_at.since_epoch;
     may_open = age <= options_.open_grant && age >= -kClockSlack;  // a clock that was set back
     if (std::exchange(heard_, false)) next_step_ = {};
+    recheck_heard_ = false;
     if (!is_kept_) KeepState();
   }
   const Observed observed = host_.Look();
@@ -118,10 +148,10 @@ bool Agent::StepOnce() {
   } else if (is_due) {
     LogInfo("agent", fmt::format("step: {}", NameOf(decision.step)));
     problem_ = ProblemOf(host_.Do(decision.step, desired));
-    link_->Report(ReportOf(desired, host_.Look(), problem_));
+    Report(desired, host_.Look());
     return problem_.empty();
   }
-  link_->Report(ReportOf(desired, observed, problem_));
+  Report(desired, observed);
   return IsOnTheMove(observed);
 }
 
@@ -140,7 +170,8 @@ Status Agent::Run(Identity identity, StopSignal& stop) {
       LogWarning("agent", "the server does not know this node; it goes on with what it was told");
     }
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, is_busy ? kBusyInterval : kLookInterval, [this] { return heard_; });
+    wake_.wait_for(lock, is_busy ? kBusyInterval : kLookInterval,
+                   [this] { return heard_ || recheck_heard_; });
   }
   LogInfo("agent", "asked to stop");
   return host_.Stop();

@@ -39,7 +39,10 @@ class Agent {
  private:
   void Take(const api::DesiredState& desired, const std::optional<Answered>& answered);
   void KeepState();
+  // What may take its time beside the loop: trials of keys, and probes that are asked for.
   void RunTrials(const std::stop_token& stop);
+  void Recheck(std::uint64_t order);
+  void Report(const api::DesiredState& desired, const Observed& observed);
   bool StepOnce();
   std::string ProblemOf(const Status& done);
 
@@ -55,6 +58,9 @@ class Agent {
   bool heard_ = false;   // something new since the loop last looked
   std::vector<api::KeyTrial> trials_;
   std::set<std::string> trials_known_;
+  std::uint64_t rechecked_ = 0;  // the order to probe that was obeyed last, and what came of it
+  std::string recheck_problem_;
+  bool recheck_heard_ = false;  // which the loop is to report
 
   std::unique_ptr<ServerLink> link_;
   // The loop's own.

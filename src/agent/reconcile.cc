@@ -161,6 +161,9 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
   report.custody = observed.custody;
   report.custody_reason = observed.custody_reason;
   report.custody_message = observed.custody_message;
+  report.failure_class = observed.failure_class;
+  report.on_denied = observed.on_denied;
+  report.deletion_at = observed.deletion_at;
   report.problem = problem;
   report.database = observed.database;
   report.old_key_bytes = observed.old_key_bytes;

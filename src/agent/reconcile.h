@@ -30,6 +30,9 @@ struct Observed {
   std::string custody;    // its words; "" while it is not held
   std::string custody_reason;
   std::string custody_message;
+  std::string failure_class;  // of the KMS's last answer that was no success; "" = none
+  std::string on_denied;
+  std::optional<WallTime> deletion_at;
   std::string database;  // "down", "starting", "ready"
   std::uint64_t old_key_bytes = 0;
   std::optional<WallTime> since;

@@ -23,6 +23,7 @@ namespace json = boost::json;
 constexpr int kLookMs = 2000;
 constexpr int kSealMs = 60'000;
 constexpr int kKeysMs = 120'000;
+constexpr int kProbeMs = 60'000;
 constexpr Duration kCreateTime = std::chrono::seconds(120);
 constexpr Duration kTrialTime = std::chrono::seconds(20);
 constexpr Duration kStopTime = std::chrono::seconds(120);
@@ -54,6 +55,15 @@ std::string WordsOfKms(const json::object& custody) {
     const json::object* failure = ObjectAt(custody, name);
     if (failure == nullptr) continue;
     return fmt::format("{}: {}", TextAt(*failure, "code"), TextAt(*failure, "message"));
+  }
+  return "";
+}
+
+// "denied" from the first "no" on, until a success takes it back.
+std::string ClassOfFailure(const json::object& custody) {
+  for (const char* name : {"last_denial", "last_failure"}) {
+    const json::object* failure = ObjectAt(custody, name);
+    if (failure != nullptr) return TextAt(*failure, "class");
   }
   return "";
 }
@@ -139,6 +149,11 @@ void VolumeHost::LookAtDaemon(Observed& observed) {
   observed.custody = TextAt(*custody, "state");
   observed.custody_reason = TextAt(*custody, "reason");
   observed.custody_message = WordsOfKms(*custody);
+  observed.failure_class = ClassOfFailure(*custody);
+  if (const json::object* settings = ObjectAt(*custody, "settings"); settings != nullptr) {
+    observed.on_denied = TextAt(*settings, "on_denied");
+  }
+  observed.deletion_at = TimeAt(*custody, "deletion_at");
   observed.since = TimeAt(*custody, "since");
   observed.last_verified_at = TimeAt(*custody, "last_verified_at");
   observed.lease_expires_at = TimeAt(*custody, "lease_expires_at");
@@ -236,6 +251,15 @@ Status VolumeHost::SealNow() {
   any.allow_keys = options_.allow_keys;
   const auto volume = TRY(Volume::Lock(options_.volume, any, PinStore(options_.state)));
   return volume->SetRevoked(true);
+}
+
+std::string VolumeHost::Recheck() const {
+  const auto daemon = ConnectControl(paths_.control_socket());
+  if (!daemon.ok()) return "nothing holds the volume: its key is not in use";
+  const auto answer = CallControl(**daemon, {{"command", "probe"}}, kProbeMs);
+  if (!answer.ok()) return answer.error().message();
+  const json::object* custody = ObjectAt(*answer, "custody");
+  return custody == nullptr ? "" : WordsOfKms(*custody);
 }
 
 Status VolumeHost::Stop() {

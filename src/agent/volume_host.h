@@ -1,8 +1,8 @@
 // VolumeHost: the one volume of this host, as the agent sees it and what it does with it.
 //
 // Everything is a request to the process that holds the volume, or a command of this program.
-// Errors: those of the commands and of the control socket, one sentence. Threads: SealNow and Try
-// may be called beside the others. Spec: docs/control-socket.md.
+// Errors: those of the commands and of the control socket, one sentence. Threads: SealNow, Try
+// and Recheck may be called beside the others. Spec: docs/control-socket.md.
 #pragma once
 
 #include <sys/types.h>
@@ -44,6 +44,9 @@ class VolumeHost {
   Status Stop();
   // `cluster`: the node's.
   api::TrialAnswer Try(const api::KeyTrial& trial, const std::string& cluster) const;
+  // Has the volume's daemon probe its key now. What came of it: the KMS's words, or why there is
+  // no key to be used here; "" = it can be used.
+  std::string Recheck() const;
 
  private:
   Status Create(const api::DesiredState& desired);

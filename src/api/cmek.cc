@@ -33,29 +33,6 @@ json::value TimeOrNull(const std::optional<WallTime>& time) {
   return json::value(FormatTime(*time));
 }
 
-json::object ToJson(const KeyInfo& info) {
-  return {{"status", NameOf(info.status)},
-          {"user_message", info.user_message},
-          {"created_at", FormatTime(info.created_at)},
-          {"updated_at", FormatTime(info.updated_at)},
-          {"spec", ToJson(info.spec)},
-          {"versions", json::array(info.versions.begin(), info.versions.end())}};
-}
-
-json::object ToJson(const RegionCustody& custody) {
-  json::array nodes;
-  for (const std::string& node : custody.nodes) nodes.emplace_back(node);
-  return {{"state", custody.state},
-          {"reason", custody.reason},
-          {"message", custody.message},
-          {"old_key_bytes", custody.old_key_bytes},
-          {"since", TimeOrNull(custody.since)},
-          {"last_verified_at", TimeOrNull(custody.last_verified_at)},
-          {"lease_expires_at", TimeOrNull(custody.lease_expires_at)},
-          {"next_probe_at", TimeOrNull(custody.next_probe_at)},
-          {"nodes", std::move(nodes)}};
-}
-
 json::object ToJson(const RegionInfo& info) {
   json::array keys;
   for (const KeyInfo& key : info.key_infos) keys.push_back(ToJson(key));
@@ -133,6 +110,29 @@ json::object ToJson(const KeySpec& spec) {
 
 json::object ToJson(const RegionSpec& spec) {
   return {{"region", spec.region}, {"key_spec", ToJson(spec.key_spec)}};
+}
+
+json::object ToJson(const KeyInfo& info) {
+  return {{"status", NameOf(info.status)},
+          {"user_message", info.user_message},
+          {"created_at", FormatTime(info.created_at)},
+          {"updated_at", FormatTime(info.updated_at)},
+          {"spec", ToJson(info.spec)},
+          {"versions", json::array(info.versions.begin(), info.versions.end())}};
+}
+
+json::object ToJson(const RegionCustody& custody) {
+  json::array nodes;
+  for (const std::string& node : custody.nodes) nodes.emplace_back(node);
+  return {{"state", custody.state},
+          {"reason", custody.reason},
+          {"message", custody.message},
+          {"old_key_bytes", custody.old_key_bytes},
+          {"since", TimeOrNull(custody.since)},
+          {"last_verified_at", TimeOrNull(custody.last_verified_at)},
+          {"lease_expires_at", TimeOrNull(custody.lease_expires_at)},
+          {"next_probe_at", TimeOrNull(custody.next_probe_at)},
+          {"nodes", std::move(nodes)}};
 }
 
 json::object ToJson(const CmekClusterInfo& info) {

@@ -102,6 +102,8 @@ std::vector<RegionSpec> ReadRegionSpecs(JsonReader& reader, std::string_view nam
 
 boost::json::object ToJson(const KeySpec& spec);
 boost::json::object ToJson(const RegionSpec& spec);
+boost::json::object ToJson(const KeyInfo& info);
+boost::json::object ToJson(const RegionCustody& custody);
 boost::json::object ToJson(const CmekClusterInfo& info);
 
 }  // namespace freehold::api

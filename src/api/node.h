@@ -46,6 +46,7 @@ struct DesiredState {
   std::uint64_t rewraps = 0;   // how often it was to be wrapped anew under that
   bool customers = false;      // the key is a customer's: nothing may stay under the escrow key
   std::string escrow_uri;      // the operator's own key, canonical
+  std::uint64_t rechecks = 0;  // how often the key was to be probed at once
   std::vector<KeyTrial> trials;
 };
 
@@ -63,17 +64,22 @@ struct NodeReport {
   std::string cluster;
   std::string cluster_name;
   std::uint64_t fencing = 0;
-  std::string key_uri;              // canonical; that its KEK is wrapped by; "" = no volume yet
-  std::optional<KeySpec> key;       // the same, as it was ordered
-  std::string key_version;          // of it that was used, as the KMS names it
-  std::uint64_t rewraps = 0;        // up to which it has followed
-  std::string custody;              // "open", "grace", "sealed", ...; "" = no volume
-  std::string custody_reason;       // "denied", "revoked", ...
-  std::string custody_message;      // the KMS's own words
-  std::string problem;              // why it could not do what was wanted; "" = nothing
-  std::string database;             // "down", "starting", "ready", "stopping"
-  std::uint64_t old_key_bytes = 0;  // that a key which was left can still read, through its KEK
-  std::optional<WallTime> since;    // of the custody
+  std::string key_uri;          // canonical; that its KEK is wrapped by; "" = no volume yet
+  std::optional<KeySpec> key;   // the same, as it was ordered
+  std::string key_version;      // of it that was used, as the KMS names it
+  std::uint64_t rewraps = 0;    // up to which it has followed
+  std::string custody;          // "open", "grace", "sealed", ...; "" = no volume
+  std::string custody_reason;   // "denied", "revoked", ...
+  std::string custody_message;  // the KMS's own words
+  std::string failure_class;    // of the KMS's last answer that was no success: "denied", ...
+  std::string on_denied;        // "seal", "alert"
+  std::optional<WallTime> deletion_at;  // of the key, where the KMS says so
+  std::string problem;                  // why it could not do what was wanted; "" = nothing
+  std::string database;                 // "down", "starting", "ready", "stopping"
+  std::uint64_t old_key_bytes = 0;      // that a key which was left can still read, through its KEK
+  std::uint64_t rechecks = 0;           // the order to probe that was obeyed last
+  std::string recheck_problem;          // what came of it; "" = the key can be used
+  std::optional<WallTime> since;        // of the custody
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
   std::optional<WallTime> next_probe_at;

@@ -38,6 +38,7 @@ void Fields(Archive& archive, DesiredState& state) {
   archive("rewraps", state.rewraps);
   archive("customers", state.customers);
   archive("escrow_uri", state.escrow_uri);
+  archive("rechecks", state.rechecks);
   archive("trials", state.trials);
 }
 
@@ -64,9 +65,14 @@ void Fields(Archive& archive, NodeReport& report) {
   archive("custody", report.custody);
   archive("custody_reason", report.custody_reason);
   archive("custody_message", report.custody_message);
+  archive("failure_class", report.failure_class);
+  archive("on_denied", report.on_denied);
+  archive("deletion_at", report.deletion_at);
   archive("problem", report.problem);
   archive("database", report.database);
   archive("old_key_bytes", report.old_key_bytes);
+  archive("rechecks", report.rechecks);
+  archive("recheck_problem", report.recheck_problem);
   archive("since", report.since);
   archive("last_verified_at", report.last_verified_at);
   archive("lease_expires_at", report.lease_expires_at);

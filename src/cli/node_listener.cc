@@ -105,8 +105,8 @@ void AddNodeListenerFlags(CLI::App& command, NodeListenerFlags& flags) {
                      "https://HOST:PORT as agents reach it [as it listens]");
   command.add_option(
       "--agents-ca", flags.authority_directory,
-      "Where the agents' authority and the audit log's key are kept; servers over one "
-      "store share it [--data]");
+      "Where the agents' authority and the keys of audit log and webhooks are kept; servers over "
+      "one store share it [--data]");
   command.add_flag(
       "--recover", flags.recover,
       "The store was restored from a backup, or lost: learn from agents what it lacks");

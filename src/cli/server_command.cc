@@ -12,8 +12,11 @@
 #include "base/stop_signal.h"
 #include "cli/audit_key.h"
 #include "cli/listen_address.h"
+#include "cli/message_flags.h"
 #include "cli/node_listener.h"
 #include "cli/output.h"
+#include "cli/webhook_key.h"
+#include "crypto/uuid.h"
 #include "fmt/format.h"
 #include "server/api_server.h"
 #include "server/metrics_server.h"
@@ -33,6 +36,7 @@ struct ServerOptions {
   std::string account_id;
   std::vector<std::string> identities;
   NodeListenerFlags nodes;
+  MessageFlags messages;
   bool insecure = false;
   int requests_per_second = 10;
   int ready_fd = -1;
@@ -121,22 +125,30 @@ Status Serve(const ServerOptions& options) {
   StopSignal stop;
   const HttpServerOptions http = TRY(HttpOptionsOf(options));
   const auto database = TRY(DatabaseOf(options));
+  server::MessengerOptions messenger_options = TRY(MessengerOptionsOf(options.messages));
+  const auto outbox_settings = TRY(OutboxSettingsOf(options.messages));
   TRY(MakeDirectories(options.data, 0700));
   const UniqueFd alone = TRY(LockAlone(options.data));
   const auto opened = TRY(OpenStore(database, options.data));
   control::CountingStore store(*opened);
   const auto nodes = TRY(NewNodes(store, options.nodes, options.data));
-  control::AuditLog log(store, SystemClock(),
-                        TRY(LoadAuditKey(options.nodes.authority_directory.empty()
-                                             ? options.data
-                                             : options.nodes.authority_directory)));
+  const std::string keys =
+      options.nodes.authority_directory.empty() ? options.data : options.nodes.authority_directory;
+  control::AuditLog log(store, SystemClock(), TRY(LoadAuditKey(keys)));
+  const control::WebhookKey webhook_key(TRY(LoadWebhookKey(keys)));
   TRY(log.Begin());
   const auto listener = TRY(StartNodeListener(*nodes, options.nodes));
   server::RequestCounter requests;
-  server::MetricsServer metrics(store, requests, SystemClock());
   auto identities = TRY(api::ParseClusterIdentities(options.identities));
   server::ApiOptions api_options{options.requests_per_second, options.account_id,
                                  std::move(identities), nullptr, &requests};
+  api_options.webhook_key = &webhook_key;
+  api_options.webhook_addresses = messenger_options.addresses;
+  api_options.sends_mail = messenger_options.mail != nullptr;
+  control::Outbox outbox(store, SystemClock(), NewUuid(), outbox_settings);
+  const server::Messenger messenger(outbox, webhook_key, SystemClock(),
+                                    std::move(messenger_options));
+  server::MetricsServer metrics(store, requests, messenger, SystemClock());
   if (listener != nullptr) {
     api_options.format_join_token = [&](const std::string& id, const std::string& secret) {
       return listener->FormatToken(id, secret);
@@ -188,6 +200,7 @@ void AddServer(CLI::App& app, int& exit_code) {
   server->add_option("--tls-certificate", options.certificate, "PEM, with the whole chain");
   server->add_option("--tls-key", options.key, "PEM");
   AddNodeListenerFlags(*server, options.nodes);
+  AddMessageFlags(*server, options.messages);
   server->add_flag("--insecure", options.insecure, "No TLS: for loopback only");
   server->add_option("--cluster-identity", options.identities,
                      "TYPE=TEMPLATE that agents take on for a cluster, with {cluster_id} in it: "

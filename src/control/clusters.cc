@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "control/audit.h"
 #include "control/nodes.h"
+#include "control/outbox.h"
 #include "control/project_keys.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
@@ -245,6 +246,7 @@ Result<Cluster> Clusters::Delete(const Caller& caller, const std::string& id) {
     deleted = std::move(loaded.cluster);
     deleted.state = ClusterState::kDeleting;
     TRY(transaction.Remove(Kind::kCluster, id));
+    TRY(ForgetNews(transaction, id));
     // Whoever destroys these at the KMS has erased the cluster's data everywhere.
     boost::json::array keys = KeysOver(deleted);
     return Note(transaction, clock_, caller, {"DELETE_CLUSTER", PlaceOf(deleted), deleted.name},
@@ -356,11 +358,16 @@ Result<api::CmekClusterInfo> Clusters::ChangeKeys(const Caller& caller, const st
   api::CmekClusterInfo info;
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded = TRY(LoadFor(transaction, caller, id, permission));
+    const bool was_revoked = loaded.cluster.revoked.has_value();
     TRY(apply(loaded));
     TRY(CheckUnique(transaction, loaded, PresentKeys(loaded.cluster)));
     TRY(transaction.Put(ToRecord(loaded.cluster)));
     TRY(Note(transaction, clock_, caller, {action, PlaceOf(loaded.cluster), loaded.cluster.name},
              payload));
+    const bool is_revoked = loaded.cluster.revoked.has_value();
+    if (is_revoked != was_revoked) {
+      TRY(TellRevocation(transaction, loaded.cluster, caller, clock_.Wall()));
+    }
     info = InfoOf(loaded.cluster, loaded.nodes);
     return {};
   }));

@@ -62,6 +62,9 @@ class Clusters {
   Result<api::CmekClusterInfo> Act(const Caller& caller, const std::string& id,
                                    api::CmekAction action);
 
+  // Those of all who try keys share its bound.
+  KeyTrials& trials() { return trials_; }
+
  private:
   struct Loaded {
     Cluster cluster;

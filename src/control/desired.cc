@@ -56,6 +56,7 @@ api::DesiredState DesiredOf(const Node& node, const Cluster* cluster, const api:
   state.cluster = cluster->id;
   state.cluster_name = cluster->name;
   state.goal = GoalOf(*cluster);
+  state.rechecks = cluster->rechecks;
   const Region* region = RegionOf(*cluster, node.region);
   if (region == nullptr) {
     state.goal = api::NodeGoal::kStopped;

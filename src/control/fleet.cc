@@ -58,6 +58,7 @@ Result<Fleet> CountFleet(Transaction& transaction, WallTime now) {
     ++fleet.clusters[std::string(NameOf(InfoOf(cluster, states[cluster.id]).status))];
   }
   TRY(CountNodes(transaction, states, now, fleet));
+  fleet.messages = TRY(transaction.ChangedSince(Kind::kMessage, 0)).size();
   return fleet;
 }
 

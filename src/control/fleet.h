@@ -17,6 +17,7 @@ struct Fleet {
       clusters;                                // by CMEK status, "ENABLED"; all of them are there
   std::map<std::string, std::uint64_t> nodes;  // by custody, "open"; "none" = no volume
   std::uint64_t connected = 0;                 // nodes that said something not long ago
+  std::uint64_t messages = 0;                  // to contacts, that wait to be sent
   Duration longest_silence{};                  // of a node that did not; 0 = there is none
 };
 

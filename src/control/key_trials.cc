@@ -50,15 +50,16 @@ Result<bool> KeyTrials::AllAnswered(std::vector<TrialRecord>& trials) {
                      [](const TrialRecord& trial) { return trial.answer.has_value(); });
 }
 
-Status KeyTrials::Try(const std::vector<TrialWish>& wishes) {
-  if (wishes.empty()) return {};
+Result<std::vector<std::optional<api::TrialAnswer>>> KeyTrials::Answers(
+    const std::vector<TrialWish>& wishes) {
+  if (wishes.empty()) return std::vector<std::optional<api::TrialAnswer>>();
   const std::string& organization = wishes.front().external_id;
   TRY(Enter(organization));
-  const Status tried = TryAll(wishes);
+  auto answers = Ask(wishes);
   const std::lock_guard lock(mutex_);
   --waiting_;
   if (--of_one_[organization] == 0) of_one_.erase(organization);
-  return tried;
+  return answers;
 }
 
 Status KeyTrials::Enter(const std::string& organization) {
@@ -71,7 +72,8 @@ Status KeyTrials::Enter(const std::string& organization) {
   return {};
 }
 
-Status KeyTrials::TryAll(const std::vector<TrialWish>& wishes) {
+Result<std::vector<std::optional<api::TrialAnswer>>> KeyTrials::Ask(
+    const std::vector<TrialWish>& wishes) {
   std::vector<TrialRecord> trials;
   for (const TrialWish& wish : wishes) {
     trials.push_back({NewUuid(), wish.node, wish.spec, wish.external_id, clock_.Wall(), {}});
@@ -90,18 +92,28 @@ Status KeyTrials::TryAll(const std::vector<TrialWish>& wishes) {
     return {};
   }));
   TRY(std::move(answered));
-  for (std::size_t i = 0; i < trials.size(); ++i) {
+  std::vector<std::optional<api::TrialAnswer>> answers;
+  for (TrialRecord& trial : trials) {
+    if (trial.answer.has_value()) trial.answer->message = Printable(trial.answer->message);
+    answers.push_back(std::move(trial.answer));
+  }
+  return answers;
+}
+
+Status KeyTrials::Try(const std::vector<TrialWish>& wishes) {
+  const auto answers = TRY(Answers(wishes));
+  for (std::size_t i = 0; i < wishes.size(); ++i) {
     const TrialWish& wish = wishes[i];
     const std::string which = fmt::format("region '{}': the {}key {}", wish.region,
                                           wish.is_present ? "present " : "", wish.spec.uri);
-    if (!trials[i].answer.has_value()) {
+    if (!answers[i].has_value()) {
       return Error(ErrorCode::kNotReady,
                    fmt::format("{} could not be tried: the node did not answer in {} s", which,
                                std::chrono::seconds(kPatience / std::chrono::seconds(1)).count()));
     }
-    if (!trials[i].answer->usable) {
-      return Error(ErrorCode::kInvalidArgument, fmt::format("{} cannot be used: {}", which,
-                                                            Printable(trials[i].answer->message)));
+    if (!answers[i]->usable) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("{} cannot be used: {}", which, answers[i]->message));
     }
   }
   return {};

@@ -33,11 +33,14 @@ class KeyTrials {
   // All of them are usable, or the first that is not in the order of the wishes. Takes 25 seconds
   // at most.
   Status Try(const std::vector<TrialWish>& wishes);
+  // What each node answered, in the order of the wishes; nothing of one that did not in that time.
+  Result<std::vector<std::optional<api::TrialAnswer>>> Answers(
+      const std::vector<TrialWish>& wishes);
 
  private:
   // Takes one of the places; kNotReady when none is left.
   Status Enter(const std::string& organization);
-  Status TryAll(const std::vector<TrialWish>& wishes);
+  Result<std::vector<std::optional<api::TrialAnswer>>> Ask(const std::vector<TrialWish>& wishes);
   Status Put(std::vector<TrialRecord>& trials);
   Result<bool> AllAnswered(std::vector<TrialRecord>& trials);
 

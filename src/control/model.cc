@@ -95,6 +95,7 @@ void Fields(Archive& archive, Cluster& cluster) {
   archive("state", cluster.state);
   archive("regions", cluster.regions);
   archive("revoked", cluster.revoked);
+  archive("rechecks", cluster.rechecks);
 }
 
 template <typename Archive>

@@ -76,6 +76,7 @@ struct Cluster {
   ClusterState state = ClusterState::kCreating;
   std::vector<Region> regions;  // sorted by name
   std::optional<Revocation> revoked;
+  std::uint64_t rechecks = 0;  // how often its nodes were to probe their keys at once
 };
 
 // A host with an agent.

@@ -10,6 +10,7 @@
 #include "control/desired.h"
 #include "control/key_trials.h"
 #include "control/node_knowledge.h"
+#include "control/outbox.h"
 #include "crypto/crypto.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
@@ -55,9 +56,10 @@ NodeState SaidBy(const Node& node, const api::NodeReport& report, WallTime now) 
   }
   said.region = node.region;
   said.answers.clear();
-  for (std::string* text : {&said.custody_message, &said.problem, &said.key_uri, &said.cluster,
-                            &said.cluster_name, &said.organization, &said.key_version,
-                            &said.custody, &said.custody_reason, &said.database}) {
+  for (std::string* text :
+       {&said.custody_message, &said.problem, &said.key_uri, &said.cluster, &said.cluster_name,
+        &said.organization, &said.key_version, &said.custody, &said.custody_reason, &said.database,
+        &said.recheck_problem, &said.failure_class, &said.on_denied}) {
     if (text->size() > kLongestWords) text->resize(kLongestWords);
     *text = Printable(*text);
   }
@@ -381,7 +383,9 @@ Status Nodes::TakeIn(Transaction& transaction, const Record& node_record, const 
                {{"revoked", cluster.revoked.has_value()}, {"key", report.key_uri}}));
     }
   }
-  changed = TakeInReports(cluster, TRY(LoadStates(transaction, cluster.id, now)), now) || changed;
+  const auto states = TRY(LoadStates(transaction, cluster.id, now));
+  changed = TakeInReports(cluster, states, now) || changed;
+  TRY(TellNews(transaction, cluster, states, now));
   return changed ? transaction.Put(ToRecord(cluster)) : Status();
 }
 

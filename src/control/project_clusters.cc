@@ -8,6 +8,7 @@
 
 #include "control/audit.h"
 #include "control/nodes.h"
+#include "control/outbox.h"
 #include "control/project_keys.h"
 
 namespace freehold::control {
@@ -143,6 +144,7 @@ Result<ProjectOutcome> ProjectClusters::Revoke(const Caller& caller, const std::
       }
       TRY(transaction.Put(ToRecord(cluster)));
       TRY(Note(transaction, clock_, caller, {"REVOKE_CMEK", PlaceOf(cluster), cluster.name}, {}));
+      TRY(TellRevocation(transaction, cluster, caller, clock_.Wall()));
     }
     return {};
   }));
@@ -179,6 +181,7 @@ Result<ProjectOutcome> ProjectClusters::Restore(const Caller& caller, const std:
       }
       TRY(transaction.Put(ToRecord(cluster)));
       TRY(Note(transaction, clock_, caller, {"RESTORE_CMEK", PlaceOf(cluster), cluster.name}, {}));
+      TRY(TellRevocation(transaction, cluster, caller, clock_.Wall()));
     }
     return {};
   }));

@@ -30,6 +30,9 @@ enum class Kind {
   kNodeState,
   kKeyTrial,
   kAuditKey,
+  kContact,
+  kMessage,
+  kKeyNews,
 };
 
 struct Record {

@@ -108,6 +108,7 @@ CustodyAction Custody::Next() {
       const bool by_itself =
           (reason_ == SealReason::kDenied || reason_ == SealReason::kGraceUsedUp) &&
           settings_.on_key_return == OnKeyReturn::kAuto;
+      if (probe_requested_) return {CustodyAction::Kind::kProbe, now, reason_};
       if (!by_itself) return {CustodyAction::Kind::kWait, now + std::chrono::hours(1), reason_};
       if (now >= next_attempt_) return {CustodyAction::Kind::kProbe, now, reason_};
       return {CustodyAction::Kind::kWait, next_attempt_, reason_};
@@ -144,6 +145,24 @@ void Custody::Renew(BootTime sent) {
   next_attempt_ = sent + settings_.check_interval;
 }
 
+bool Custody::RequestProbe() {
+  const BootTime now = clock_.Boot();
+  switch (state_) {
+    case CustodyState::kOpening:
+    case CustodyState::kSealing:
+      return false;
+    case CustodyState::kSealed:
+      if (reason_ != SealReason::kDenied && reason_ != SealReason::kGraceUsedUp) return false;
+      probe_requested_ = true;
+      return true;
+    case CustodyState::kOpen:
+    case CustodyState::kGrace:
+      if (!denial_pending_) next_attempt_ = std::min(next_attempt_, now);
+      return true;
+  }
+  return false;
+}
+
 void Custody::Opened(BootTime sent) {
   Renew(sent);
   if (state_ == CustodyState::kSealing) return;  // asked for while the key was on its way
@@ -162,9 +181,11 @@ void Custody::OpenFailed(const KmsFailure& failure) {
 }
 
 void Custody::ProbeSucceeded(BootTime sent) {
+  probe_requested_ = false;
   if (state_ == CustodyState::kSealed) {
     last_failure_.reset();
     last_denial_.reset();
+    if (settings_.on_key_return == OnKeyReturn::kManual) return;  // known now, and not opened
     Enter(CustodyState::kOpening);  // the key is back; opening unwraps the KEK itself
     return;
   }
@@ -174,6 +195,7 @@ void Custody::ProbeSucceeded(BootTime sent) {
 }
 
 void Custody::ProbeFailed(const KmsFailure& failure) {
+  probe_requested_ = false;
   Remember(failure);
   const BootTime now = clock_.Boot();
   if (state_ != CustodyState::kOpen && state_ != CustodyState::kGrace) {
@@ -202,6 +224,7 @@ void Custody::ProbeFailed(const KmsFailure& failure) {
 }
 
 void Custody::RequestSeal(SealReason reason) {
+  probe_requested_ = false;
   if (state_ == CustodyState::kSealed) {
     reason_ = reason;
     return;

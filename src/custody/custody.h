@@ -80,6 +80,10 @@ class Custody {
   void ProbeSucceeded(BootTime sent);
   void ProbeFailed(const KmsFailure& failure);
   void RequestSeal(SealReason reason);  // kStopped or kRevoked
+  // A probe is due now, also where none is made by itself. False where the key may not be used or
+  // an answer is awaited already: sealed by order or stopped, opening, sealing. A second look keeps
+  // its time: asking twice in a row must not make one passing "no" into two.
+  bool RequestProbe();
   void Sealed();
 
   // Wall time ran on while the boot clock stood still: the machine was paused. The lease loses that
@@ -109,6 +113,7 @@ class Custody {
   WallTime since_;
   bool denial_pending_ = false;  // a first "no" that only a success takes back
   bool probe_before_serving_ = false;
+  bool probe_requested_ = false;  // sealed, and somebody wants to know
   std::optional<WallTime> last_verified_;
   BootTime lease_end_;
   BootTime next_attempt_;

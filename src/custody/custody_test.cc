@@ -226,5 +226,70 @@ TEST_F(CustodyTest, AnOpeningThatFailsLeavesItSealedWithTheKmssWords) {
   EXPECT_TRUE(status.next_probe_at.has_value());
 }
 
+// Sealed by the KMS's "no".
+class SealedCustodyTest : public CustodyTest {
+ protected:
+  void SealByDenial(OnKeyReturn on_key_return) {
+    CustodySettings settings;
+    settings.on_key_return = on_key_return;
+    Restart(settings);
+    custody_->RequestOpen();
+    custody_->OpenFailed(Failure(KmsClass::kDenied));
+    EXPECT_EQ(custody_->Next().kind, Kind::kWait);
+  }
+};
+
+TEST_F(CustodyTest, AProbeThatIsAskedForIsMadeAtOnce) {
+  OpenNow();
+  EXPECT_EQ(custody_->Next().kind, Kind::kWait);
+  EXPECT_TRUE(custody_->RequestProbe());
+  EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+  custody_->ProbeSucceeded(clock_.Boot());
+  ProbeDueAfter(settings_.check_interval);
+}
+
+TEST_F(CustodyTest, ASecondLookKeepsItsTimeWhoeverAsks) {
+  OpenNow();
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  EXPECT_TRUE(custody_->RequestProbe());
+  ProbeDueAfter(settings_.confirm_after);
+}
+
+TEST_F(SealedCustodyTest, AProbeThatIsAskedForOpensAgainAtOnce) {
+  SealByDenial(OnKeyReturn::kAuto);
+  EXPECT_TRUE(custody_->RequestProbe());
+  EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_EQ(custody_->Next().kind, Kind::kOpen);
+}
+
+TEST_F(SealedCustodyTest, AProbeThatIsAskedForIsMadeOnce) {
+  SealByDenial(OnKeyReturn::kAuto);
+  EXPECT_TRUE(custody_->RequestProbe());
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  EXPECT_EQ(custody_->Next().kind, Kind::kWait);
+}
+
+TEST_F(SealedCustodyTest, WithManualReturnAProbeTellsThatTheKeyIsBackAndOpensNothing) {
+  SealByDenial(OnKeyReturn::kManual);
+  EXPECT_TRUE(custody_->RequestProbe());
+  EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_EQ(custody_->Next().kind, Kind::kWait);
+  EXPECT_EQ(custody_->state(), CustodyState::kSealed);
+  EXPECT_FALSE(custody_->Snapshot().last_denial.has_value());
+}
+
+TEST_F(CustodyTest, AKeyThatWasRevokedOrStoppedIsNotProbed) {
+  for (const SealReason reason : {SealReason::kRevoked, SealReason::kStopped}) {
+    custody_->RequestSeal(reason);
+    EXPECT_FALSE(custody_->RequestProbe());
+    custody_->Sealed();
+    EXPECT_FALSE(custody_->RequestProbe());
+    EXPECT_EQ(custody_->Next().kind, Kind::kWait);
+    Restart(settings_);
+  }
+}
+
 }  // namespace
 }  // namespace freehold

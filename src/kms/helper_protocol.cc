@@ -209,6 +209,7 @@ HelperFrame EncodeAnswer(const HelperAnswer& answer) {
   out.Byte(ByteOf(answer.facts.rotation_enabled));
   out.Text(answer.facts.rotation_detail);
   out.Byte(answer.facts.enabled ? 1 : 0);
+  out.Text(answer.facts.deletion_at);
   for (const auto* texts : {&answer.facts.warnings, &answer.facts.refused}) {
     out.Number(texts->size());
     for (const std::string& text : *texts) out.Text(text);
@@ -234,6 +235,7 @@ Result<HelperAnswer> DecodeAnswer(HelperFrame frame) {
     if (rotation > 0) answer.facts.rotation_enabled = rotation == 2;
     answer.facts.rotation_detail = in.Text();
     answer.facts.enabled = in.Byte() != 0;
+    answer.facts.deletion_at = in.Text();
     for (auto* texts : {&answer.facts.warnings, &answer.facts.refused}) {
       for (std::size_t left = in.Number(); left > 0 && !in.failed(); --left) {
         texts->push_back(in.Text());

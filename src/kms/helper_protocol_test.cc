@@ -21,7 +21,14 @@ HelperRequest SomeRequest() {
 HelperAnswer SomeAnswer() {
   HelperAnswer answer;
   answer.wrapped = {{9, 8}, "v2", "alg"};
-  answer.facts = {"Enabled", "v3", false, "why", true, {"advice"}, {"GetKeyRotationStatus"}};
+  answer.facts = {"Enabled",
+                  "v3",
+                  false,
+                  "why",
+                  true,
+                  {"advice"},
+                  {"GetKeyRotationStatus"},
+                  "2026-01-02T03:04:05Z"};
   answer.identity = "me";
   answer.plaintext = SecretBytes::CopyOf(AsBytes("secret"));
   return answer;
@@ -67,6 +74,7 @@ TEST(HelperProtocol, CarriesAnAnswer) {
   EXPECT_EQ(got->facts.state, "Enabled");
   EXPECT_EQ(got->facts.rotation_enabled, false);
   EXPECT_EQ(got->facts.rotation_detail, "why");
+  EXPECT_EQ(got->facts.deletion_at, "2026-01-02T03:04:05Z");
   EXPECT_EQ(got->facts.warnings, std::vector<std::string>{"advice"});
   EXPECT_EQ(got->facts.refused, std::vector<std::string>{"GetKeyRotationStatus"});
   EXPECT_EQ(got->identity, "me");

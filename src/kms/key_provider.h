@@ -87,6 +87,7 @@ struct KeyFacts {
   std::vector<std::string> warnings = {};
   // Operations that we may do without and had no permission for: "GetKeyRotationStatus".
   std::vector<std::string> refused = {};
+  std::string deletion_at = {};  // RFC 3339, when that is scheduled and the KMS says so
 };
 
 class KeyProvider {

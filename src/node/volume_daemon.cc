@@ -137,6 +137,7 @@ Status VolumeDaemon::Run() {
         LogWarning("custody", "opening failed: " + opened.error().Sentence());
         std::lock_guard lock(mutex_);
         custody_.OpenFailed(opened.error());
+        NoteFailure(opened.error());
         Changed();
         break;
       }
@@ -172,25 +173,38 @@ void VolumeDaemon::Probe() {
     prober_access_ = access_;
     prober_ = factory_.NewProvider(access_);
   }
+  const std::uint64_t number = ++probes_begun_;
   lock.unlock();
   const BootTime sent = clock_.Boot();
   const KmsResult<void> probed = ProbeCanary(*prober_, wrapped);
   lock.lock();
+  probes_ended_ = number;
+  changed_.notify_all();
   if (stopping_ || custody_.state() != before) return;  // an order came first
   if (wrapped.kek.ciphertext != keyring_.keks.front().kek.ciphertext) {
     return;  // rotated meanwhile: what the old key says counts no more; the loop asks the new one
   }
   if (probed) {
     custody_.ProbeSucceeded(sent);
+    deletion_at_.clear();
   } else {
     LogWarning("custody", fmt::format("probe: {}: {}", NameOf(probed.error().kms_class),
                                       probed.error().Sentence()));
     custody_.ProbeFailed(probed.error());
+    NoteFailure(probed.error());
   }
   if (custody_.state() != before) {
     LogInfo("custody", fmt::format("{} -> {}", NameOf(before), NameOf(custody_.state())));
   }
   Changed();
+}
+
+// A key that is about to be deleted: these say when, if they are asked. Under mutex_.
+void VolumeDaemon::NoteFailure(const KmsFailure& failure) {
+  const KmsType type = access_.uri.type();
+  const bool is_said = type == KmsType::kAwsKms || type == KmsType::kGcpCloudKms;
+  if (failure.meaning != KmsMeaning::kKeyPendingDeletion || !is_said) return;
+  deletion_wanted_ = deletion_at_.empty();
 }
 
 KmsResult<void> VolumeDaemon::Open() {

@@ -67,6 +67,9 @@ class VolumeDaemon {
   void KeyringChanged();
   void WatchKeyVersions();
   Status RewrapToNewVersion(const std::string& present);
+  void FindDeletion(std::unique_lock<std::mutex>& lock);
+  void NoteFailure(const KmsFailure& failure);
+  boost::json::object CustodyAnswer() const;
 
   // The control socket.
   Result<boost::json::object> Handle(const boost::json::object& request,
@@ -80,6 +83,7 @@ class VolumeDaemon {
   Result<boost::json::object> HandleVerify();
   Result<boost::json::object> HandleSeal();
   Result<boost::json::object> HandleOpen();
+  Result<boost::json::object> HandleProbe();
   Result<boost::json::object> HandleDatabaseStarted(const boost::json::object& request);
   Result<boost::json::object> HandleDatabaseReady();
   Result<boost::json::object> HandleWatch(ControlConnection& connection);
@@ -105,7 +109,11 @@ class VolumeDaemon {
   Custody custody_;
   Keyring keyring_;   // copies of the volume's, so that neither a probe nor a status waits for
   KeyAccess access_;  // a rewrap
-  std::uint64_t revision_ = 0;  // raised at every change of state
+  std::uint64_t revision_ = 0;    // raised at every change of state
+  std::string deletion_at_;       // of the key, while it is refused for that; "" = not known
+  bool deletion_wanted_ = false;  // somebody is to ask the KMS for it
+  std::uint64_t probes_begun_ = 0;
+  std::uint64_t probes_ended_ = 0;
   std::optional<SealReport> last_seal_;
   std::optional<BootTime> sealing_since_;
   int orders_waiting_ = 0;  // for the volume, which an opening or a rotation holds

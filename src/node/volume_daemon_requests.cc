@@ -64,6 +64,7 @@ Result<json::object> VolumeDaemon::Handle(const json::object& request,
   if (command == "watch") return HandleWatch(connection);
   if (command == "seal") return HandleSeal();
   if (command == "open") return HandleOpen();
+  if (command == "probe") return HandleProbe();
   if (command == "database-started") return HandleDatabaseStarted(request);
   if (command == "database-ready") return HandleDatabaseReady();
   if (command != "database-stopped") {
@@ -106,6 +107,29 @@ Result<json::object> VolumeDaemon::HandleOpen() {
   custody_.RequestOpen();
   Changed();
   return json::object{{"ok", true}};
+}
+
+// Answers when a probe that began after the request has had its answer.
+Result<json::object> VolumeDaemon::HandleProbe() {
+  const Duration longest = options_.custody.confirm_after + 2 * options_.custody.request_timeout;
+  std::unique_lock lock(mutex_);
+  if (!custody_.RequestProbe()) {
+    const CustodyStatus now = custody_.Snapshot();
+    if (now.state != CustodyState::kSealed) {
+      return Error(ErrorCode::kBusy, fmt::format("the volume is {}", NameOf(now.state)));
+    }
+    return Error(ErrorCode::kSealed, now.reason == SealReason::kRevoked
+                                         ? "the volume is sealed by order: its key is not used"
+                                         : "the volume is sealed, and not by its KMS");
+  }
+  const std::uint64_t wanted = probes_begun_ + 1;
+  Changed();
+  if (!changed_.wait_for(lock, longest + seconds(1),
+                         [&] { return probes_ended_ >= wanted || stopping_; }) ||
+      stopping_) {
+    return Error(ErrorCode::kTimeout, "the probe has no answer yet");
+  }
+  return json::object{{"custody", CustodyAnswer()}};
 }
 
 Result<json::object> VolumeDaemon::HandleDatabaseStarted(const json::object& request) {
@@ -263,6 +287,13 @@ Result<json::object> VolumeDaemon::HandleWatch(ControlConnection& connection) {
   return json::object{{"ended", true}};
 }
 
+// Under mutex_.
+json::object VolumeDaemon::CustodyAnswer() const {
+  json::object custody = CustodyJson(custody_.Snapshot(), options_.custody);
+  if (!deletion_at_.empty()) custody["deletion_at"] = deletion_at_;
+  return custody;
+}
+
 json::object VolumeDaemon::StatusJson() {
   std::optional<ReencryptionProgress> progress;
   {
@@ -278,7 +309,7 @@ json::object VolumeDaemon::StatusJson() {
   status["mount_point"] = options_.mount_point;
   status["pid"] = getpid();
   status["database"] = database_;
-  status["custody"] = CustodyJson(custody_.Snapshot(), options_.custody);
+  status["custody"] = CustodyAnswer();
   if (last_seal_.has_value()) status["last_seal"] = SealReportJson(*last_seal_);
   return status;
 }

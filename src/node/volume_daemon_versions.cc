@@ -1,6 +1,7 @@
 // A new version of the customer's key: noticed and wrapped to without being asked.
 #include <random>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "fmt/format.h"
 #include "node/open_volume.h"
@@ -18,11 +19,17 @@ Duration Spread(Duration interval) {
 
 void VolumeDaemon::WatchKeyVersions() {
   const Duration interval = options_.custody.version_interval;
-  if (interval == Duration(0)) return;
   std::string tried;  // a version that a rewrap did not lead to is not tried for again and again
   for (;;) {
     std::unique_lock lock(mutex_);
-    if (changed_.wait_for(lock, Spread(interval), [this] { return stopping_; })) return;
+    const Duration wait = interval == Duration(0) ? std::chrono::hours(1) : Spread(interval);
+    changed_.wait_for(lock, wait, [this] { return stopping_ || deletion_wanted_; });
+    if (stopping_) return;
+    if (deletion_wanted_) {
+      FindDeletion(lock);
+      continue;
+    }
+    if (interval == Duration(0)) continue;
     if (custody_.state() != CustodyState::kOpen) continue;
     const std::string present = keyring_.keks.front().kek.key_version;
     const auto provider = factory_.NewProvider(access_);
@@ -37,6 +44,19 @@ void VolumeDaemon::WatchKeyVersions() {
       tried.clear();
     }
   }
+}
+
+// Not in the loop that probes: nothing waits for the answer.
+void VolumeDaemon::FindDeletion(std::unique_lock<std::mutex>& lock) {
+  deletion_wanted_ = false;
+  const auto provider = factory_.NewProvider(access_);
+  lock.unlock();
+  const auto facts = provider->Describe();
+  lock.lock();
+  if (!facts || facts->deletion_at.empty()) return;
+  deletion_at_ = facts->deletion_at;
+  LogWarning("custody", "the key will be deleted at " + Printable(deletion_at_));
+  Changed();
 }
 
 Status VolumeDaemon::RewrapToNewVersion(const std::string& present) {

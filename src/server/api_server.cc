@@ -69,6 +69,8 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
       organizations_(store, clock),
       clusters_(store, clock, nodes.escrow()),
       project_clusters_(store, clock, clusters_),
+      key_checks_(store, clusters_.trials(), clock),
+      contacts_(store, clock, options_.webhook_key),
       rate_limit_(options_.requests_per_second, clock),
       routes_([this, &nodes, &log] {
         std::vector<Route> all;
@@ -77,7 +79,9 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
         Add(all, ClusterRoutes(clusters_, options_));
         Add(all, CmekRoutes(clusters_));
         Add(all, ProjectCmekRoutes(project_clusters_));
+        Add(all, KeyCheckRoutes(key_checks_));
         Add(all, NodeRoutes(nodes, clusters_, options_));
+        Add(all, ContactRoutes(contacts_, options_));
         Add(all, AuditRoutes(log));
         Add(all, ProjectKeyRoutes(organizations_, clusters_));
         Add(all, ServiceRoutes(clusters_, options_));

@@ -7,15 +7,19 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "control/audit.h"
 #include "control/clusters.h"
+#include "control/contacts.h"
 #include "control/credentials.h"
+#include "control/key_checks.h"
 #include "control/nodes.h"
 #include "control/organizations.h"
 #include "control/project_clusters.h"
+#include "net/address_policy.h"
 #include "server/rate_limit.h"
 #include "server/request_counter.h"
 #include "server/route.h"
@@ -30,6 +34,10 @@ struct ApiOptions {
   // What a host joins with; null: no agents are listened for.
   std::function<std::string(const std::string& id, const std::string& secret)> format_join_token;
   RequestCounter* requests = nullptr;  // outlives the server; null: nobody counts
+  // How contacts can be reached.
+  const control::WebhookKey* webhook_key = nullptr;  // outlives the server
+  std::shared_ptr<const AddressPolicy> webhook_addresses = std::make_shared<const AddressPolicy>();
+  bool sends_mail = false;
 };
 
 class ApiServer {
@@ -54,6 +62,8 @@ class ApiServer {
   control::Organizations organizations_;
   control::Clusters clusters_;
   control::ProjectClusters project_clusters_;
+  control::KeyChecks key_checks_;
+  control::Contacts contacts_;
   RateLimit rate_limit_;
   const std::vector<Route> routes_;
   const boost::json::object openapi_;
@@ -72,6 +82,8 @@ std::vector<Route> CredentialRoutes(control::Credentials& credentials);
 std::vector<Route> ClusterRoutes(control::Clusters& clusters, const ApiOptions& options);
 std::vector<Route> CmekRoutes(control::Clusters& clusters);
 std::vector<Route> ProjectCmekRoutes(control::ProjectClusters& clusters);
+std::vector<Route> KeyCheckRoutes(control::KeyChecks& checks);
+std::vector<Route> ContactRoutes(control::Contacts& contacts, const ApiOptions& options);
 std::vector<Route> NodeRoutes(control::Nodes& nodes, control::Clusters& clusters,
                               const ApiOptions& options);
 std::vector<Route> AuditRoutes(control::AuditLog& log);

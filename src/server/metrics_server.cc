@@ -43,6 +43,7 @@ HttpResponse MetricsServer::Handle(const HttpRequest& request) {
 std::string MetricsServer::Metrics() {
   std::string text;
   requests_.AppendTo(text);
+  messenger_.AppendTo(text);
   std::string fleet;
   const bool up = AppendFleet(fleet).ok();
   if (up) text += fleet;
@@ -68,6 +69,8 @@ Status MetricsServer::AppendFleet(std::string& text) {
   AppendOne(text, "freehold_longest_silence_seconds", "gauge",
             "Since the last report of the node that is silent for longest; 0: all are connected.",
             std::chrono::duration<double>(fleet.longest_silence).count());
+  AppendOne(text, "freehold_messages_waiting", "gauge", "Messages to contacts that wait.",
+            fleet.messages);
   AppendOne(text, "freehold_store_revision", "gauge", "Of the newest change.", state.revision);
   return {};
 }

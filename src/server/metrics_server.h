@@ -7,6 +7,7 @@
 
 #include "control/counting_store.h"
 #include "net/http.h"
+#include "server/messenger.h"
 #include "server/request_counter.h"
 
 namespace freehold::server {
@@ -14,8 +15,9 @@ namespace freehold::server {
 class MetricsServer {
  public:
   // All of them outlive it.
-  MetricsServer(control::CountingStore& store, const RequestCounter& requests, const Clock& clock)
-      : store_(store), requests_(requests), clock_(clock) {}
+  MetricsServer(control::CountingStore& store, const RequestCounter& requests,
+                const Messenger& messenger, const Clock& clock)
+      : store_(store), requests_(requests), messenger_(messenger), clock_(clock) {}
 
   HttpResponse Handle(const HttpRequest& request);
 
@@ -25,6 +27,7 @@ class MetricsServer {
 
   control::CountingStore& store_;
   const RequestCounter& requests_;
+  const Messenger& messenger_;
   const Clock& clock_;
 };
 

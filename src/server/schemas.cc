@@ -1,5 +1,7 @@
 #include "server/schemas.h"
 
+#include <optional>
+
 #include "api/cmek.h"
 #include "control/access.h"
 
@@ -25,6 +27,23 @@ std::vector<std::string_view> KmsTypeNames() {
   return names;
 }
 
+std::vector<Field> ContactFields(std::optional<Field> more = std::nullopt) {
+  std::vector<Field> fields = {
+      {"id", "string"},
+      {"organization_id", "string"},
+      {"purpose", "ContactPurpose"},
+      {"type", "ContactType"},
+      {"address", "string"},
+      {"created_at", "time"},
+      {"tested_at", "time?"},
+      {"last_delivered_at", "time?"},
+      {"last_failed_at", "time?", "Null once something was delivered"},
+      {"last_failure", "string", "In words; empty once something was delivered"},
+      {"given_up", "integer", "Messages that could not be delivered"}};
+  if (more.has_value()) fields.push_back(*more);
+  return fields;
+}
+
 std::vector<std::string_view> RoleNames() {
   std::vector<std::string_view> names;
   for (const control::Role role : control::AllRoles()) names.push_back(NameOf(role));
@@ -39,6 +58,8 @@ const std::vector<EnumSchema>& AllEnums() {
       {"CmekAction", {"REVOKE", "RESTORE", "DISENROL"}},
       {"KmsType", KmsTypeNames()},
       {"RoleName", RoleNames()},
+      {"ContactPurpose", {"TECHNICAL", "SECURITY"}},
+      {"ContactType", {"EMAIL", "WEBHOOK"}},
   };
   return enums;
 }
@@ -49,6 +70,7 @@ const std::vector<QueryParameter>& AllQueryParameters() {
       {"pagination.page", "string", "The next_page of the page before"},
       {"organization_id", "string", "For the operator: whose; one's own unless said"},
       {"lost", "string", "true: it will never come back"},
+      {"uri", "string", "The key, in any form of its URI"},
       {"after", "integer", "The position of the last entry seen"},
       {"limit", "integer", "How many at once: 1 to 1000, 100 unless said"},
       {"page", "integer", "From 1"},
@@ -286,6 +308,50 @@ const std::vector<Schema>& AllSchemas() {
       {"CmekClusterInfo",
        kOpen,
        {{"status", "CmekStatus"}, {"region_infos", "[CmekRegionInfo]", "Sorted by name"}}},
+      {"KeyCheckAnswer",
+       kOpen,
+       {{"valid", "boolean", "Every key can be used"}, {"results", "[KeyCheckResult]"}}},
+      {"KeyCheckResult",
+       kOpen,
+       {{"region", "string"},
+        {"key_spec", "KeySpec"},
+        {"node_id", "string", "That tried it; empty: none was ready"},
+        {"valid", "boolean"},
+        {"message", "string", "Valid, or what is missing, in the KMS's words"}}},
+      {"CmekRecheck",
+       kOpen,
+       {{"number", "integer", "How often it was asked for"},
+        {"done", "boolean", "By every node"},
+        {"nodes", "[NodeRecheck]"}}},
+      {"NodeRecheck",
+       kOpen,
+       {{"id", "string"},
+        {"region", "string"},
+        {"connected", "boolean"},
+        {"done", "boolean", "It has probed since it was asked for"},
+        {"problem", "string", "The KMS's words; empty: the key can be used"}}},
+      {"KeyUse",
+       kOpen,
+       {{"cluster_id", "string"},
+        {"cluster_name", "string"},
+        {"region", "string"},
+        {"status", "CmekStatus", "Of the region"},
+        {"is_present", "boolean", "Its newest key; else a past one"},
+        {"key_info", "CmekKeyInfo"},
+        {"nodes", "[string]", "Whose data is under it at this moment"},
+        {"custody?", "Custody"}}},
+      {"KeyUsage", kOpen, {{"key_uses", "[KeyUse]"}, {"pagination", "Pagination"}}},
+      // ---- who is told ----
+      {"NewContact",
+       kClosed,
+       {{"organization_id?", "string", "For the operator: whose; one's own unless said"},
+        {"purpose", "ContactPurpose", "SECURITY: also of who revoked and restored"},
+        {"type", "ContactType"},
+        {"address", "string", "An e-mail address, or an https URL"}}},
+      {"Contact", kOpen, ContactFields()},
+      {"ContactWithSecret", kOpen,
+       ContactFields(Field{"secret?", "string", "Of a webhook, to verify by; shown this once"})},
+      {"ContactList", kOpen, {{"contacts", "[Contact]"}}},
       // ---- the audit log ----
       {"AuditEntry",
        kOpen,

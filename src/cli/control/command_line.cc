@@ -202,6 +202,16 @@ void AddCmek(CLI::App& app, int& exit_code) {
   for (CLI::App* command : {enable, rotate, revoke, restore, leave}) {
     AddWait(*command, flags.wait, flags.timeout);
   }
+  CLI::App* check = Add(*group, "check", "Try keys from their regions' nodes; nothing is changed",
+                        flags, CmekCheck, exit_code);
+  check->add_option("CLUSTER", flags.cluster, "Id or name; without -f its present keys");
+  check->add_option("-f,--file", flags.file,
+                    "Manifest, JSON or YAML; - for standard input. Without a cluster, free nodes "
+                    "try it");
+  CLI::App* recheck =
+      Add(*group, "recheck", "Have every node probe its key now", flags, CmekRecheck, exit_code);
+  recheck->add_option("CLUSTER", flags.cluster, "Id or name")->required();
+  AddWait(*recheck, flags.wait, flags.timeout);
   CLI::App* manifest = Add(*group, "manifest", "Print a manifest to fill in, YAML or --json", flags,
                            CmekManifest, exit_code);
   manifest->add_option("CLUSTER", flags.cluster, "Whose regions; id or name");
@@ -210,6 +220,15 @@ void AddCmek(CLI::App& app, int& exit_code) {
       ->add_option("--type", flags.type,
                    "AWS_KMS, GCP_CLOUD_KMS, AZURE_KEY_VAULT, HASHICORP_VAULT or PKCS11")
       ->capture_default_str();
+}
+
+// Below "key", which looks at keys without a control plane.
+void AddKeyUsage(CLI::App& app, int& exit_code) {
+  static KeyUsageFlags flags;
+  CLI::App* usage =
+      Add(*app.get_subcommand("key"), "usage", "Every cluster that a key is in use for, or was",
+          flags, KeyUsage, exit_code);
+  usage->add_option("URI", flags.uri, "In any form")->required();
 }
 
 void AddAccess(CLI::App& app, int& exit_code) {
@@ -249,6 +268,28 @@ void AddAccess(CLI::App& app, int& exit_code) {
       ->required();
 }
 
+void AddContacts(CLI::App& app, int& exit_code) {
+  static ContactFlags flags;
+  CLI::App* group = AddGroup(app, "contact", "Whom an organization has told of its keys");
+  CLI::App* list =
+      Add(*group, "list", "All of them, and what came of it last", flags, ContactList, exit_code);
+  CLI::App* add = Add(*group, "add", "Have somebody told", flags, ContactAdd, exit_code);
+  add->add_option("--email", flags.email, "An e-mail address");
+  add->add_option("--webhook", flags.webhook, "An https URL; its signing secret is shown once");
+  add->add_option("--secret-file", flags.secret_file, "A new file for it [standard output]");
+  add->add_flag("--security", flags.security, "Also of who revoked and restored");
+  for (CLI::App* command : {list, add}) {
+    command->add_option("--organization", flags.organization,
+                        "For the operator: whose; id or name [one's own]");
+  }
+  CLI::App* remove = Add(*group, "remove", "Tell one no more", flags, ContactRemove, exit_code);
+  CLI::App* test =
+      Add(*group, "test", "Send a message that says that it came", flags, ContactTest, exit_code);
+  for (CLI::App* command : {remove, test}) {
+    command->add_option("ID", flags.contact)->required();
+  }
+}
+
 void AddAudit(CLI::App& app, int& exit_code) {
   static AuditFlags flags;
   CLI::App* group = AddGroup(app, "audit", "Who changed what");
@@ -276,7 +317,9 @@ void AddControlCommands(CLI::App& app, int& exit_code) {
   AddClusters(app, exit_code);
   AddNodes(app, exit_code);
   AddCmek(app, exit_code);
+  AddKeyUsage(app, exit_code);
   AddAccess(app, exit_code);
+  AddContacts(app, exit_code);
   AddAudit(app, exit_code);
 }
 

@@ -105,6 +105,15 @@ Status CmekRevoke(const CmekFlags& flags);
 Status CmekRestore(const CmekFlags& flags);
 Status CmekDisenrol(const CmekFlags& flags);
 Status CmekManifest(const CmekFlags& flags);
+// Nothing is changed by these two. kPrecondition when a key cannot be used.
+Status CmekCheck(const CmekFlags& flags);
+Status CmekRecheck(const CmekFlags& flags);
+
+struct KeyUsageFlags {
+  CommonFlags common;
+  std::string uri;
+};
+Status KeyUsage(const KeyUsageFlags& flags);
 
 struct AccountFlags {
   CommonFlags common;
@@ -126,6 +135,20 @@ struct ApiKeyFlags {
 Status ApiKeyCreate(const ApiKeyFlags& flags);
 Status ApiKeyList(const ApiKeyFlags& flags);
 Status ApiKeyDelete(const ApiKeyFlags& flags);
+
+struct ContactFlags {
+  CommonFlags common;
+  std::string contact;  // id
+  std::string organization;
+  std::string email;
+  std::string webhook;
+  std::string secret_file;  // where a webhook's secret goes; "" = standard output
+  bool security = false;
+};
+Status ContactAdd(const ContactFlags& flags);
+Status ContactList(const ContactFlags& flags);
+Status ContactRemove(const ContactFlags& flags);
+Status ContactTest(const ContactFlags& flags);
 
 struct AuditFlags {
   CommonFlags common;

@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "base/bytes.h"
+#include "api/owner_commands.h"
 #include "cli/control/table.h"
 #include "fmt/format.h"
 #include "kms/key_uri.h"
@@ -12,14 +12,7 @@ namespace {
 
 namespace json = boost::json;
 
-std::string Quoted(const std::string& word) {
-  constexpr std::string_view kHarmless =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@=%,+";
-  if (!word.empty() && word.find_first_not_of(kHarmless) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : Printable(word)) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
-}
+std::string Quoted(const std::string& word) { return api::ShellQuoted(word); }
 
 struct UsedKey {
   std::string uri;
@@ -41,27 +34,6 @@ UsedKey KeyOf(const json::object& region, const json::array& nodes) {
   return {"", "", true};
 }
 
-// What the key's owner types to give it back; "" where a KMS knows no such thing.
-std::string EnableCommand(const KeyUri& uri) {
-  switch (uri.type()) {
-    case KmsType::kAwsKms:
-      return fmt::format("aws kms enable-key --region {} --key-id {}", uri.aws().region,
-                         uri.AwsArn());
-    case KmsType::kGcpCloudKms:
-      return fmt::format(
-          "gcloud kms keys versions enable VERSION --key {} --keyring {} --location {} "
-          "--project {}",
-          uri.gcp().key, uri.gcp().key_ring, uri.gcp().location, Quoted(uri.gcp().project));
-    case KmsType::kAzureKeyVault:
-      return fmt::format("az keyvault key set-attributes --enabled true --id https://{}/keys/{}",
-                         uri.azure().host, uri.azure().key);
-    case KmsType::kHashicorpVault:
-    case KmsType::kPkcs11:
-      break;
-  }
-  return "";
-}
-
 std::string CheckCommand(const KeyUri& uri, const UsedKey& key, const std::string& organization) {
   std::string command = "freehold key check " + Quoted(uri.text());
   if (!key.principal.empty()) {
@@ -78,7 +50,7 @@ std::vector<std::string> KeyRepairs(const UsedKey& key, const std::string& organ
   const auto uri = KeyUri::Parse(key.uri);
   if (!uri.ok()) return repairs;
   if (is_denied) {
-    const std::string enable = EnableCommand(*uri);
+    const std::string enable = api::EnableCommand(*uri);
     if (!enable.empty()) {
       repairs.push_back(fmt::format("{}   # for the key's owner, {}", enable,
                                     key.is_operators ? "here the operator" : "if it was disabled"));

@@ -53,6 +53,7 @@ KmsResult<KeyFacts> AwsKeyProvider::Describe() {
     KeyFacts facts;
     facts.state = metadata->key_state;
     facts.enabled = metadata->key_state == "Enabled";
+    facts.deletion_at = metadata->deletion_date;
     facts.key_version = metadata->current_key_material;
     if (auto rotation = kms.GetKeyRotationStatus(); rotation.has_value()) {
       facts.rotation_enabled = *rotation;

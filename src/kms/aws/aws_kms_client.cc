@@ -36,6 +36,16 @@ KmsResult<WrappedKey> WrappedOf(std::string_view operation, const json::object& 
   return WrappedKey{std::move(*blob), TextOf(answer, "KeyMaterialId"), std::move(algorithm)};
 }
 
+// Seconds since 1970, as the service writes times; "" for none.
+std::string TimeOf(const json::object& object, std::string_view name) {
+  constexpr double kFarthest = 253'402'300'799;  // the year 9999
+  const json::value* value = object.if_contains(name);
+  if (value == nullptr || !value->is_number()) return "";
+  const auto seconds = value->to_number<double>();
+  if (!(seconds > 0 && seconds < kFarthest)) return "";
+  return FormatTime({std::chrono::seconds(static_cast<std::int64_t>(seconds))});
+}
+
 }  // namespace
 
 AwsKmsClient::AwsKmsClient(ServiceEndpoint endpoint, AwsCredentials credentials,
@@ -91,7 +101,8 @@ KmsResult<KeyMetadata> AwsKmsClient::DescribeKey() {
                KmsMeaning::kWrongKey);
   }
   return KeyMetadata{TextOf(metadata, "KeyState"), TextOf(metadata, "KeyUsage"),
-                     TextOf(metadata, "KeySpec"), TextOf(metadata, "CurrentKeyMaterialId")};
+                     TextOf(metadata, "KeySpec"), TextOf(metadata, "CurrentKeyMaterialId"),
+                     TimeOf(metadata, "DeletionDate")};
 }
 
 KmsResult<bool> AwsKmsClient::GetKeyRotationStatus() {

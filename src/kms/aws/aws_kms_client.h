@@ -21,6 +21,7 @@ struct KeyMetadata {
   std::string key_usage;             // "ENCRYPT_DECRYPT"
   std::string key_spec;              // "SYMMETRIC_DEFAULT"
   std::string current_key_material;  // an id; "" where the service does not say
+  std::string deletion_date;         // RFC 3339; "" = none is scheduled
 };
 
 struct Decrypted {

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "base/rfc3339.h"
 #include "fmt/format.h"
 #include "kms/encryption_context.h"
 #include "kms/gcp/classify.h"
@@ -49,12 +50,23 @@ KmsMeaning ConfirmedMeaning(const GcpKmsClient& client, const KmsFailure& failur
   return MeaningOfState(state);
 }
 
+// A time as we write it: Google's may have fractions of a second. "" for what is none.
+std::string WholeSeconds(std::string time) {
+  if (const auto point = time.find('.'); point != std::string::npos) {
+    time = time.substr(0, point) + "Z";
+  }
+  return ParseTime(time).has_value() ? time : "";
+}
+
 KeyFacts FactsOf(const json::object& key) {
   KeyFacts facts;
   const json::object& primary = ObjectOf(key, "primary");
   const std::string purpose = FirstLine(TextOf(key, "purpose"));
   facts.state = primary.empty() ? "without a primary version" : FirstLine(TextOf(primary, "state"));
   facts.key_version = NumberIn(TextOf(primary, "name"));
+  if (facts.state == "DESTROY_SCHEDULED") {
+    facts.deletion_at = WholeSeconds(TextOf(primary, "destroyTime"));
+  }
   facts.enabled = facts.state == "ENABLED" && purpose == "ENCRYPT_DECRYPT";
   if (purpose != "ENCRYPT_DECRYPT") {
     facts.state += ", of purpose " + purpose;

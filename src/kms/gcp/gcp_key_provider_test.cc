@@ -191,6 +191,11 @@ TEST_F(GcpProvider, DescribesTheKey) {
   EXPECT_TRUE(facts->enabled);
   EXPECT_EQ(facts->rotation_enabled, true);
   EXPECT_THAT(facts->warnings, testing::ElementsAre(HasSubstr("destroyScheduledDuration")));
+  Script({{200,
+           {},
+           R"({"purpose":"ENCRYPT_DECRYPT","primary":{"name":"x/cryptoKeyVersions/4",)"
+           R"("state":"DESTROY_SCHEDULED","destroyTime":"2026-12-24T08:00:00.123456Z"}})"}});
+  EXPECT_EQ(NewProvider().Describe()->deletion_at, "2026-12-24T08:00:00Z");
   Script({{200, {}, R"({"purpose":"MAC"})"}});
   EXPECT_FALSE(NewProvider().Describe()->enabled);
 }

@@ -1,0 +1,244 @@
+#include "control/outbox.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "api/archive.h"
+#include "control/key_news.h"
+#include "crypto/uuid.h"
+#include "fmt/format.h"
+
+namespace freehold::control {
+namespace {
+
+constexpr std::size_t kLongestProblem = 500;
+
+bool WantsToKnow(const Contact& contact, NoticeType type) {
+  const bool is_about_people = type == NoticeType::kRevoked || type == NoticeType::kRestored;
+  return contact.purpose == ContactPurpose::kSecurity || !is_about_people;
+}
+
+Result<std::optional<Message>> LoadMessage(Transaction& transaction, const std::string& id) {
+  const auto record = TRY(transaction.Get(Kind::kMessage, id));
+  if (!record.has_value()) return std::optional<Message>();
+  return std::optional(TRY(api::DecodeBody<Message>(record->body, "a record of the store")));
+}
+
+// Nothing when it was deleted meanwhile.
+Result<std::optional<Contact>> LoadContact(Transaction& transaction, const std::string& id) {
+  const auto record = TRY(transaction.Get(Kind::kContact, id));
+  if (!record.has_value()) return std::optional<Contact>();
+  return std::optional(TRY(FromRecord<Contact>(*record)));
+}
+
+void NoteFailure(Contact& contact, WallTime now, const std::string& problem) {
+  contact.last_failed_at = now;
+  contact.last_failure = problem.substr(0, kLongestProblem);
+}
+
+// Its id; "" where too many wait for that contact already, which it then says.
+Result<std::string> PostTo(Transaction& transaction, Contact contact, const Notice& notice,
+                           WallTime now, WallTime not_before) {
+  Page page;
+  page.limit = kMostWaitingMessages;
+  if (TRY(transaction.List(Kind::kMessage, contact.id, page)).size() == kMostWaitingMessages) {
+    ++contact.given_up;
+    NoteFailure(
+        contact, now,
+        fmt::format("{} messages wait already: further ones were given up", kMostWaitingMessages));
+    TRY(transaction.Put(ToRecord(contact)));
+    return std::string();
+  }
+  Message message;
+  message.id = NewUuid();
+  message.organization = contact.organization;
+  message.contact = contact.id;
+  message.type = NameOf(notice.type);
+  message.body = boost::json::serialize(ToJson(notice, std::max(now, not_before)));
+  message.subject = SubjectOf(notice);
+  message.text = TextOf(notice, std::max(now, not_before));
+  message.created_at = now;
+  message.next_at = not_before;
+  TRY(transaction.Put(ToRecord(message)));
+  return message.id;
+}
+
+Status TellNewsOf(Transaction& transaction, const Cluster& cluster, const Region& region,
+                  const std::vector<NodeState>& nodes, RegionNews& told, WallTime now) {
+  const News news = NewsOf(told, cluster, region, nodes);
+  bool was_told = news.failure_was_told;
+  if (news.takes_back_warning) {
+    const std::size_t back = TRY(TakeBack(transaction, told.grace_messages));
+    was_told = was_told || back < told.grace_messages.size();
+    told.grace_messages.clear();
+  }
+  WallTime at = now;  // one after the other, as they are said
+  for (const Notice& notice : news.notices) {
+    TRY(Post(transaction, notice, now, at));
+    at = at + std::chrono::microseconds(1);
+  }
+  if (news.grace_warning.has_value()) {
+    told.grace_messages =
+        TRY(Post(transaction, *news.grace_warning, now, std::max(now, news.warn_at)));
+  }
+  if (news.returned.has_value() && was_told) TRY(Post(transaction, *news.returned, now, at));
+  return {};
+}
+
+}  // namespace
+
+template <typename Archive>
+void Fields(Archive& archive, Message& message) {
+  archive("id", message.id);
+  archive("organization", message.organization);
+  archive("contact", message.contact);
+  archive("type", message.type);
+  archive("body", message.body);
+  archive("subject", message.subject);
+  archive("text", message.text);
+  archive("created_at", message.created_at);
+  archive("next_at", message.next_at);
+  archive("attempts", message.attempts);
+  archive("leased_by", message.leased_by);
+  archive("leased_until", message.leased_until);
+  archive("first_try_at", message.first_try_at);
+}
+
+Record ToRecord(const Message& message) {
+  return {Kind::kMessage, message.id, message.contact, "", api::EncodeBody(message)};
+}
+
+Result<std::vector<std::string>> Post(Transaction& transaction, const Notice& notice, WallTime now,
+                                      WallTime not_before) {
+  std::vector<std::string> ids;
+  for (const Contact& contact : TRY(LoadContacts(transaction, notice.at.organization))) {
+    if (!WantsToKnow(contact, notice.type)) continue;
+    std::string id = TRY(PostTo(transaction, contact, notice, now, not_before));
+    if (!id.empty()) ids.push_back(std::move(id));
+  }
+  return ids;
+}
+
+Status PostTest(Transaction& transaction, const Contact& contact, WallTime now) {
+  Notice notice;
+  notice.at.organization = contact.organization;
+  notice.what = "This is a test: messages about your keys reach you here.";
+  TRY(PostTo(transaction, contact, notice, now, now));
+  return {};
+}
+
+Result<std::size_t> TakeBack(Transaction& transaction, const std::vector<std::string>& messages) {
+  std::size_t count = 0;
+  for (const std::string& id : messages) {
+    const auto message = TRY(LoadMessage(transaction, id));
+    if (!message.has_value() || message->attempts > 0) continue;
+    TRY(transaction.Remove(Kind::kMessage, id));
+    ++count;
+  }
+  return count;
+}
+
+Status TellNews(Transaction& transaction, const Cluster& cluster,
+                const std::vector<NodeState>& nodes, WallTime now) {
+  ClusterNews told = TRY(LoadNews(transaction, cluster.id));
+  const std::string before = ToRecord(told).body;
+  for (const Region& region : cluster.regions) {
+    TRY(TellNewsOf(transaction, cluster, region, nodes, told.regions[region.name], now));
+  }
+  const Record record = ToRecord(told);
+  return record.body == before ? Status() : transaction.Put(record);
+}
+
+Status TellRevocation(Transaction& transaction, const Cluster& cluster, const Caller& caller,
+                      WallTime now) {
+  TRY(Post(transaction, RevocationNotice(cluster, caller.name, cluster.revoked.has_value()), now,
+           now));
+  return {};
+}
+
+Status ForgetNews(Transaction& transaction, const std::string& cluster) {
+  const ClusterNews told = TRY(LoadNews(transaction, cluster));
+  for (const auto& [name, region] : told.regions) {
+    TRY(TakeBack(transaction, region.grace_messages));
+  }
+  return transaction.Remove(Kind::kKeyNews, cluster);
+}
+
+Status Outbox::Refresh(std::map<std::string, Waiting>& waiting) {
+  const std::uint64_t revision = TRY(store_.State()).revision;
+  if (revision == seen_) return {};
+  std::map<std::string, Waiting> fresh;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    fresh.clear();
+    for (const Record& record : TRY(transaction.ChangedSince(Kind::kMessage, seen_))) {
+      const auto message = TRY(api::DecodeBody<Message>(record.body, "a record of the store"));
+      fresh[message.id] = {message.contact,
+                           std::max(message.next_at, message.leased_until.value_or(WallTime{}))};
+    }
+    return {};
+  }));
+  for (auto& [id, one] : fresh) waiting[id] = std::move(one);
+  seen_ = revision;
+  return {};
+}
+
+Result<std::optional<Outbox::Leased>> Outbox::Lease(const std::string& id) {
+  std::optional<Leased> leased;
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    leased.reset();
+    auto message = TRY(LoadMessage(transaction, id));
+    if (!message.has_value()) return {};
+    const WallTime now = clock_.Wall();
+    if (message->next_at > now) return {};
+    if (message->leased_until.has_value() && *message->leased_until > now) return {};
+    auto contact = TRY(LoadContact(transaction, message->contact));
+    if (!contact.has_value()) return transaction.Remove(Kind::kMessage, id);
+    message->leased_by = holder_;
+    message->leased_until = now + settings_.lease;
+    ++message->attempts;
+    if (!message->first_try_at.has_value()) message->first_try_at = now;
+    TRY(transaction.Put(ToRecord(*message)));
+    leased = Leased{std::move(*message), std::move(*contact)};
+    return {};
+  }));
+  return leased;
+}
+
+Status Outbox::Delivered(const Message& message) {
+  return store_.Change([&](Transaction& transaction) -> Status {
+    TRY(transaction.Remove(Kind::kMessage, message.id));
+    auto contact = TRY(LoadContact(transaction, message.contact));
+    if (!contact.has_value()) return {};
+    contact->last_delivered_at = clock_.Wall();
+    contact->last_failure.clear();
+    contact->last_failed_at.reset();
+    return transaction.Put(ToRecord(*contact));
+  });
+}
+
+Result<bool> Outbox::Failed(const Message& failed, const std::string& problem) {
+  bool given_up = false;
+  TRY(store_.Change([&](Transaction& transaction) -> Status {
+    given_up = false;
+    auto message = TRY(LoadMessage(transaction, failed.id));
+    if (!message.has_value() || message->leased_by != holder_) return {};
+    const WallTime now = clock_.Wall();
+    Duration wait = settings_.first_wait;
+    for (std::uint64_t i = 1; i < message->attempts && wait < settings_.longest_wait; ++i) {
+      wait *= 2;
+    }
+    message->next_at = now + std::min(wait, settings_.longest_wait);
+    message->leased_until.reset();
+    given_up = message->next_at - message->first_try_at.value_or(now) > settings_.give_up;
+    TRY(given_up ? transaction.Remove(Kind::kMessage, message->id)
+                 : transaction.Put(ToRecord(*message)));
+    auto contact = TRY(LoadContact(transaction, message->contact));
+    if (!contact.has_value()) return {};
+    if (given_up) ++contact->given_up;
+    NoteFailure(*contact, now, problem);
+    return transaction.Put(ToRecord(*contact));
+  }));
+  return given_up;
+}
+
+}  // namespace freehold::control
