@@ -1,5 +1,6 @@
 """What contacts are told of a key: each thing once, whichever nodes see it and how often."""
 
+import concurrent.futures
 import datetime
 import time
 
@@ -201,6 +202,31 @@ def test_a_contact_that_is_deleted_gets_nothing_any_more(world, receiver):
     assert receiver.types() == ["contact.test"]
 
 
+def test_what_two_servers_hear_at_once_is_told_once(tmp_path, receiver, postgresql):
+    (tmp_path / "shared").mkdir()
+    options = ("--store", postgresql.url(postgresql.new_database()), "--agents-ca",
+               tmp_path / "shared", *LOOPBACK)
+    one = Server(tmp_path / "one", "--agents-listen", f"127.0.0.1:{free_port()}", *options)
+    other = Server(tmp_path / "other", "--agents-listen", f"127.0.0.1:{free_port()}", *options,
+                   operator_key=one.operator_key)
+    try:
+        world = World(one, receiver)
+        world.nodes[1].token["server"] = HandMadeNode(other.made(
+            "/api/v1/join-tokens", one.operator_key, {"region": "us-east-1"})["token"]).token["server"]
+        told = []
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for _ in range(5):
+                for fields, last in (({**DENIED, "custody": "sealing"}, "key.denied"),
+                                     (OPEN, "key.returned")):
+                    list(pool.map(lambda node, said=fields: world.say(node, **said), range(2)))
+                    told.append(last)
+                    world.told(*told)
+        assert len(receiver.ids) == len(set(receiver.ids)) == 10
+    finally:
+        one.stop()
+        other.stop()
+
+
 def test_real_nodes_say_all_of_it(new_kms, tmp_path):
     box = MailBox()
     service = Service(new_kms, tmp_path, "--smtp", box.url, "--smtp-from", "keys@service.example")
@@ -226,6 +252,9 @@ def test_real_nodes_say_all_of_it(new_kms, tmp_path):
         service.wait_custody(cluster, "open")
         subjects = [mail["subject"] for mail in box.mails]
         assert len(subjects) == len(set(subjects)) == 4, subjects
+        kms.rotate_key_on_demand(KeyId=key)
+        assert service.change("PUT", cluster, service.spec(key)).status == 200
+        box.wait("has a new version")
     finally:
         print(service.logs())
         service.clean_up()

@@ -103,6 +103,17 @@ TEST_F(AwsProvider, SaysWhyTheRotationStatusIsUnknown) {
   EXPECT_THAT(facts->rotation_detail, testing::HasSubstr("kms:GetKeyRotationStatus"));
 }
 
+TEST_F(AwsProvider, SaysWhenAKeyWillBeDeleted) {
+  server_.Add({200,
+               {},
+               R"({"KeyMetadata":{"Arn":")" + std::string(kArn) +
+                   R"(","KeyState":"PendingDeletion","DeletionDate":1.7987616E9}})"});
+  server_.Add(KmsError("KMSInvalidStateException"));
+  const auto facts = NewProvider("").Describe();
+  ASSERT_TRUE(facts.has_value()) << facts.error().Sentence();
+  EXPECT_EQ(facts->deletion_at, "2027-01-01T00:00:00Z");
+}
+
 TEST_F(AwsProvider, NamesTheMissingPermissionAndItsRemedy) {
   server_.Add(KmsError("AccessDeniedException"));
   const KmsFailure failure = NewProvider("").Unwrap(wrapped_, {}).error();
