@@ -11,7 +11,7 @@ from contacts_testing import MailBox, Receiver, add, add_webhook
 from freehold_testing import wait_for
 from node_testing import HandMadeNode
 from postgres_testing import free_port
-from server_testing import Server, arn, spec
+from server_testing import Server, arn, spec, specs
 
 LOOPBACK = ("--webhooks-allow", "127.0.0.1")
 OPEN = {"custody": "open", "database": "ready"}
@@ -179,6 +179,20 @@ def test_who_revoked_and_restored_is_for_security_contacts(world, tmp_path):
     world.say(0, **DENIED, custody="sealing")
     technical.wait("key.denied")
     technical.stop()
+
+
+def test_a_projects_revocation_is_told_of_each_of_its_clusters(world):
+    server, admin = world.server, world.admin
+    project = server.made("/api/v1/projects", admin, {"name": "shop", "cmek_enabled": True})["id"]
+    path = f"/api/v1/projects/{project}/cmek"
+    assert server.ask("PUT", path, admin, specs()).status == 200
+    for name in ("one", "two"):
+        server.new_cluster(admin, name, project_id=project)
+    for key, action in ((admin, "REVOKE"), (world.custodian, "RESTORE")):
+        assert server.ask("PATCH", path, key, {"action": action}).status == 200
+    world.told(*["keys.revoked"] * 2, *["keys.restored"] * 2)
+    names = [event["data"]["cluster_name"] for event in world.receiver.events]
+    assert sorted(names[:2]) == sorted(names[2:]) == ["one", "two"]
 
 
 def test_a_cluster_that_is_deleted_leaves_nothing_to_be_sent(world):

@@ -47,7 +47,7 @@ std::optional<Network> ParseNetwork(const std::string& text) {
 
 bool Contains(const Network& network, const Address& address) {
   const std::size_t whole = static_cast<std::size_t>(network.bits) / 8;
-  if (std::memcmp(network.address.data(), address.data(), whole) != 0) return false;
+  if (!std::equal(address.begin(), address.begin() + whole, network.address.begin())) return false;
   const int rest = network.bits % 8;
   if (rest == 0) return true;
   const int mask = 0xff << (8 - rest) & 0xff;
