@@ -9,6 +9,7 @@ import pytest
 from agent_testing import CLUSTERS, Service
 from contacts_testing import MailBox, Receiver, add, add_webhook
 from freehold_testing import wait_for
+from kms_testing import Kms
 from node_testing import HandMadeNode
 from postgres_testing import free_port
 from server_testing import Server, arn, spec, specs
@@ -241,9 +242,9 @@ def test_what_two_servers_hear_at_once_is_told_once(tmp_path, receiver, postgres
         other.stop()
 
 
-def test_real_nodes_say_all_of_it(new_kms, tmp_path):
-    box = MailBox()
-    service = Service(new_kms, tmp_path, "--smtp", box.url, "--smtp-from", "keys@service.example")
+def test_real_nodes_say_all_of_it(tmp_path):
+    box, server = MailBox(), Kms(tmp_path / "kms")
+    service = Service(server, tmp_path, "--smtp", box.url, "--smtp-from", "keys@service.example")
     try:
         add(service.server, service.admin, "EMAIL", "oncall@acme.example")
         key = service.new_key()
@@ -266,10 +267,11 @@ def test_real_nodes_say_all_of_it(new_kms, tmp_path):
         service.wait_custody(cluster, "open")
         subjects = [mail["subject"] for mail in box.mails]
         assert len(subjects) == len(set(subjects)) == 4, subjects
-        kms.rotate_key_on_demand(KeyId=key)
+        assert service.kms.raw("RotateKeyOnDemand", {"KeyId": key})[0] == 200
         assert service.change("PUT", cluster, service.spec(key)).status == 200
         box.wait("has a new version")
     finally:
         print(service.logs())
         service.clean_up()
+        server.stop()
         box.stop()

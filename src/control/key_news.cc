@@ -11,6 +11,7 @@ namespace freehold::control {
 namespace {
 
 constexpr std::size_t kMostVersions = 50;
+constexpr std::size_t kMostDates = 20;  // until the key can be used again
 
 using Nodes = std::vector<NodeState>;
 
@@ -191,8 +192,10 @@ News NewsOf(RegionNews& told, const Cluster& cluster, const Region& region, cons
     told.denied = true;
   }
   for (const NodeState& node : here) {
-    if (!node.deletion_at.has_value() || told.deletion_at == node.deletion_at) continue;
-    told.deletion_at = node.deletion_at;
+    if (!node.deletion_at.has_value()) continue;
+    const auto known = std::find(told.deletions.begin(), told.deletions.end(), *node.deletion_at);
+    if (known != told.deletions.end() || told.deletions.size() >= kMostDates) continue;
+    told.deletions.push_back(*node.deletion_at);
     news.notices.push_back(DeletionNotice(cluster, region, {node}, *node.deletion_at));
   }
   if (!sealed.empty() && !told.sealed) {
@@ -212,7 +215,7 @@ News NewsOf(RegionNews& told, const Cluster& cluster, const Region& region, cons
     news.failure_was_told = told.denied || told.sealed;
     news.takes_back_warning = told.in_grace;
     told.denied = told.sealed = told.in_grace = false;
-    told.deletion_at.reset();
+    told.deletions.clear();
   } else if (told.in_grace && (told.denied || told.sealed)) {
     news.takes_back_warning = true;  // it came to that: said by what it became
     told.in_grace = false;
@@ -250,7 +253,7 @@ void Fields(Archive& archive, RegionNews& news) {
   archive("sealed", news.sealed);
   archive("in_grace", news.in_grace);
   archive("grace_messages", news.grace_messages);
-  archive("deletion_at", news.deletion_at);
+  archive("deletions", news.deletions);
   archive("versions", news.versions);
 }
 

@@ -22,8 +22,8 @@ struct RegionNews {
   bool sealed = false;
   bool in_grace = false;                    // a warning is on its way, or has gone out
   std::vector<std::string> grace_messages;  // that can be taken back while they wait
-  std::optional<WallTime> deletion_at;
-  std::vector<std::string> versions;  // that its nodes were under
+  std::vector<WallTime> deletions;          // dates that it was to be deleted at
+  std::vector<std::string> versions;        // that its nodes were under
 };
 
 struct ClusterNews {

@@ -93,6 +93,17 @@ TEST_F(KeyNewsTest, AnotherKeyBeginsAnew) {
   EXPECT_THAT(TypesOf(Hear({Node("sealing", "denied")})), testing::ElementsAre("key.denied"));
 }
 
+TEST_F(KeyNewsTest, ADateIsToldOnceThoughNodesKnowDifferentOnes) {
+  NodeState one = Node("sealing", "denied");
+  NodeState other = Node("sealing", "denied");
+  one.deletion_at = other.deletion_at = kNow + 24h;
+  EXPECT_THAT(TypesOf(Hear({one, other})),
+              testing::ElementsAre("key.denied", "key.deletion_scheduled"));
+  one.deletion_at = kNow + 48h;
+  EXPECT_THAT(TypesOf(Hear({one, other})), testing::ElementsAre("key.deletion_scheduled"));
+  EXPECT_TRUE(Hear({one, other}).notices.empty());
+}
+
 TEST_F(KeyNewsTest, TheOperatorsOwnKeyIsNoNews) {
   const NodeState node = Node("sealed", "denied");
   region_.keys.clear();
