@@ -203,7 +203,10 @@ def test_contacts_are_bounded_unique_and_their_organizations_own(server):
     for method, path in (("DELETE", other), ("POST", f"{other}/test")):
         assert server.ask(method, f"{CONTACTS}/{path}", stranger).status == 404
     assert server.ask("GET", CONTACTS, stranger).json["contacts"] == []
-    # The operator makes the first ones.
+    # The operator makes the first ones, and says whose.
+    answer = server.ask("POST", CONTACTS, server.operator_key, {
+        "purpose": "SECURITY", "type": "EMAIL", "address": "ciso@acme.example"})
+    assert answer.status == 400 and "organization_id" in answer.json["message"], answer
     named = server.made(CONTACTS, server.operator_key, {
         "organization_id": server.organization, "purpose": "SECURITY", "type": "EMAIL",
         "address": "ciso@acme.example"})

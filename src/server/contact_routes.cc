@@ -71,6 +71,7 @@ Result<json::object> Create(Contacts& contacts, const ApiOptions& options, const
   if (kind.ok()) wish.kind = *kind;
   if (!kind.ok()) reader.Refuse("type", kind.error().message());
   wish.address = reader.RequiredText("address");
+  if (wish.organization.empty()) reader.Refuse("organization_id", "is missing");
   TRY(reader.Finish());
   TRY(CheckAddress(wish, options));
   const Contacts::Made made = TRY(contacts.Create(call.caller, wish));
