@@ -69,6 +69,7 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
       organizations_(store, clock),
       clusters_(store, clock, nodes.escrow()),
       project_clusters_(store, clock, clusters_),
+      custody_(store, clock),
       rate_limit_(options_.requests_per_second, clock),
       routes_([this, &nodes, &log] {
         std::vector<Route> all;
@@ -77,6 +78,7 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
         Add(all, ClusterRoutes(clusters_, options_));
         Add(all, CmekRoutes(clusters_));
         Add(all, ProjectCmekRoutes(project_clusters_));
+        Add(all, CustodyRoutes(custody_));
         Add(all, NodeRoutes(nodes, clusters_, options_));
         Add(all, AuditRoutes(log));
         Add(all, ProjectKeyRoutes(organizations_, clusters_));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "control/audit.h"
+#include "control/cluster_custody.h"
 #include "control/clusters.h"
 #include "control/credentials.h"
 #include "control/nodes.h"
@@ -54,6 +55,7 @@ class ApiServer {
   control::Organizations organizations_;
   control::Clusters clusters_;
   control::ProjectClusters project_clusters_;
+  control::ClusterCustody custody_;
   RateLimit rate_limit_;
   const std::vector<Route> routes_;
   const boost::json::object openapi_;
@@ -72,6 +74,7 @@ std::vector<Route> CredentialRoutes(control::Credentials& credentials);
 std::vector<Route> ClusterRoutes(control::Clusters& clusters, const ApiOptions& options);
 std::vector<Route> CmekRoutes(control::Clusters& clusters);
 std::vector<Route> ProjectCmekRoutes(control::ProjectClusters& clusters);
+std::vector<Route> CustodyRoutes(control::ClusterCustody& custody);
 std::vector<Route> NodeRoutes(control::Nodes& nodes, control::Clusters& clusters,
                               const ApiOptions& options);
 std::vector<Route> AuditRoutes(control::AuditLog& log);
