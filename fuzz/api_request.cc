@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "api/cmek.h"
+#include "api/custody_terms.h"
 #include "fuzz/fuzzing.h"
 #include "server/route.h"
 
@@ -44,11 +45,28 @@ void ReadBody(std::string_view text) {
   }
 }
 
+void ReadCustody(std::string_view text) {
+  const auto body = api::ParseObject(text, "the body");
+  if (!body.ok()) return;
+  api::JsonReader change_reader(*body, "");
+  const api::CustodyChange change = api::ReadCustodyChange(change_reader);
+  if (const Status read = change_reader.Finish(); !read.ok()) {
+    ExpectHarmless(read.error());
+  } else {
+    FUZZ_EXPECT(api::CheckTerms(change.AppliedTo(api::CustodyTerms())).ok());
+  }
+  api::JsonReader bounds_reader(*body, "");
+  api::ReadCustodyBounds(bounds_reader);
+  if (const Status read = bounds_reader.Finish(); !read.ok()) ExpectHarmless(read.error());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   FuzzInput input(data, size);
   ReadPath(input.Line());
-  ReadBody(input.RestText());
+  const std::string body = input.RestText();
+  ReadBody(body);
+  ReadCustody(body);
   return 0;
 }

@@ -24,6 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!request.ok() && request.error().code() != ErrorCode::kInvalidArgument) break;
     if (!request.ok()) continue;
     const auto access = KeyAccessFromJson(*request);
+    const auto settings = SettingsFromJson(*request, {});
+    if (settings.ok()) FUZZ_EXPECT(*SettingsFromJson(SettingsJson(*settings), {}) == *settings);
     if (access.ok()) FUZZ_EXPECT(KeyAccessFromJson(KeyAccessJson(*access)).ok());
   }
   return 0;

@@ -132,7 +132,8 @@ def helper_protocol():
 def control_request():
     lines = [{"command": "status"}, {"command": "unmount", "force": True},
              {"command": "rotate-key", "key": "aws-kms://" + ARN, "principal": ROLE,
-              "external_id": "x"}, {"command": "database-started", "pid": 17}]
+              "external_id": "x"}, {"command": "database-started", "pid": 17},
+             {"command": "custody", "check_interval_ms": 30000, "on_denied": "alert"}]
     text = [json.dumps(line) + "\n" for line in lines]
     return text + ["".join(text), "[1]\n\n{}\n{\"command\":\n", "{" + " " * 5000 + "}\n{}\n"]
 
@@ -166,7 +167,9 @@ def api_request():
         spec("there", "PKCS11", "pkcs11:token=t;object=k")]
     bodies = [{"region_specs": [good]}, {"region_specs": [good, *others]},
               {"region_specs": [good, good]}, {"region_specs": []}, {"action": "REVOKE"},
-              {"dedicated": {"region_nodes": {"us-east-1": 3}, "cmek_region_specs": [good]}}]
+              {"dedicated": {"region_nodes": {"us-east-1": 3}, "cmek_region_specs": [good]}},
+              {"check_interval": "1m30s", "seal_delay": "250ms", "on_denied": "alert"},
+              {"check_interval": {"lowest": "10s", "highest": "5m"}, "on_key_return": ["auto"]}]
     queries = ("", "?pagination.limit=3&pagination.page=abc", "?a=%41&b=%", "?a=1&a=2")
     return [path + queries[n % len(queries)] + "\n" + json.dumps(body)
             for n, body in enumerate(bodies)]

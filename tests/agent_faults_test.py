@@ -58,6 +58,22 @@ def test_a_store_that_is_restored_from_an_old_backup_has_forgotten_no_revoke(ser
     assert (service.hosts[0].mount / "file").read_text() == "kept"
 
 
+def test_a_store_that_is_restored_from_an_old_backup_loosens_no_custody(service, cluster, tmp_path):
+    path = f"{CLUSTERS}/{cluster}/custody"
+    loose = {"check_interval": "1s", "outage_grace": "2h"}
+    assert service.ask("PATCH", path, loose).status == 200
+    backup(service, tmp_path / "old.db")
+    service.ask("PATCH", path, {"outage_grace": "1m", "on_key_return": "manual", "stop_timeout": "2m"})
+    wait_for("applied", lambda: service.ask("GET", path).json["nodes"][0]["applied"])
+    restore(service, tmp_path / "old.db")
+    wait_for("the tighter ones",
+             lambda: service.ask("GET", path).json["settings"]["outage_grace"] == "1m")
+    settings = service.ask("GET", path).json["settings"]
+    assert settings["on_key_return"] == "manual" and settings["check_interval"] == "1s"
+    assert settings["stop_timeout"] == "30s"  # which had been loosened meanwhile
+    wait_for("applied", lambda: service.ask("GET", path).json["nodes"][0]["applied"])
+
+
 def test_a_store_that_is_restored_from_an_old_backup_rotates_to_no_dead_key(service, cluster, tmp_path):
     first = service.cmek(cluster)["region_infos"][0]["key_infos"][0]["spec"]["uri"]
     backup(service, tmp_path / "old.db")

@@ -31,11 +31,11 @@ class Host:
 
     def start(self, token=None, words=(), switches=(), allow=("aws-kms:*",)):
         """`words`: flags, each with its value, in place of those of SHORT; `switches` have none."""
-        settings = {**dict(zip(SHORT[::2], SHORT[1::2])), **dict(zip(words[::2], words[1::2]))}
         command = [BINARY, "agent", "--volume", self.volume, "--mount", self.mount,
-                   "--state", self.state, *switches]
-        for flag, value in settings.items():
-            command += [flag, value]
+                   "--state", self.state, *switches, *words]
+        for flag, value in zip(SHORT[::2], SHORT[1::2]):
+            if flag not in words:
+                command += [flag, value]
         for pattern in allow:
             command += ["--allow-key", pattern]
         if self.database:

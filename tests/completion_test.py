@@ -32,7 +32,7 @@ def completed(script, *words):
 
 @pytest.mark.parametrize("words, offered", [
     (["freehold", "cl"], ["cluster"]),
-    (["freehold", "cmek", "re"], ["recheck", "restore", "revoke"]),
+    (["freehold", "cmek", "re"], ["re-encrypt", "recheck", "rekey", "restore", "revoke"]),
     (["freehold", "cmek", "enable", "orders", "--w"], ["--wait"]),
     (["freehold", "cmek", "enable", "orders", "-f", "x", "--ti"], ["--timeout"]),
     (["freehold", "volume", "create", "--ci"], ["--cipher"]),

@@ -308,6 +308,48 @@ def test_a_customer_from_nothing_by_the_command_alone(server, tmp_path):
     assert "custodian" not in admin.out("account", "list")
 
 
+def test_custody_settings_are_shown_and_set_by_name(server, key, admin):
+    admin.out("cluster", "create", "orders", "--region", "us-east-1=1")
+    shown = admin.out("cmek", "custody", "orders")
+    assert "Nobody has set any yet" in shown and "at most 1m55s after the KMS" in shown
+    shown = admin.out("cmek", "custody", "orders", "--set", "check_interval=90s", "--set",
+                      "on_key_return=manual")
+    assert "check_interval    1m30s" in shown and "Nobody has" not in shown
+    answer = json.loads(admin.out("cmek", "custody", "orders", "--json"))
+    assert answer["settings"]["on_key_return"] == "manual"
+    admin.fails(USAGE, "'often' is not a duration", "cmek", "custody", "orders", "--set",
+                "check_interval=often")
+    admin.fails(USAGE, "lease: is not a field", "cmek", "custody", "orders", "--set", "lease=1h")
+    admin.fails(USAGE, "'check_interval' is not NAME=VALUE", "cmek", "custody", "orders", "--set",
+                "check_interval")
+    admin.fails(NOT_FOUND, "", "cmek", "custody", "nothing")
+    custodian = Person(admin.home.parent / "operator", server.url,
+                       server.new_key(key, "CLUSTER_OPERATOR_WRITER"))
+    custodian.fails(FORBIDDEN, "outage_grace: to loosen custody", "cmek", "custody", "orders",
+                    "--set", "outage_grace=2h")
+
+
+def test_an_operator_bounds_what_customers_may_set(server, tmp_path):
+    operator = Person(tmp_path / "operator", server.url, server.operator_key)
+    shown = operator.out("org", "create", "bounded", "--grant-cmek", "--custody",
+                         "check_interval=10s..5m", "--custody", "outage_grace=..1h", "--custody",
+                         "stop_timeout=1s..", "--custody", "on_denied=seal")
+    assert "check_interval 10s to 5m" in shown and "outage_grace at most 1h" in shown
+    assert "stop_timeout 1s and more" in shown and "on_denied seal" in shown
+    for bad, words in [("check_interval=10s", "is not NAME=LOWEST..HIGHEST"),
+                       ("check_interval", "is not NAME=VALUE"), ("lease=1s..2s", "is not a field"),
+                       ("on_denied=seal,never", "cannot be 'never'"),
+                       ("check_interval=5m..10s", "leaves no value")]:
+        operator.fails(USAGE, words, "org", "update", "bounded", "--custody", bad)
+    assert "check_interval" not in operator.out("org", "update", "bounded", "--custody", "none")
+
+
+def test_new_keys_are_called_by_what_they_are(server, key, admin):
+    admin.out("cluster", "create", "orders", "--region", "us-east-1=1")
+    for command in ("rekey", "re-encrypt"):
+        admin.fails(PRECONDITION, "no customer-managed keys", "cmek", command, "orders")
+
+
 def test_the_audit_log_as_a_table_and_as_lines(server, key, admin, manifest):
     admin.out("cluster", "create", "orders", "-f", manifest)
     table = admin.out("audit", "list").splitlines()

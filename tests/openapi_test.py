@@ -20,7 +20,9 @@ OPERATIONS = {operation["operationId"]: (method.upper(), path, operation)
 # A body of each schema that is sent, and right.
 BODIES = {
     "NewOrganization": {"name": "new", "cmek_granted": True, "unique_keys": False,
-                        "allowed_kms_types": {"*": ["AWS_KMS"]}},
+                        "allowed_kms_types": {"*": ["AWS_KMS"]},
+                        "custody_bounds": {"check_interval": {"lowest": "1s", "highest": "10m"},
+                                           "on_denied": ["seal"]}},
     "OrganizationChange": {"unique_keys": False},
     "NewProject": {"name": "new", "cmek_enabled": False},
     "NewServiceAccount": {"name": "new", "roles": [{"role": "READ_ONLY"}]},
@@ -30,6 +32,7 @@ BODIES = {
     "ClusterChange": {"dedicated": {"region_nodes": {"eu-west-1": 1},
                                     "cmek_region_specs": [spec("eu-west-1", "k2")]}},
     "CmekSpecs": specs(),
+    "CustodyChange": {"check_interval": "30s", "on_denied": "seal"},
     "CmekActionBody": {"action": "REVOKE"},
     "BetaNewProject": {"name": "new", "aws_cmek_enabled": True},
     "AwsCmekSpecs": {"specs": [{"region": "us-east-1", "kms_arn": arn()}]},

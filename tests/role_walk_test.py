@@ -32,6 +32,7 @@ BY_BODY = [
     ("UpdateCMEKStatus", RESTORE, "restore_keys"),
     ("UpdateCMEKStatus", DISENROL, "restore_keys"),
     ("UpdateProjectCmekStatus", RESTORE, "restore_keys"),
+    ("UpdateCustody", {"outage_grace": "2h"}, "restore_keys"),
     ("UpdateCluster", {"dedicated": {"region_nodes": {"us-east-1": 1}}}, "manage_clusters"),
     ("UpdateCluster", {"region_specs": [spec("eu-west-1", "k2")]}, "manage_keys"),
 ]

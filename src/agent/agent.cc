@@ -134,7 +134,8 @@ bool Agent::StepOnce() {
     const std::lock_guard lock(mutex_);
     desired = state_.desired;
     const Duration age = clock_.Wall().since_epoch - state_.heard_at.since_epoch;
-    may_open = age <= options_.open_grant && age >= -kClockSlack;  // a clock that was set back
+    const Duration open_grant = host_.TermsFor(desired).open_grant;
+    may_open = age <= open_grant && age >= -kClockSlack;  // a clock that was set back
     if (std::exchange(heard_, false)) next_step_ = {};
     recheck_heard_ = false;
     if (!is_kept_) KeepState();

@@ -3,9 +3,9 @@
 // A process without keys. It may be killed at any point: what it was told is on the disk, what it
 // did is on the volume, and the next one goes on; the database runs on meanwhile. Without its
 // server it goes on too, under the volume's own lease; only opening takes the server's word, not
-// older than `open_grant`. A revoke is obeyed in the moment it is heard, whatever else is under
-// way. Errors: Run() ends with the first that no retry can mend. Threads: Run() is the loop. Spec:
-// docs/api/agents.md.
+// older than the customer's `open_grant`. A revoke is obeyed in the moment it is heard, whatever
+// else is under way. Errors: Run() ends with the first that no retry can mend. Threads: Run() is
+// the loop. Spec: docs/api/agents.md.
 #pragma once
 
 #include <condition_variable>
@@ -25,7 +25,6 @@ namespace freehold::agent {
 
 struct AgentOptions {
   std::string state_directory;
-  Duration open_grant = std::chrono::hours(1);
 };
 
 class Agent {

@@ -19,6 +19,10 @@ void Fields(Archive& archive, Assignment& assignment) {
   archive("key", assignment.key);
   archive("customers", assignment.customers);
   archive("rewraps", assignment.rewraps);
+  archive("rekeys", assignment.rekeys);
+  archive("reencrypts", assignment.reencrypts);
+  archive("opens", assignment.opens);
+  archive("renewing", assignment.renewing);
 }
 
 Result<std::optional<Assignment>> LoadAssignment(const VolumePaths& paths) {

@@ -20,6 +20,11 @@ struct Assignment {
   std::optional<api::KeySpec> key;  // as it was ordered when the KEK was last wrapped
   bool customers = false;           // its KEK was never under another key than a customer's
   std::uint64_t rewraps = 0;        // up to which orders to wrap anew were followed
+  std::uint64_t rekeys = 0;         // likewise
+  std::uint64_t reencrypts = 0;
+  std::uint64_t opens = 0;
+  std::string renewing =
+      {};  // the step for new keys that was begun, and the KEK's id before; "" = none
 };
 
 Result<std::optional<Assignment>> LoadAssignment(const VolumePaths& paths);

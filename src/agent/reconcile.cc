@@ -45,24 +45,25 @@ bool FollowsKey(const DesiredState& desired, const Observed& observed) {
 // Of an open volume.
 Decision Keys(const DesiredState& desired, const Observed& observed) {
   if (!desired.key.has_value()) return {};
+  // One re-encryption after the other.
+  const Step reencrypt = observed.deks == 1 ? Step::kReencrypt : Step::kNothing;
   const bool rewraps_are_done = observed.assignment->rewraps >= desired.rewraps;
   // What another key than a customer's could read must not stay readable by it.
   if (desired.customers && !observed.assignment->customers) {
-    // One re-encryption after the other.
-    return {observed.deks == 1 ? Step::kReencrypt : Step::kNothing, ""};
+    return {reencrypt, ""};
   }
   if (!desired.customers && observed.assignment->customers && !observed.may_disenrol) {
     return Problem(
         "the volume is under a customer's key, and this host gives none back to the operator's; "
         "start the agent with --allow-disenrol if it is to");
   }
-  if (FollowsKey(desired, observed)) {
-    if (!rewraps_are_done) return {Step::kRewrap, ""};
-    const bool is_told =
-        observed.assignment->key == desired.key && observed.assignment->fencing == desired.fencing;
-    return {is_told ? Step::kNothing : Step::kTakeOrder, ""};
-  }
-  return {Step::kRewrap, ""};
+  if (!FollowsKey(desired, observed) || !rewraps_are_done) return {Step::kRewrap, ""};
+  if (observed.assignment->reencrypts < desired.reencrypts) return {reencrypt, ""};
+  if (observed.assignment->rekeys < desired.rekeys) return {Step::kRekey, ""};
+  const bool is_told = observed.assignment->key == desired.key &&
+                       observed.assignment->fencing == desired.fencing &&
+                       observed.assignment->opens >= desired.opens;
+  return {is_told ? Step::kNothing : Step::kTakeOrder, ""};
 }
 
 // Its volume; or one that was made for it, and cut off before that was written down.
@@ -75,6 +76,13 @@ bool IsOf(const DesiredState& desired, const Observed& observed) {
 bool IsRevoked(const Observed& observed) {
   if (!observed.revoked_on_disk || observed.starting) return false;
   return !observed.held || observed.custody == "sealed";
+}
+
+// A restore: of a revoke, or by hand of what the KMS had sealed.
+bool IsToOpen(const DesiredState& desired, const Observed& observed) {
+  const bool by_kms = observed.custody_reason == "denied" || observed.custody_reason == "grace";
+  return observed.custody_reason == "revoked" ||
+         (by_kms && observed.assignment->opens < desired.opens);
 }
 
 Decision Open(const DesiredState& desired, const Observed& observed, bool may_open) {
@@ -98,9 +106,10 @@ Decision Open(const DesiredState& desired, const Observed& observed, bool may_op
     if (!may_open) return Problem("the server has not been heard for too long to open the volume");
     return {Step::kStart, ""};
   }
-  if (observed.custody == "sealed" && observed.custody_reason == "revoked") {
-    return {Step::kOpen, ""};
+  if (observed.settings.has_value() && *observed.settings != TermsFor(desired, observed.terms)) {
+    return {Step::kCustody, ""};
   }
+  if (observed.custody == "sealed" && IsToOpen(desired, observed)) return {Step::kOpen, ""};
   if (observed.custody == "open" || observed.custody == "grace") return Keys(desired, observed);
   return {};
 }
@@ -108,8 +117,9 @@ Decision Open(const DesiredState& desired, const Observed& observed, bool may_op
 }  // namespace
 
 std::string_view NameOf(Step step) {
-  static constexpr std::array<std::string_view, 9> kNames = {
-      "nothing", "create", "take-order", "start", "stop", "seal", "open", "rewrap", "re-encrypt"};
+  static constexpr std::array<std::string_view, 11> kNames = {
+      "nothing", "create", "take-order", "start", "stop",   "seal",
+      "open",    "rewrap", "re-encrypt", "rekey", "custody"};
   return kNames[static_cast<std::size_t>(step)];
 }
 
@@ -127,6 +137,34 @@ Decision Decide(const DesiredState& desired, const Observed& observed, bool may_
       return Open(desired, observed, may_open);
   }
   return {};
+}
+
+Assignment OrderAfter(Step done, const DesiredState& desired,
+                      const std::optional<Assignment>& present, bool adopts) {
+  const bool is_new = done == Step::kCreate || !present.has_value();
+  const bool has_new_keys = done == Step::kCreate || done == Step::kReencrypt;
+  Assignment order = present.value_or(Assignment());
+  // No other key than a customer's could ever read it.
+  const bool cut_off = has_new_keys || (is_new && !adopts) || order.customers;
+  order.organization = desired.organization;
+  order.cluster = desired.cluster;
+  order.cluster_name = desired.cluster_name;
+  order.fencing = desired.fencing;
+  // A volume that was sealed is opened before it is brought under a key.
+  if (done != Step::kOpen) {
+    order.key = desired.key;
+    order.rewraps = desired.rewraps;
+    order.customers = desired.customers && cut_off;
+  }
+  if (is_new || has_new_keys || done == Step::kRekey) order.rekeys = desired.rekeys;
+  if (is_new || has_new_keys) order.reencrypts = desired.reencrypts;
+  if (has_new_keys || done == Step::kRekey) order.renewing.clear();
+  if (is_new || done == Step::kOpen || done == Step::kTakeOrder) order.opens = desired.opens;
+  return order;
+}
+
+api::CustodyTerms TermsFor(const DesiredState& desired, const HostTerms& host) {
+  return desired.custody.has_value() ? api::Tighter(*desired.custody, host.loosest) : host.own;
 }
 
 bool Obeys(const DesiredState& last, const DesiredState& next,
@@ -155,6 +193,9 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
     report.fencing = observed.assignment->fencing;
     report.key = observed.assignment->key;
     report.rewraps = observed.assignment->rewraps;
+    report.rekeys = observed.assignment->rekeys;
+    report.reencrypts = observed.assignment->reencrypts;
+    report.opens = observed.assignment->opens;
   }
   report.key_uri = observed.key_uri;
   report.key_version = observed.key_version;
@@ -167,6 +208,11 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
   report.problem = problem;
   report.database = observed.database;
   report.old_key_bytes = observed.old_key_bytes;
+  report.terms = TermsFor(desired, observed.terms);
+  if (observed.settings.has_value()) {
+    static_cast<CustodySettings&>(*report.terms) = *observed.settings;
+  }
+  report.terms_told = desired.custody.has_value();
   report.since = observed.since;
   report.last_verified_at = observed.last_verified_at;
   report.lease_expires_at = observed.lease_expires_at;

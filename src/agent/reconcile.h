@@ -12,6 +12,12 @@
 
 namespace freehold::agent {
 
+// What the agent was started with.
+struct HostTerms {
+  api::CustodyTerms own;                            // where no server has told others
+  api::CustodyTerms loosest = api::LoosestTerms();  // that any server's order comes to
+};
+
 // What there is.
 struct Observed {
   bool has_volume = false;
@@ -35,6 +41,8 @@ struct Observed {
   std::optional<WallTime> deletion_at;
   std::string database;  // "down", "starting", "ready"
   std::uint64_t old_key_bytes = 0;
+  HostTerms terms;
+  std::optional<CustodySettings> settings;  // that the process runs with which holds the volume
   std::optional<WallTime> since;
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
@@ -51,6 +59,8 @@ enum class Step {
   kOpen,       // takes a seal back
   kRewrap,     // the wanted key, the same KEK
   kReencrypt,  // the wanted key, a new KEK and new DEKs
+  kRekey,      // the wanted key, a new KEK, the same DEKs
+  kCustody,    // other settings for the process that holds the volume
 };
 std::string_view NameOf(Step step);
 
@@ -61,6 +71,16 @@ struct Decision {
 
 // `may_open`: the server's word is not too old to open a volume by.
 Decision Decide(const api::DesiredState& desired, const Observed& observed, bool may_open);
+
+// What the volume is to remember once a step of an order is done; `present` before it. What is
+// still to be done of the order is not in it. `adopts`: a volume without an assignment was
+// another's.
+Assignment OrderAfter(Step done, const api::DesiredState& desired,
+                      const std::optional<Assignment>& present, bool adopts);
+
+// What is to be in force here: what the server told, all of it, as far as the host lets it; or else
+// the host's own.
+api::CustodyTerms TermsFor(const api::DesiredState& desired, const HostTerms& host);
 
 // What a server had heard from us when it said something; an event answers nothing.
 struct Answered {

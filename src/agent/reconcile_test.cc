@@ -169,6 +169,93 @@ TEST_F(ReconcileTest, AVolumeOfAnotherClusterIsLeftAlone) {
   EXPECT_EQ(Next(), Step::kNothing);
 }
 
+TEST_F(ReconcileTest, MakesNewKeysAsOftenAsItIsAskedTo) {
+  desired_.rekeys = 1;
+  EXPECT_EQ(Next(), Step::kRekey);
+  desired_.reencrypts = 1;
+  EXPECT_EQ(Next(), Step::kReencrypt);
+  observed_.deks = 2;  // one is under way
+  EXPECT_EQ(Next(), Step::kNothing);
+  observed_.deks = 1;
+  observed_.assignment = OrderAfter(Step::kReencrypt, desired_, observed_.assignment, false);
+  EXPECT_EQ(Next(), Step::kNothing);  // it made a new KEK as well
+  desired_.rekeys = 2;
+  desired_.key = Key(kSecond);  // another key first
+  EXPECT_EQ(Next(), Step::kRewrap);
+  observed_.key_uri = api::CanonicalUri(Key(kSecond));
+  observed_.assignment = OrderAfter(Step::kRewrap, desired_, observed_.assignment, false);
+  EXPECT_EQ(Next(), Step::kRekey);  // which was not forgotten meanwhile
+  desired_.fencing = 9;
+  observed_.assignment = OrderAfter(Step::kTakeOrder, desired_, observed_.assignment, false);
+  EXPECT_EQ(Next(), Step::kRekey);
+  observed_.assignment = OrderAfter(Step::kRekey, desired_, observed_.assignment, false);
+  EXPECT_EQ(Next(), Step::kNothing);
+  EXPECT_EQ(ReportOf(desired_, observed_, "").rekeys, 2u);
+}
+
+TEST_F(ReconcileTest, AnOrderThatIsTakenHasWhatWasDoneAndNoMore) {
+  desired_.customers = true;
+  desired_.rekeys = desired_.reencrypts = desired_.opens = desired_.rewraps = 3;
+  const auto made = OrderAfter(Step::kCreate, desired_, std::nullopt, true);
+  EXPECT_TRUE(made.customers);
+  EXPECT_EQ(made.rekeys + made.reencrypts + made.opens + made.rewraps, 12u);
+  EXPECT_FALSE(OrderAfter(Step::kTakeOrder, desired_, std::nullopt, true).customers);
+  EXPECT_TRUE(OrderAfter(Step::kTakeOrder, desired_, std::nullopt, false).customers);
+  const Assignment escrow{"o", "c", "orders", 2, Key(kEscrow), false, 0};
+  EXPECT_FALSE(OrderAfter(Step::kRewrap, desired_, escrow, false).customers);
+  EXPECT_TRUE(OrderAfter(Step::kReencrypt, desired_, escrow, false).customers);
+  const auto opened = OrderAfter(Step::kOpen, desired_, escrow, false);
+  EXPECT_EQ(opened.opens, 3u);
+  EXPECT_EQ(opened.key, escrow.key);
+  EXPECT_EQ(opened.rewraps, 0u);
+}
+
+TEST_F(ReconcileTest, TheServersTermsGoBeforeItsOwnAndAreSetWhereTheyAreNotInForce) {
+  using std::chrono::seconds;
+  EXPECT_EQ(Next(), Step::kNothing);  // a process that says none cannot be told any
+  observed_.settings = CustodySettings();
+  EXPECT_EQ(Next(), Step::kNothing);
+  observed_.terms.own.check_interval = seconds(7);
+  EXPECT_EQ(Next(), Step::kCustody);
+  EXPECT_EQ(ReportOf(desired_, observed_, "").terms->check_interval, seconds(60));
+  EXPECT_FALSE(ReportOf(desired_, observed_, "").terms_told);
+  desired_.custody = api::CustodyTerms();
+  EXPECT_EQ(Next(), Step::kNothing);
+  desired_.custody->open_grant = seconds(300);
+  EXPECT_EQ(Next(), Step::kNothing);  // the agent's own affair
+  EXPECT_EQ(ReportOf(desired_, observed_, "").terms, desired_.custody);
+  desired_.custody->on_denied = OnDenied::kAlert;
+  observed_.terms.loosest.on_denied = OnDenied::kSeal;  // whatever any server orders
+  EXPECT_EQ(Next(), Step::kNothing);
+  EXPECT_EQ(ReportOf(desired_, observed_, "").terms->on_denied, OnDenied::kSeal);
+  observed_.terms.loosest = api::LoosestTerms();
+  desired_.key = Key(kSecond);
+  EXPECT_EQ(Next(), Step::kCustody);
+  observed_.custody = "sealed";
+  EXPECT_EQ(Next(), Step::kCustody);
+  observed_.settings.reset();
+  Down();
+  EXPECT_EQ(Next(), Step::kStart);
+  EXPECT_EQ(ReportOf(desired_, observed_, "").terms, desired_.custody);  // of the next start
+  desired_.goal = NodeGoal::kStopped;
+  EXPECT_EQ(Next(), Step::kNothing);
+}
+
+TEST_F(ReconcileTest, WhatTheKmsSealedIsOpenedByHandOnceForEachOrder) {
+  observed_.custody = "sealed";
+  for (const char* reason : {"denied", "grace"}) {
+    observed_.custody_reason = reason;
+    desired_.opens = 1;
+    observed_.assignment->opens = 0;
+    EXPECT_EQ(Next(), Step::kOpen) << reason;
+    observed_.assignment = OrderAfter(Step::kOpen, desired_, observed_.assignment, false);
+    EXPECT_EQ(Next(), Step::kNothing) << reason;
+  }
+  observed_.custody = "open";
+  desired_.opens = 2;
+  EXPECT_EQ(Next(), Step::kTakeOrder);
+}
+
 const std::optional<Answered> kHeard = Answered{"e", 7};
 
 TEST_F(ReconcileTest, AnOlderOrAnotherStoreIsBelievedOnlyAsAnAnswer) {

@@ -13,6 +13,7 @@
 #include "crypto/uuid.h"
 #include "fmt/format.h"
 #include "node/control_socket.h"
+#include "node/status_json.h"
 #include "node/volume.h"
 
 namespace freehold::agent {
@@ -95,10 +96,21 @@ Result<std::string> AllowedKey(const std::vector<std::string>& patterns, const a
   return uri.text();
 }
 
-Assignment OrderOf(const api::DesiredState& desired, bool cut_off) {
-  return {desired.organization, desired.cluster, desired.cluster_name,
-          desired.fencing,      desired.key,     desired.customers && cut_off,
-          desired.rewraps};
+// What became of the KMS's words, or will.
+std::string Outlook(const json::object& custody, const CustodySettings& settings) {
+  const std::string seals_at = TextAt(custody, "seals_at");
+  const bool is_denied = ObjectAt(custody, "last_denial") != nullptr;
+  const bool is_sealed = TextAt(custody, "state") == "sealed";
+  if (!seals_at.empty()) return fmt::format("; seals at {} unless the key comes back", seals_at);
+  if (is_denied && !is_sealed && settings.on_denied == OnDenied::kAlert) {
+    return "; stays open, as on_denied is 'alert'";
+  }
+  const std::string reason = TextAt(custody, "reason");
+  const bool by_kms = reason == "denied" || reason == "grace";
+  if (is_sealed && by_kms && settings.on_key_return == OnKeyReturn::kManual) {
+    return "; opens by a restore only, as on_key_return is 'manual'";
+  }
+  return "";
 }
 
 }  // namespace
@@ -126,6 +138,7 @@ Observed VolumeHost::Look() {
   const auto seen = PinStore(options_.state).VolumeAt(options_.volume);
   observed.was_here = seen.ok() && seen->has_value();
   observed.starting = OursRuns() && !observed.held;
+  observed.terms = options_.terms;
   return observed;
 }
 
@@ -150,10 +163,16 @@ void VolumeHost::LookAtDaemon(Observed& observed) {
   observed.custody_reason = TextAt(*custody, "reason");
   observed.custody_message = WordsOfKms(*custody);
   observed.failure_class = ClassOfFailure(*custody);
-  if (const json::object* settings = ObjectAt(*custody, "settings"); settings != nullptr) {
-    observed.on_denied = TextAt(*settings, "on_denied");
-  }
   observed.deletion_at = TimeAt(*custody, "deletion_at");
+  const json::object* settings = ObjectAt(*custody, "settings");
+  if (settings != nullptr) observed.on_denied = TextAt(*settings, "on_denied");
+  // A process of an older release has not all of them, and cannot be told any.
+  if (settings != nullptr && settings->contains("seal_delay_ms")) {
+    if (auto parsed = SettingsFromJson(*settings, {}); parsed.ok()) {
+      observed.settings = *parsed;
+      observed.custody_message += Outlook(*custody, *parsed);
+    }
+  }
   observed.since = TimeAt(*custody, "since");
   observed.last_verified_at = TimeAt(*custody, "last_verified_at");
   observed.lease_expires_at = TimeAt(*custody, "lease_expires_at");
@@ -177,13 +196,12 @@ Status VolumeHost::Do(Step step, const api::DesiredState& desired) {
       return {};
     case Step::kCreate:
       return Create(desired);
-    case Step::kTakeOrder: {
-      const auto present = TRY(LoadAssignment(paths_));
-      const bool is_made_for_it = !present.has_value() && !options_.adopt;
-      return TakeOrder(desired, is_made_for_it || (present.has_value() && present->customers));
-    }
+    case Step::kTakeOrder:
+      return TakeOrder(desired, step);
     case Step::kStart:
-      return Start(desired.cluster);
+      return Start(desired);
+    case Step::kCustody:
+      return SetCustody(TermsFor(desired));
     case Step::kStop:
       return Stop();
     case Step::kSeal:
@@ -191,16 +209,14 @@ Status VolumeHost::Do(Step step, const api::DesiredState& desired) {
     case Step::kOpen: {
       const auto daemon = TRY(ConnectControl(paths_.control_socket()));
       TRY(CallControl(*daemon, {{"command", "open"}}, kSealMs));
-      return {};
+      return TakeOrder(desired, step);
     }
-    case Step::kRewrap: {
-      const auto present = TRY(LoadAssignment(paths_));
-      TRY(ChangeKey("rotate-key", desired));
-      return TakeOrder(desired, present.has_value() && present->customers);
-    }
+    case Step::kRewrap:
+      TRY(ChangeKey("rotate-key", desired, {}));
+      return TakeOrder(desired, step);
+    case Step::kRekey:
     case Step::kReencrypt:
-      TRY(ChangeKey("re-encrypt", desired));
-      return TakeOrder(desired, true);
+      return RenewKeys(step, desired);
   }
   return {};
 }
@@ -217,7 +233,7 @@ Status VolumeHost::Create(const api::DesiredState& desired) {
   words.insert(words.end(), options_.create_arguments.begin(), options_.create_arguments.end());
   AddKey(words, *desired.key, desired.organization);
   TRY(RunOwnCommand(words, IdentitiesFor(desired.cluster), kCreateTime));
-  return TakeOrder(desired, true);
+  return TakeOrder(desired, Step::kCreate);
 }
 
 Variables VolumeHost::IdentitiesFor(const std::string& cluster) const {
@@ -230,14 +246,24 @@ Variables VolumeHost::IdentitiesFor(const std::string& cluster) const {
   return variables;
 }
 
-Status VolumeHost::Start(const std::string& cluster) {
+Status VolumeHost::SetCustody(const CustodySettings& settings) {
+  const auto daemon = TRY(ConnectControl(paths_.control_socket()));
+  TRY(CallControl(*daemon, {{"command", "custody"}, {"settings", SettingsJson(settings)}},
+                  kLookMs));
+  LogInfo("agent", "custody: " + WorstCaseText(settings));
+  return {};
+}
+
+Status VolumeHost::Start(const api::DesiredState& desired) {
   if (std::exchange(ended_at_once_, false)) {
     return Error(ErrorCode::kInternal,
                  fmt::format("'freehold run' ended by itself; {} says why", options_.log_path));
   }
   std::vector<std::string> words = {"run", "--volume", options_.volume};
   words.insert(words.end(), options_.run_arguments.begin(), options_.run_arguments.end());
-  running_ = TRY(StartOwnCommand(words, IdentitiesFor(cluster), options_.log_path));
+  const std::vector<std::string> of_custody = ToWords(TermsFor(desired));
+  words.insert(words.end(), of_custody.begin(), of_custody.end());
+  running_ = TRY(StartOwnCommand(words, IdentitiesFor(desired.cluster), options_.log_path));
   return {};
 }
 
@@ -278,10 +304,27 @@ Status VolumeHost::Stop() {
   return {};
 }
 
-Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desired) {
+// Once for each order: an agent that died after it had asked asks again, for a KEK instead of the
+// same one.
+Status VolumeHost::RenewKeys(Step step, const api::DesiredState& desired) {
+  const std::uint64_t count = step == Step::kRekey ? desired.rekeys : desired.reencrypts;
+  const std::string order = fmt::format("{} {} ", NameOf(step), count);
+  Assignment assignment = TRY(LoadAssignment(paths_)).value_or(Assignment());
+  if (!assignment.renewing.starts_with(order)) {
+    assignment.renewing = order + HexEncode(TRY(ReadKeyring(paths_)).kek_id);
+    TRY(SaveAssignment(paths_, assignment));
+  }
+  TRY(ChangeKey(step == Step::kRekey ? "rekey" : "re-encrypt", desired,
+                {{"from_kek", assignment.renewing.substr(order.size())}}));
+  return TakeOrder(desired, step);
+}
+
+Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desired,
+                             json::object request) {
   const std::string key = TRY(AllowedKey(options_.allow_keys, *desired.key));
   const auto daemon = TRY(ConnectControl(paths_.control_socket()));
-  json::object request = {{"command", command}, {"key", key}};
+  request["command"] = command;
+  request["key"] = key;
   if (!desired.key->auth_principal.empty()) {
     request["principal"] = desired.key->auth_principal;
     request["external_id"] = desired.organization;
@@ -291,8 +334,9 @@ Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desir
   return {};
 }
 
-Status VolumeHost::TakeOrder(const api::DesiredState& desired, bool cut_off) {
-  return SaveAssignment(paths_, OrderOf(desired, cut_off));
+Status VolumeHost::TakeOrder(const api::DesiredState& desired, Step done) {
+  const auto present = TRY(LoadAssignment(paths_));
+  return SaveAssignment(paths_, OrderAfter(done, desired, present, options_.adopt));
 }
 
 api::TrialAnswer VolumeHost::Try(const api::KeyTrial& trial, const std::string& cluster) const {

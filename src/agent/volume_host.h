@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <boost/json/object.hpp>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,15 +20,16 @@
 namespace freehold::agent {
 
 struct HostOptions {
-  std::string volume;                         // directory
-  std::string state;                          // where this machine remembers its volumes
-  std::vector<std::string> create_arguments;  // all but the key's
-  std::vector<std::string> run_arguments;
+  std::string volume;                             // directory
+  std::string state;                              // where this machine remembers its volumes
+  std::vector<std::string> create_arguments;      // all but the key's
+  std::vector<std::string> run_arguments;         // all but those of custody
   std::vector<std::string> allow_keys;            // shell patterns: no other key is ever used
   std::string log_path;                           // of what runs
   std::map<std::string, std::string> identities;  // variable of a provider: template
   bool adopt = false;                             // a volume that belongs to no cluster yet
   bool allow_disenrol = false;                    // from a customer's key back to the operator's
+  HostTerms terms;
 };
 
 class VolumeHost {
@@ -35,6 +37,9 @@ class VolumeHost {
   VolumeHost(HostOptions options, const Clock& clock)
       : options_(std::move(options)), paths_(options_.volume), clock_(clock) {}
 
+  api::CustodyTerms TermsFor(const api::DesiredState& desired) const {
+    return agent::TermsFor(desired, options_.terms);
+  }
   Observed Look();
   Status Do(Step step, const api::DesiredState& desired);
   // By whoever holds the volume; if nobody does, on the disk, for whoever opens it next. kBusy
@@ -50,12 +55,16 @@ class VolumeHost {
 
  private:
   Status Create(const api::DesiredState& desired);
-  Status Start(const std::string& cluster);
+  Status Start(const api::DesiredState& desired);
+  Status SetCustody(const CustodySettings& settings);
   // Who we are for this cluster's customer.
   Variables IdentitiesFor(const std::string& cluster) const;
-  Status ChangeKey(const char* command, const api::DesiredState& desired);
-  // `cut_off`: no other key than this one can read it.
-  Status TakeOrder(const api::DesiredState& desired, bool cut_off);
+  Status RenewKeys(Step step, const api::DesiredState& desired);
+  // `request`: what goes with the command beside the key.
+  Status ChangeKey(const char* command, const api::DesiredState& desired,
+                   boost::json::object request);
+  // What an order has come to, and nothing that is still to be done.
+  Status TakeOrder(const api::DesiredState& desired, Step done);
   void LookAtPin(const Keyring& keyring, Observed& observed) const;
   void LookAtDaemon(Observed& observed);
   bool OursRuns();

@@ -44,6 +44,7 @@ class JsonWriter {
   static boost::json::value ValueOf(bool& value) { return value; }
   static boost::json::value ValueOf(std::uint64_t& number) { return number; }
   static boost::json::value ValueOf(WallTime& time) { return time.since_epoch.count(); }
+  static boost::json::value ValueOf(Duration& duration) { return duration.count(); }
   template <typename T>
   static boost::json::value ValueOf(std::optional<T>& value) {
     return value.has_value() ? ValueOf(*value) : boost::json::value(nullptr);
@@ -92,6 +93,9 @@ class JsonBodyReader {
   }
   static void Take(const boost::json::value& from, WallTime& time) {
     time = WallTime{Duration(from.to_number<std::int64_t>())};
+  }
+  static void Take(const boost::json::value& from, Duration& duration) {
+    duration = Duration(from.to_number<std::int64_t>());
   }
   template <typename T>
   static void Take(const boost::json::value& from, std::optional<T>& value) {

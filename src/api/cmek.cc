@@ -61,8 +61,11 @@ Result<CmekAction> CmekActionFromName(std::string_view name) {
   if (name == "REVOKE") return CmekAction::kRevoke;
   if (name == "RESTORE") return CmekAction::kRestore;
   if (name == "DISENROL") return CmekAction::kDisenrol;
+  if (name == "REKEY") return CmekAction::kRekey;
+  if (name == "REENCRYPT") return CmekAction::kReencrypt;
   return Error(ErrorCode::kInvalidArgument,
-               fmt::format("'{}' is not an action: REVOKE, RESTORE or DISENROL", Printable(name)));
+               fmt::format("'{}' is not an action: REVOKE, RESTORE, DISENROL, REKEY or REENCRYPT",
+                           Printable(name)));
 }
 
 Result<KeyAccess> ToKeyAccess(const KeySpec& spec, const std::string& external_id) {

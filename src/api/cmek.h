@@ -35,8 +35,8 @@ enum class CmekStatus {
 std::string_view NameOf(CmekStatus status);  // "ENABLE_FAILED"
 Result<CmekStatus> CmekStatusFromName(std::string_view name);
 
-// RESTORE and DISENROL are Freehold's.
-enum class CmekAction { kRevoke, kRestore, kDisenrol };
+// All but REVOKE are Freehold's.
+enum class CmekAction { kRevoke, kRestore, kDisenrol, kRekey, kReencrypt };
 Result<CmekAction> CmekActionFromName(std::string_view name);
 
 struct KeySpec {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "api/cmek.h"
+#include "api/custody_terms.h"
 
 namespace freehold::api {
 
@@ -42,11 +43,15 @@ struct DesiredState {
   std::string cluster_name;
   std::uint64_t fencing = 0;  // of this assignment; a node obeys none with a lower one
   NodeGoal goal = NodeGoal::kIdle;
-  std::optional<KeySpec> key;  // that the volume's KEK is to be wrapped by
-  std::uint64_t rewraps = 0;   // how often it was to be wrapped anew under that
-  bool customers = false;      // the key is a customer's: nothing may stay under the escrow key
-  std::string escrow_uri;      // the operator's own key, canonical
-  std::uint64_t rechecks = 0;  // how often the key was to be probed at once
+  std::optional<KeySpec> key;    // that the volume's KEK is to be wrapped by
+  std::uint64_t rewraps = 0;     // how often it was to be wrapped anew under that
+  std::uint64_t rekeys = 0;      // how often there was to be a new KEK
+  std::uint64_t reencrypts = 0;  // and new DEKs
+  std::uint64_t opens = 0;       // how often what the KMS had sealed was to be opened by hand
+  bool customers = false;        // the key is a customer's: nothing may stay under the escrow key
+  std::string escrow_uri;        // the operator's own key, canonical
+  std::uint64_t rechecks = 0;    // how often the key was to be probed at once
+  std::optional<CustodyTerms> custody;  // unset: what the node was started with
   std::vector<KeyTrial> trials;
 };
 
@@ -64,10 +69,13 @@ struct NodeReport {
   std::string cluster;
   std::string cluster_name;
   std::uint64_t fencing = 0;
-  std::string key_uri;          // canonical; that its KEK is wrapped by; "" = no volume yet
-  std::optional<KeySpec> key;   // the same, as it was ordered
-  std::string key_version;      // of it that was used, as the KMS names it
-  std::uint64_t rewraps = 0;    // up to which it has followed
+  std::string key_uri;         // canonical; that its KEK is wrapped by; "" = no volume yet
+  std::optional<KeySpec> key;  // the same, as it was ordered
+  std::string key_version;     // of it that was used, as the KMS names it
+  std::uint64_t rewraps = 0;   // up to which it has followed
+  std::uint64_t rekeys = 0;
+  std::uint64_t reencrypts = 0;
+  std::uint64_t opens = 0;
   std::string custody;          // "open", "grace", "sealed", ...; "" = no volume
   std::string custody_reason;   // "denied", "revoked", ...
   std::string custody_message;  // the KMS's own words
@@ -83,6 +91,8 @@ struct NodeReport {
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
   std::optional<WallTime> next_probe_at;
+  std::optional<CustodyTerms> terms;  // in force, or for the next start where nothing runs
+  bool terms_told = false;            // by a server
   std::vector<TrialAnswer> answers;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/archive.h"
+#include "api/custody_fields.h"
 #include "api/node.h"
 
 namespace freehold::api {
@@ -36,9 +37,13 @@ void Fields(Archive& archive, DesiredState& state) {
   archive("goal", state.goal);
   archive("key", state.key);
   archive("rewraps", state.rewraps);
+  archive("rekeys", state.rekeys);
+  archive("reencrypts", state.reencrypts);
+  archive("opens", state.opens);
   archive("customers", state.customers);
   archive("escrow_uri", state.escrow_uri);
   archive("rechecks", state.rechecks);
+  archive("custody", state.custody);
   archive("trials", state.trials);
 }
 
@@ -62,6 +67,9 @@ void Fields(Archive& archive, NodeReport& report) {
   archive("key", report.key);
   archive("key_version", report.key_version);
   archive("rewraps", report.rewraps);
+  archive("rekeys", report.rekeys);
+  archive("reencrypts", report.reencrypts);
+  archive("opens", report.opens);
   archive("custody", report.custody);
   archive("custody_reason", report.custody_reason);
   archive("custody_message", report.custody_message);
@@ -77,6 +85,8 @@ void Fields(Archive& archive, NodeReport& report) {
   archive("last_verified_at", report.last_verified_at);
   archive("lease_expires_at", report.lease_expires_at);
   archive("next_probe_at", report.next_probe_at);
+  archive("terms", report.terms);
+  archive("terms_told", report.terms_told);
   archive("answers", report.answers);
 }
 

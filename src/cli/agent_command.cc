@@ -4,9 +4,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <boost/json.hpp>
+
 #include "CLI/CLI.hpp"
 #include "agent/agent.h"
 #include "api/cluster_identity.h"
+#include "base/bytes.h"
 #include "base/posix_file.h"
 #include "cli/output.h"
 #include "cli/shared_flags.h"
@@ -23,6 +26,7 @@ struct AgentFlags {
   std::string join_file;
   std::string cipher = "aes-256-xts";
   std::string open_grant = "1h";
+  std::vector<std::string> custody_limits;
   bool adopt = false;
   bool allow_disenrol = false;
   std::vector<std::string> identities;
@@ -56,9 +60,23 @@ std::vector<std::string> RunWords(const AgentFlags& flags) {
   AddWord(words, "--on-open", run.on_open);
   AddWord(words, "--on-seal", run.on_seal);
   if (run.reserve.has_value()) AddWord(words, "--reserve", fmt::format("{}", *run.reserve));
-  const std::vector<std::string> of_custody = ToWords(run.custody);
-  words.insert(words.end(), of_custody.begin(), of_custody.end());
   return words;
+}
+
+Result<api::CustodyTerms> LoosestOf(const std::vector<std::string>& limits) {
+  boost::json::object named;
+  for (const std::string& limit : limits) {
+    const auto equals = limit.find('=');
+    if (equals == std::string::npos) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("--custody-limit: '{}' is not NAME=VALUE", Printable(limit)));
+    }
+    named[limit.substr(0, equals)] = limit.substr(equals + 1);
+  }
+  api::JsonReader reader(named, "");
+  const api::CustodyChange change = api::ReadCustodyChange(reader);
+  if (auto read = reader.Finish(); !read.ok()) return read.error().Because("--custody-limit");
+  return change.AppliedTo(api::LoosestTerms());
 }
 
 Result<agent::HostOptions> HostOptionsOf(const AgentFlags& flags) {
@@ -76,6 +94,9 @@ Result<agent::HostOptions> HostOptionsOf(const AgentFlags& flags) {
   for (const auto& [type, pattern] : TRY(api::ParseClusterIdentities(flags.identities))) {
     host.identities[std::string(api::IdentityVariable(type))] = pattern;
   }
+  static_cast<CustodySettings&>(host.terms.own) = TRY(ParseCustodyFlags(flags.run.custody));
+  host.terms.own.open_grant = TRY(ParseDuration(flags.open_grant));
+  host.terms.loosest = TRY(LoosestOf(flags.custody_limits));
   return host;
 }
 
@@ -115,11 +136,10 @@ Status RunAgent(AgentFlags flags) {
   if (flock(alone.get(), LOCK_EX | LOCK_NB) != 0) {
     return Error(ErrorCode::kBusy, fmt::format("another agent runs on {}", directory));
   }
-  const Duration open_grant = TRY(ParseDuration(flags.open_grant));
   agent::VolumeHost host(TRY(HostOptionsOf(flags)), SystemClock());
   agent::Identity identity = TRY(IdentityOf(flags, directory));
   Print(fmt::format("node {} of {}", identity.node, identity.server));
-  agent::Agent agent({directory, open_grant}, host, SystemClock());
+  agent::Agent agent({directory}, host, SystemClock());
   return agent.Run(std::move(identity), stop);
 }
 
@@ -152,6 +172,9 @@ void AddAgent(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   AddDatabaseFlags(*agent, run);
   AddCustodyFlags(*agent, run.custody);
+  agent->add_option("--custody-limit", flags.custody_limits,
+                    "NAME=VALUE of a custody setting, such as on_denied=seal: no order of a server "
+                    "is obeyed beyond it; may be repeated");
   agent->callback([&exit_code] {
     RefuseCoreFiles();  // no keys here, but the environment's credentials
     const Status ran = RunAgent(flags);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "custody/custody.h"
 
@@ -13,14 +12,13 @@ struct CustodyFlags {
   std::string confirm_after = "5s";
   std::string request_timeout = "10s";
   std::string outage_grace = "30m";
+  std::string seal_delay = "0s";
   std::string stop_timeout = "30s";
   std::string version_interval = "1h";
   std::string on_denied = "seal";
   std::string on_key_return = "auto";
 };
 
-// What another `freehold` is to be told.
-std::vector<std::string> ToWords(const CustodyFlags& flags);
 Result<CustodySettings> ParseCustodyFlags(const CustodyFlags& flags);
 
 }  // namespace freehold::cli

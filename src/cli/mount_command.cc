@@ -37,6 +37,9 @@ Result<std::unique_ptr<VolumeDaemon>> NewDaemon(const VolumeMountOptions& option
   daemon_options.interrupt = std::move(interrupt);
   daemon_options.mount_point = TRY(AbsolutePath(options.mount_point));
   daemon_options.custody = TRY(ParseCustodyFlags(options.custody));
+  daemon_options.on_settings = [&factory](const CustodySettings& settings) {
+    factory.SetPace(settings.request_timeout, settings.check_interval);
+  };
   daemon_options.workers = options.workers;
   daemon_options.direct = options.direct;
   TRY(CheckReserve(options.reserve));
@@ -60,15 +63,8 @@ void EndWith(pid_t supervisor) {
   if (getppid() != supervisor) raise(SIGTERM);  // it was quicker
 }
 
-// A KMS keeps an idle connection for a minute or two: with rarer probes there is none to keep.
-constexpr Duration kIdleConnection = std::chrono::seconds(100);
-
-Result<HelperOptions> DaemonHelpers(const VolumeMountOptions& options,
-                                    std::shared_ptr<const std::atomic<bool>> interrupt) {
-  const CustodySettings settings = TRY(ParseCustodyFlags(options.custody));
+Result<HelperOptions> DaemonHelpers(std::shared_ptr<const std::atomic<bool>> interrupt) {
   HelperOptions helpers = TRY(PacedHelpers());
-  helpers.deadline = settings.request_timeout;
-  helpers.probes_share_a_helper = settings.check_interval <= kIdleConnection;
   helpers.interrupted = std::move(interrupt);
   return helpers;
 }
@@ -81,7 +77,7 @@ int Serve(const VolumeMountOptions& options, const std::function<void(const Stat
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   EndWith(options.ends_with);
   const auto interrupt = std::make_shared<std::atomic<bool>>(false);
-  auto helpers = DaemonHelpers(options, interrupt);
+  auto helpers = DaemonHelpers(interrupt);
   if (!helpers.ok()) {
     started(helpers.error());
     return InfoOf(helpers.error().code()).exit_code;

@@ -45,22 +45,16 @@ Result<std::map<std::string, std::string>> ParseSet(const std::vector<std::strin
   return values;
 }
 
-// A second less than the daemon waits, so that it hears of the end before it kills by itself.
-Duration StopWithin(Duration stop_timeout) {
-  return std::max<Duration>(stop_timeout - std::chrono::seconds(1), stop_timeout / 2);
-}
-
 struct Work {
   std::unique_ptr<Workload> workload;
   std::vector<std::string> direct;  // files that its database wants to bypass the cache
 };
 
-Result<Work> NewWork(const RunOptions& options, const std::string& volume, const std::string& mount,
-                     Duration stop_timeout) {
-  const Duration stop_within = StopWithin(stop_timeout);
+Result<Work> NewWork(const RunOptions& options, const std::string& volume,
+                     const std::string& mount) {
   if (options.no_supervise) {
     const Hooks hooks{options.on_open, options.on_seal, volume, mount};
-    return Work{std::make_unique<HookWorkload>(hooks, stop_within, SystemClock()), {}};
+    return Work{std::make_unique<HookWorkload>(hooks, SystemClock()), {}};
   }
   if (options.profile.empty()) {
     return Error(
@@ -76,12 +70,12 @@ Result<Work> NewWork(const RunOptions& options, const std::string& volume, const
   DatabasePlan plan = TRY(ResolveProfile(profile, {mount, options.version, std::move(set)}));
   User user = TRY(FindUser(plan.user));
   std::vector<std::string> direct = plan.direct;
-  return Work{std::make_unique<DatabaseWorkload>(std::move(plan), std::move(user), stop_within,
-                                                 SystemClock()),
+  return Work{std::make_unique<DatabaseWorkload>(std::move(plan), std::move(user), SystemClock()),
               std::move(direct)};
 }
 
-// The daemon is this program's `volume mount`, with every flag said, so that no file adds to them.
+// The daemon is this program's `volume mount`, with every flag said, so that no file adds to them;
+// those of custody, which may change, are added at each start.
 std::vector<std::string> DaemonArguments(const RunOptions& options, const std::string& volume,
                                          const std::string& mount,
                                          const std::vector<std::string>& direct) {
@@ -93,8 +87,6 @@ std::vector<std::string> DaemonArguments(const RunOptions& options, const std::s
     words.emplace_back(flag);
     words.push_back(value);
   };
-  const std::vector<std::string> of_custody = ToWords(options.custody);
-  words.insert(words.end(), of_custody.begin(), of_custody.end());
   if (options.reserve.has_value()) add("--reserve", fmt::format("{}", *options.reserve));
   const std::vector<std::string> of_volume = ToWords(options.volume);
   words.insert(words.end(), of_volume.begin(), of_volume.end());
@@ -122,13 +114,13 @@ Result<int> Supervise(const RunOptions& options) {
   const CustodySettings custody = TRY(ParseCustodyFlags(options.custody));
   TRY(CheckReserve(options.reserve));
   TRY(ReadKeyring(VolumePaths(volume)));  // "there is no volume at ..." before anything starts
-  Work work = TRY(NewWork(options, volume, mount, custody.stop_timeout));
+  Work work = TRY(NewWork(options, volume, mount));
   TRY(ClearMountPoint(volume, mount));
   SupervisorOptions supervisor;
   supervisor.mount_point = mount;
   supervisor.control_path = VolumePaths(volume).control_socket();
   supervisor.daemon_arguments = DaemonArguments(options, volume, mount, work.direct);
-  supervisor.stop_timeout = custody.stop_timeout;
+  supervisor.custody = custody;
   supervisor.adopts_orphans = !options.no_supervise;
   return Supervisor(std::move(supervisor), std::move(work.workload), SystemClock()).Run();
 }

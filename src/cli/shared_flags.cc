@@ -14,6 +14,7 @@ void AddCustodyFlags(CLI::App& command, CustodyFlags& flags) {
   add("--confirm-after", flags.confirm_after, "From a first 'no' to the second look");
   add("--request-timeout", flags.request_timeout, "For one probe");
   add("--outage-grace", flags.outage_grace, "Open although the KMS cannot be reached");
+  add("--seal-delay", flags.seal_delay, "Open although the KMS has said, and confirmed, 'no'");
   add("--stop-timeout", flags.stop_timeout, "For the database to stop by itself");
   add("--on-denied", flags.on_denied, "seal or alert");
   add("--on-key-return", flags.on_key_return, "auto or manual");

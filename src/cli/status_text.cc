@@ -44,10 +44,18 @@ void CustodyLines(std::string& out, const json::object& custody) {
     FailureLine(out, "it said before", custody.at("last_denial"));
   }
   const json::object& settings = custody.at("settings").as_object();
+  if (const json::value* seals_at = custody.if_contains("seals_at");
+      seals_at != nullptr && seals_at->is_string()) {
+    Line(out, "seals at", Text(*seals_at) + ", unless the key comes back");
+  }
+  const std::string outage = Milliseconds(settings.at("worst_case_unreachable_ms"));
+  if (Text(settings.at("on_denied")) == "alert") {
+    Line(out, "at worst", fmt::format("not sealed by a no, {} after an outage begins", outage));
+    return;
+  }
   Line(out, "at worst",
        fmt::format("sealed {} after a no, {} after an outage begins",
-                   Milliseconds(settings.at("worst_case_denied_ms")),
-                   Milliseconds(settings.at("worst_case_unreachable_ms"))));
+                   Milliseconds(settings.at("worst_case_denied_ms")), outage));
 }
 
 void ReencryptionLines(std::string& out, const json::object& progress) {

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "control/audit.h"
+#include "control/custody_rules.h"
 #include "control/nodes.h"
 #include "control/outbox.h"
 #include "control/project_keys.h"
@@ -186,6 +187,7 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
     }
     loaded.organization = TRY(
         Load<Organization>(transaction, Kind::kOrganization, caller.organization, "organization"));
+    loaded.cluster.terms = FirstTerms(loaded.organization.custody_bounds);
     if (!specs.empty()) {
       TRY(EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
       TRY(CheckUnique(transaction, loaded, specs));
@@ -438,9 +440,27 @@ Result<api::CmekClusterInfo> Clusters::UpdateOnlyKey(const Caller& caller, const
   return Update(caller, id, {spec});
 }
 
+Result<api::CmekClusterInfo> Clusters::Renew(const Caller& caller, const std::string& id,
+                                             bool new_deks) {
+  std::vector<api::RegionSpec> present;
+  TRY(store_.Read([&](Transaction& transaction) -> Status {
+    present = PresentKeys(TRY(LoadFor(transaction, caller, id, Permission::kManageKeys)).cluster);
+    return {};
+  }));
+  const Apply renew = [&](Loaded& loaded) -> Status {
+    TRY(RenewKeys(loaded.cluster, new_deks, clock_.Wall()));
+    return CheckReady(loaded.cluster, loaded.nodes, present);
+  };
+  TRY(TryFirst(caller, id, present, renew));
+  return ChangeKeys(caller, id, Permission::kManageKeys, new_deks ? "REENCRYPT_CMEK" : "REKEY_CMEK",
+                    {}, renew);
+}
+
 Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::string& id,
                                            api::CmekAction action) {
   if (action == api::CmekAction::kDisenrol) return Disenrol(caller, id);
+  if (action == api::CmekAction::kRekey) return Renew(caller, id, false);
+  if (action == api::CmekAction::kReencrypt) return Renew(caller, id, true);
   if (action == api::CmekAction::kRestore) {
     return ChangeKeys(
         caller, id, Permission::kRestoreKeys, "RESTORE_CMEK", {}, [&](Loaded& loaded) -> Status {

@@ -86,6 +86,8 @@ class Clusters {
                   const std::vector<api::RegionSpec>& specs, const Apply& apply);
   Result<Cluster> ChangeState(const Caller& caller, const std::string& id, ClusterState state);
   static Status CheckProjectLets(const Loaded& loaded, const Caller& caller);
+  // A new KEK, or new DEKs as well, under the present keys.
+  Result<api::CmekClusterInfo> Renew(const Caller& caller, const std::string& id, bool new_deks);
   Status CheckUnique(Transaction& transaction, const Loaded& loaded,
                      const std::vector<api::RegionSpec>& specs);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "control/custody_rules.h"
 #include "fmt/format.h"
 
 namespace freehold::control {
@@ -66,9 +67,9 @@ void Begin(Region& region, const api::KeySpec& spec, WallTime now) {
   region.keys.insert(region.keys.begin(), RegionKey{spec, CmekStatus::kEnabling, "", now, now});
 }
 
-void Rewrap(Region& region, WallTime now) {
+// The same key, which something is to be done with.
+void Again(Region& region, WallTime now) {
   region.leaves_for.reset();
-  ++region.rewraps;
   RegionKey& key = region.keys.front();
   key.status = CmekStatus::kEnabling;
   key.user_message.clear();
@@ -78,7 +79,8 @@ void Rewrap(Region& region, WallTime now) {
 // Of a region, from its keys.
 CmekStatus StatusOf(const Region& region) {
   if (region.keys.empty()) return CmekStatus::kDisabled;
-  const bool rotates = region.keys.size() > 1 || region.rewraps > 0;
+  const bool rotates =
+      region.keys.size() > 1 || region.rewraps + region.rekeys + region.reencrypts > 0;
   switch (region.keys.front().status) {
     case CmekStatus::kEnabling:
       return rotates ? CmekStatus::kRotating : CmekStatus::kEnabling;
@@ -188,7 +190,12 @@ Status UpdateCmek(Cluster& cluster, const Organization& organization,
   for (const api::RegionSpec& spec : specs) {
     Region& region = *RegionOf(cluster, spec.region);
     const bool same = !region.keys.empty() && api::SameKey(region.keys.front().spec, spec.key_spec);
-    same ? Rewrap(region, now) : Begin(region, spec.key_spec, now);
+    if (!same) {
+      Begin(region, spec.key_spec, now);
+      continue;
+    }
+    ++region.rewraps;
+    Again(region, now);
   }
   cluster.updated_at = now;
   return {};
@@ -226,10 +233,40 @@ Status CheckMayRestore(const Revocation& revoked, const Caller& caller,
 
 Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles) {
   if (!cluster.revoked.has_value()) {
-    return Error(ErrorCode::kPrecondition, "the cluster's keys are not revoked");
+    const bool by_hand = HasKeys(cluster) && TermsOf(cluster).on_key_return == OnKeyReturn::kManual;
+    if (!by_hand) return Error(ErrorCode::kPrecondition, "the cluster's keys are not revoked");
+    ++cluster.opens;
+    return {};
   }
   TRY(CheckMayRestore(*cluster.revoked, caller, roles));
   cluster.revoked.reset();
+  return {};
+}
+
+Status RenewKeys(Cluster& cluster, bool new_deks, WallTime now) {
+  if (!HasKeys(cluster)) {
+    return Error(ErrorCode::kPrecondition, "the cluster has no customer-managed keys");
+  }
+  if (cluster.revoked.has_value()) {
+    return Error(ErrorCode::kPrecondition,
+                 "the cluster's keys are revoked; restore them before changing them");
+  }
+  if (cluster.state == ClusterState::kStopping || cluster.state == ClusterState::kStopped) {
+    return Error(ErrorCode::kPrecondition, "the cluster is stopped; start it first");
+  }
+  if (cluster.state == ClusterState::kDeleting) {
+    return Error(ErrorCode::kPrecondition, "the cluster is being deleted");
+  }
+  const auto leaves = [](const Region& region) { return region.leaves_for.has_value(); };
+  if (std::any_of(cluster.regions.begin(), cluster.regions.end(), leaves)) {
+    return Error(ErrorCode::kPrecondition, "the cluster is leaving customer-managed keys");
+  }
+  for (Region& region : cluster.regions) {
+    if (region.keys.empty()) continue;
+    ++(new_deks ? region.reencrypts : region.rekeys);
+    Again(region, now);
+  }
+  cluster.updated_at = now;
   return {};
 }
 
@@ -316,7 +353,8 @@ bool Confirm(Region& region, const std::vector<NodeState>& nodes, WallTime now) 
                                    [](const NodeState& node) { return !node.problem.empty(); });
   const std::string uri = api::CanonicalUri(key.spec);
   const auto follows = [&](const NodeState& node) {
-    return node.key_uri == uri && node.rewraps >= region.rewraps && node.key.has_value() &&
+    return node.key_uri == uri && node.rewraps >= region.rewraps && node.rekeys >= region.rekeys &&
+           node.reencrypts >= region.reencrypts && node.key.has_value() &&
            api::SameKey(*node.key, key.spec);
   };
   if (std::all_of(nodes.begin(), nodes.end(), follows)) {

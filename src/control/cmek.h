@@ -34,7 +34,12 @@ Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role
 // that it did not have.
 Status CheckMayRestore(const Revocation& revoked, const Caller& caller,
                        const std::vector<Role>& roles);
+// Where nothing was revoked and keys return by hand: nodes that the KMS has sealed open now.
 Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles);
+
+// A new KEK on every node; with `new_deks` new DEKs too. kPrecondition where there is no customer's
+// key, and while nodes do not hold it.
+Status RenewKeys(Cluster& cluster, bool new_deks, WallTime now);
 
 // Leaves CMEK for the operator's escrow key. It ends when every node's KEK is under that; what the
 // customer's keys wrapped until then stays readable by them.

@@ -38,6 +38,8 @@ class CmekRules : public testing::Test {
     node.connected = true;
     node.custody = "open";
     node.rewraps = wanted.rewraps;
+    node.rekeys = wanted.rekeys;
+    node.reencrypts = wanted.reencrypts;
     if (!wanted.keys.empty()) {
       node.key = wanted.keys.front().spec;
       node.key_uri = api::CanonicalUri(*node.key);
@@ -158,6 +160,54 @@ TEST_F(CmekRules, ARestoreTakesAnotherRoleThanTheOneThatRevoked) {
   EXPECT_EQ(refusal(young, admin), ErrorCode::kForbidden);
   EXPECT_TRUE(RestoreCmek(cluster_, other, admin).ok());
   EXPECT_EQ(StatusNow(), CmekStatus::kEnabled);
+}
+
+TEST_F(CmekRules, NewKeysAreRotatingUntilEveryNodeHasThemOrSaysWhyNot) {
+  EXPECT_EQ(RenewKeys(cluster_, false, kNow).error().code(), ErrorCode::kPrecondition);
+  Enable();
+  Confirm();
+  for (const bool new_deks : {false, true}) {
+    auto nodes = Nodes();
+    ASSERT_TRUE(RenewKeys(cluster_, new_deks, kNow).ok());
+    EXPECT_EQ(StatusNow(), CmekStatus::kRotating);
+    EXPECT_EQ(InfoOf(cluster_, nodes).region_infos[0].key_infos.size(), 1u);
+    nodes[0].problem = "AccessDeniedException: no kms:Encrypt";
+    EXPECT_TRUE(ConfirmKeys(cluster_.regions[0], {nodes[0]}, kNow));
+    EXPECT_EQ(StatusNow(), CmekStatus::kRotateFailed);
+    EXPECT_EQ(InfoOf(cluster_, nodes).region_infos[0].key_infos[0].user_message, nodes[0].problem);
+    for (NodeState& node : nodes) {
+      node.problem.clear();
+      node.rekeys = cluster_.regions[0].rekeys;
+      node.reencrypts = cluster_.regions[0].reencrypts;
+    }
+    EXPECT_TRUE(ConfirmKeys(cluster_.regions[0], {nodes[0]}, kNow));
+    EXPECT_EQ(StatusNow(), CmekStatus::kRotating);  // the other region's
+    EXPECT_TRUE(ConfirmKeys(cluster_.regions[1], {nodes[1]}, kNow));
+    EXPECT_EQ(StatusNow(), CmekStatus::kEnabled);
+  }
+}
+
+TEST_F(CmekRules, WhatIsSealedOrStoppedGetsNoNewKeys) {
+  Enable();
+  Confirm();
+  const auto refusal = [&] { return RenewKeys(cluster_, false, kNow).error(); };
+  cluster_.state = ClusterState::kStopped;
+  EXPECT_THAT(refusal().message(), HasSubstr("start it first"));
+  cluster_.state = ClusterState::kRunning;
+  cluster_.revoked = Revocation{kNow, "s", {}};
+  EXPECT_THAT(refusal().message(), HasSubstr("restore them"));
+  EXPECT_EQ(refusal().code(), ErrorCode::kPrecondition);
+  EXPECT_EQ(cluster_.regions[0].rekeys, 0u);
+}
+
+TEST_F(CmekRules, WhereKeysReturnByHandARestoreOpensWhatTheKmsSealed) {
+  Enable();
+  Confirm();
+  const Caller caller{"k1", "s1", "s", "o", {}, {}};
+  EXPECT_EQ(RestoreCmek(cluster_, caller, {}).error().code(), ErrorCode::kPrecondition);
+  cluster_.terms.emplace().on_key_return = OnKeyReturn::kManual;
+  EXPECT_TRUE(RestoreCmek(cluster_, caller, {}).ok());
+  EXPECT_EQ(cluster_.opens, 1u);
 }
 
 TEST_F(CmekRules, TheOperatorsBoundsAreNamedWhenTheyRefuse) {

@@ -57,6 +57,8 @@ api::DesiredState DesiredOf(const Node& node, const Cluster* cluster, const api:
   state.cluster_name = cluster->name;
   state.goal = GoalOf(*cluster);
   state.rechecks = cluster->rechecks;
+  state.custody = cluster->terms;
+  state.opens = cluster->opens;
   const Region* region = RegionOf(*cluster, node.region);
   if (region == nullptr) {
     state.goal = api::NodeGoal::kStopped;
@@ -65,6 +67,8 @@ api::DesiredState DesiredOf(const Node& node, const Cluster* cluster, const api:
   } else if (!region->keys.empty()) {
     state.key = region->keys.front().spec;
     state.rewraps = region->rewraps;
+    state.rekeys = region->rekeys;
+    state.reencrypts = region->reencrypts;
     state.customers = true;
   } else if (!escrow.uri.empty()) {
     state.key = escrow;

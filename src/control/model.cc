@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "api/custody_fields.h"
 #include "api/node_fields.h"
 #include "base/bytes.h"
 #include "fmt/format.h"
@@ -43,6 +44,7 @@ void Fields(Archive& archive, Organization& organization) {
   archive("cmek_granted", organization.cmek_granted);
   archive("allowed_kms_types", organization.allowed_kms_types);
   archive("unique_keys", organization.unique_keys);
+  archive("custody_bounds", organization.custody_bounds);
 }
 
 template <typename Archive>
@@ -82,6 +84,8 @@ void Fields(Archive& archive, Region& region) {
   archive("rewraps", region.rewraps);
   archive("leaves_for", region.leaves_for);
   archive("left_keys", region.left_keys);
+  archive("rekeys", region.rekeys);
+  archive("reencrypts", region.reencrypts);
 }
 
 template <typename Archive>
@@ -96,6 +100,8 @@ void Fields(Archive& archive, Cluster& cluster) {
   archive("regions", cluster.regions);
   archive("revoked", cluster.revoked);
   archive("rechecks", cluster.rechecks);
+  archive("terms", cluster.terms);
+  archive("opens", cluster.opens);
 }
 
 template <typename Archive>

@@ -25,6 +25,7 @@ struct Organization {
   // Which KMS types a region's clusters may use; "*" stands for every region that is not named.
   std::map<std::string, std::vector<std::string>> allowed_kms_types;
   bool unique_keys = false;  // no two clusters under one key
+  api::CustodyBounds custody_bounds;
 };
 
 struct Revocation {
@@ -61,6 +62,8 @@ struct Region {
   std::uint64_t rewraps = 0;    // how often a rewrap under the same key was asked for
   std::optional<api::KeySpec> leaves_for = {};  // the escrow key, while CMEK is being left
   std::vector<RegionKey> left_keys = {};        // of the time before it was
+  std::uint64_t rekeys = 0;                     // how often a new KEK was asked for
+  std::uint64_t reencrypts = 0;                 // a new KEK and new DEKs
 };
 
 enum class ClusterState { kCreating, kRunning, kStopping, kStopped, kStarting, kDeleting };
@@ -76,7 +79,9 @@ struct Cluster {
   ClusterState state = ClusterState::kCreating;
   std::vector<Region> regions;  // sorted by name
   std::optional<Revocation> revoked;
-  std::uint64_t rechecks = 0;  // how often its nodes were to probe their keys at once
+  std::uint64_t rechecks = 0;              // how often its nodes were to probe their keys at once
+  std::optional<api::CustodyTerms> terms;  // unset: nobody has set any
+  std::uint64_t opens = 0;  // how often a restore was asked for of what the KMS had sealed
 };
 
 // A host with an agent.

@@ -7,6 +7,13 @@ namespace {
 
 constexpr std::uint64_t kMostRewraps = 1'000'000;
 
+// What the node has followed already is not asked of it in vain.
+bool RaiseCount(std::uint64_t& count, std::uint64_t followed) {
+  if (followed <= count || followed >= kMostRewraps) return false;
+  count = followed;
+  return true;
+}
+
 }  // namespace
 
 Result<bool> TakeOver(Cluster& cluster, const api::NodeReport& report, const std::string& region,
@@ -16,8 +23,11 @@ Result<bool> TakeOver(Cluster& cluster, const api::NodeReport& report, const std
     cluster.revoked = Revocation{now, "", {}};
     changed = true;
   }
+  changed = RaiseCount(cluster.opens, report.opens) || changed;
   for (Region& one : cluster.regions) {
     if (one.name != region || !report.key.has_value()) continue;
+    changed = RaiseCount(one.rekeys, report.rekeys) || changed;
+    changed = RaiseCount(one.reencrypts, report.reencrypts) || changed;
     TRY(api::ToKeyAccess(*report.key, cluster.organization));
     const auto is_it = [&](const RegionKey& key) {
       return api::CanonicalUri(key.spec) == report.key_uri;
@@ -30,6 +40,13 @@ Result<bool> TakeOver(Cluster& cluster, const api::NodeReport& report, const std
                     RegionKey{*report.key, api::CmekStatus::kEnabled, "", now, now});
     if (report.rewraps < kMostRewraps) one.rewraps = std::max(one.rewraps, report.rewraps);
     changed = true;
+  }
+  // What may have been forgotten is a change to tighter terms; a looser one can be asked for again.
+  if (report.terms_told && report.terms.has_value() && api::CheckTerms(*report.terms).ok()) {
+    const api::CustodyTerms tighter =
+        cluster.terms.has_value() ? api::Tighter(*cluster.terms, *report.terms) : *report.terms;
+    changed = changed || cluster.terms != tighter;
+    cluster.terms = tighter;
   }
   if (changed) cluster.updated_at = now;
   return changed;
@@ -64,6 +81,8 @@ Status LearnCluster(Transaction& transaction, const api::NodeReport& report,
   } else {
     region = cluster.regions.insert(
         region, Region{report.region, 1, {}, std::min(report.rewraps, kMostRewraps)});
+    RaiseCount(region->rekeys, report.rekeys);
+    RaiseCount(region->reencrypts, report.reencrypts);
   }
   if (report.key.has_value()) TRY(api::ToKeyAccess(*report.key, cluster.organization));
   const bool is_customers = report.key.has_value() && !api::SameKey(*report.key, escrow);

@@ -55,6 +55,7 @@ NodeState SaidBy(const Node& node, const api::NodeReport& report, WallTime now) 
     said.problem = report.problem;
   }
   said.region = node.region;
+  if (said.terms.has_value() && !api::CheckTerms(*said.terms).ok()) said.terms.reset();
   said.answers.clear();
   for (std::string* text :
        {&said.custody_message, &said.problem, &said.key_uri, &said.cluster, &said.cluster_name,

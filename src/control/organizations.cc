@@ -16,6 +16,7 @@ namespace {
 Status Apply(const OrganizationChange& change, Organization& organization) {
   if (change.cmek_granted.has_value()) organization.cmek_granted = *change.cmek_granted;
   if (change.unique_keys.has_value()) organization.unique_keys = *change.unique_keys;
+  if (change.custody_bounds.has_value()) organization.custody_bounds = *change.custody_bounds;
   if (change.allowed_kms_types.has_value()) {
     for (const auto& [region, types] : *change.allowed_kms_types) {
       for (const std::string& type : types) {
@@ -37,7 +38,8 @@ boost::json::object PayloadOf(const Organization& organization) {
   return {{"name", organization.name},
           {"cmek_granted", organization.cmek_granted},
           {"unique_keys", organization.unique_keys},
-          {"allowed_kms_types", std::move(types)}};
+          {"allowed_kms_types", std::move(types)},
+          {"custody_bounds", api::ToJson(organization.custody_bounds)}};
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ struct OrganizationChange {
   std::optional<bool> cmek_granted;
   std::optional<std::map<std::string, std::vector<std::string>>> allowed_kms_types;
   std::optional<bool> unique_keys;
+  std::optional<api::CustodyBounds> custody_bounds;  // all of them
 };
 
 class Organizations {

@@ -31,15 +31,6 @@ constexpr std::array<std::pair<SealReason, std::string_view>, 5> kReasons = {{
     {SealReason::kStopped, "stopped"},
     {SealReason::kRevoked, "revoked"},
 }};
-constexpr std::array<std::pair<OnDenied, std::string_view>, 2> kOnDenied = {{
-    {OnDenied::kSeal, "seal"},
-    {OnDenied::kAlert, "alert"},
-}};
-constexpr std::array<std::pair<OnKeyReturn, std::string_view>, 2> kOnKeyReturn = {{
-    {OnKeyReturn::kAuto, "auto"},
-    {OnKeyReturn::kManual, "manual"},
-}};
-
 template <typename Table, typename Value>
 std::string_view NameIn(const Table& table, Value value) {
   for (const auto& [known, name] : table) {
@@ -48,38 +39,10 @@ std::string_view NameIn(const Table& table, Value value) {
   return "";
 }
 
-template <typename Value, typename Table>
-Result<Value> ValueIn(const Table& table, std::string_view wanted, std::string_view what) {
-  for (const auto& [value, name] : table) {
-    if (name == wanted) return value;
-  }
-  return Error(ErrorCode::kInvalidArgument,
-               fmt::format("{} cannot be '{}'; it is '{}' or '{}'", what, wanted, table[0].second,
-                           table[1].second));
-}
-
 }  // namespace
 
 std::string_view NameOf(CustodyState state) { return NameIn(kStates, state); }
 std::string_view NameOf(SealReason reason) { return NameIn(kReasons, reason); }
-std::string_view NameOf(OnDenied choice) { return NameIn(kOnDenied, choice); }
-std::string_view NameOf(OnKeyReturn choice) { return NameIn(kOnKeyReturn, choice); }
-
-Result<OnDenied> OnDeniedFromName(std::string_view name) {
-  return ValueIn<OnDenied>(kOnDenied, name, "on_denied");
-}
-Result<OnKeyReturn> OnKeyReturnFromName(std::string_view name) {
-  return ValueIn<OnKeyReturn>(kOnKeyReturn, name, "on_key_return");
-}
-
-Duration CustodySettings::WorstCaseDenied() const {
-  // Two looks, each of which may take its whole time.
-  return check_interval + request_timeout + confirm_after + request_timeout + stop_timeout;
-}
-
-Duration CustodySettings::WorstCaseUnreachable() const {
-  return check_interval + outage_grace + request_timeout + stop_timeout;
-}
 
 Custody::Custody(const CustodySettings& settings, const Clock& clock)
     : settings_(settings),
@@ -89,6 +52,17 @@ Custody::Custody(const CustodySettings& settings, const Clock& clock)
       wall_minus_boot_(clock.Wall().since_epoch - clock.Boot().since_boot) {}
 
 Duration Custody::RetryInterval() const { return std::min(settings_.check_interval, kRetry); }
+
+std::optional<BootTime> Custody::SealsAt() const {
+  if (!denied_since_.has_value() || settings_.on_denied == OnDenied::kAlert) return std::nullopt;
+  return *denied_since_ + settings_.seal_delay;
+}
+
+// A delay that was chosen for a "no" is not cut short by the grace for an outage.
+BootTime Custody::LeaseEnd() const {
+  const BootTime end = lease_from_ + settings_.check_interval + settings_.outage_grace;
+  return std::max(end, SealsAt().value_or(end));
+}
 
 void Custody::Enter(CustodyState state) {
   if (state_ == state) return;
@@ -117,12 +91,19 @@ CustodyAction Custody::Next() {
     case CustodyState::kGrace:
       break;
   }
-  if (LeaseExpired()) {
-    RequestSeal(SealReason::kGraceUsedUp);
+  // With little or no grace the lease ends as the probe is due: its answer decides.
+  const bool asks_first = state_ == CustodyState::kOpen && !probe_before_serving_ &&
+                          now >= next_attempt_ && LeaseExpiredFor() <= settings_.request_timeout;
+  if (asks_first) return {CustodyAction::Kind::kProbe, now, SealReason::kNone};
+  const std::optional<BootTime> seals_at = SealsAt();
+  const bool is_denied = seals_at.has_value() && now >= *seals_at;
+  if (is_denied || LeaseExpired()) {
+    RequestSeal(is_denied ? SealReason::kDenied : SealReason::kGraceUsedUp);
     return {CustodyAction::Kind::kSeal, now, reason_};
   }
   if (now >= next_attempt_) return {CustodyAction::Kind::kProbe, now, SealReason::kNone};
-  return {CustodyAction::Kind::kWait, std::min(next_attempt_, lease_end_), SealReason::kNone};
+  const BootTime end = std::min(LeaseEnd(), seals_at.value_or(LeaseEnd()));
+  return {CustodyAction::Kind::kWait, std::min(next_attempt_, end), SealReason::kNone};
 }
 
 void Custody::RequestOpen() {
@@ -139,9 +120,10 @@ void Custody::Renew(BootTime sent) {
   last_failure_.reset();
   last_denial_.reset();
   denial_pending_ = false;
+  denied_since_.reset();
   probe_before_serving_ = false;
   last_verified_ = ToWall(sent);
-  lease_end_ = sent + settings_.check_interval + settings_.outage_grace;
+  lease_from_ = sent;
   next_attempt_ = sent + settings_.check_interval;
 }
 
@@ -205,7 +187,13 @@ void Custody::ProbeFailed(const KmsFailure& failure) {
   const bool denied = failure.kms_class == KmsClass::kDenied;
   if (denial_pending_ && settings_.on_denied == OnDenied::kSeal) {
     // A "no" was not taken back: whatever the second answer is, it is no proof of use.
-    RequestSeal(SealReason::kDenied);
+    if (!denied_since_.has_value()) denied_since_ = now;
+    if (now >= *SealsAt()) {
+      RequestSeal(SealReason::kDenied);
+      return;
+    }
+    next_attempt_ = now + RetryInterval();
+    probe_before_serving_ = false;  // served until the delay ends, as it was chosen
     return;
   }
   denial_pending_ = denied;
@@ -216,7 +204,7 @@ void Custody::ProbeFailed(const KmsFailure& failure) {
   if (denied && settings_.on_denied == OnDenied::kAlert) {
     // The customer chose to be told only; an alert never seals, an outage still does.
     denial_pending_ = false;
-    lease_end_ = now + settings_.check_interval + settings_.outage_grace;
+    lease_from_ = now;
     next_attempt_ = now + RetryInterval();
     probe_before_serving_ = false;
   }
@@ -233,8 +221,25 @@ void Custody::RequestSeal(SealReason reason) {
   Enter(CustodyState::kSealing);
 }
 
+void Custody::ChangeSettings(const CustodySettings& settings) {
+  if (settings_ == settings) return;
+  const BootTime now = clock_.Boot();
+  settings_ = settings;
+  next_attempt_ = std::min(next_attempt_, now);
+  if (settings_.on_denied == OnDenied::kAlert && denial_pending_) {
+    denial_pending_ = false;
+    denied_since_.reset();
+    lease_from_ = now;
+  }
+  // What was proven under longer times is asked for again before it counts for nothing.
+  if (state_ == CustodyState::kOpen) {
+    lease_from_ = std::max(lease_from_, now - settings_.check_interval - settings_.outage_grace);
+  }
+}
+
 void Custody::Sealed() {
   denial_pending_ = false;
+  denied_since_.reset();
   probe_before_serving_ = false;
   next_attempt_ = clock_.Boot() + RetryInterval();
   Enter(CustodyState::kSealed);
@@ -245,7 +250,8 @@ void Custody::NoticePause() {
   const Duration jump = difference - wall_minus_boot_;
   wall_minus_boot_ = difference;
   if (jump <= kPauseTolerance) return;
-  lease_end_ = lease_end_ - jump;
+  lease_from_ = lease_from_ - jump;
+  if (denied_since_.has_value()) denied_since_ = *denied_since_ - jump;
   if (state_ == CustodyState::kOpen || state_ == CustodyState::kGrace) {
     probe_before_serving_ = true;
     next_attempt_ = clock_.Boot();
@@ -259,11 +265,11 @@ bool Custody::MustNotServe() {
 
 bool Custody::LeaseExpired() const {
   const bool leased = state_ == CustodyState::kOpen || state_ == CustodyState::kGrace;
-  return leased && clock_.Boot() >= lease_end_;
+  return leased && clock_.Boot() >= LeaseEnd();
 }
 
 Duration Custody::LeaseExpiredFor() const {
-  return LeaseExpired() ? clock_.Boot() - lease_end_ : Duration(0);
+  return LeaseExpired() ? clock_.Boot() - LeaseEnd() : Duration(0);
 }
 
 WallTime Custody::ToWall(BootTime time) const { return {time.since_boot + wall_minus_boot_}; }
@@ -277,7 +283,9 @@ CustodyStatus Custody::Snapshot() const {
   status.since = since_;
   status.last_verified_at = last_verified_;
   const bool leased = state_ == CustodyState::kOpen || state_ == CustodyState::kGrace;
-  if (leased) status.lease_expires_at = ToWall(lease_end_);
+  if (leased) status.lease_expires_at = ToWall(LeaseEnd());
+  const std::optional<BootTime> seals_at = SealsAt();
+  if (leased && seals_at.has_value()) status.seals_at = ToWall(*seals_at);
   const bool probes =
       leased || (state_ == CustodyState::kSealed && settings_.on_key_return == OnKeyReturn::kAuto &&
                  reason_ != SealReason::kStopped && reason_ != SealReason::kRevoked);

@@ -8,44 +8,23 @@
 //   sealed --open--> opening --unwrapped--> open <--probe ok-- grace
 //                                            | no proof          | lease used up
 //                                            +------> grace      v
-//   open, grace --denied, and not taken back at the second look--> sealing --> sealed
+//   open, grace --denied, and not taken back at the second look,
+//                 nor until seal_delay is over--> sealing --> sealed
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
+#include "custody/custody_settings.h"
 #include "kms/key_provider.h"
 
 namespace freehold {
 
 enum class CustodyState { kSealed, kOpening, kOpen, kGrace, kSealing };
 enum class SealReason { kNone, kDenied, kGraceUsedUp, kStopped, kRevoked };
-enum class OnDenied { kSeal, kAlert };
-enum class OnKeyReturn { kAuto, kManual };
-
 std::string_view NameOf(CustodyState state);
 std::string_view NameOf(SealReason reason);
-std::string_view NameOf(OnDenied choice);
-std::string_view NameOf(OnKeyReturn choice);
-Result<OnDenied> OnDeniedFromName(std::string_view name);
-Result<OnKeyReturn> OnKeyReturnFromName(std::string_view name);
-
-struct CustodySettings {
-  Duration check_interval = std::chrono::seconds(60);   // between two probes
-  Duration confirm_after = std::chrono::seconds(5);     // from a first "no" to the second look
-  Duration request_timeout = std::chrono::seconds(10);  // a probe that takes longer is unreachable
-  Duration outage_grace = std::chrono::minutes(30);     // open without proof
-  Duration stop_timeout = std::chrono::seconds(30);     // for the database to stop by itself
-  Duration version_interval = std::chrono::hours(1);    // between two looks for a new key version;
-                                                        // 0: never
-  OnDenied on_denied = OnDenied::kSeal;
-  OnKeyReturn on_key_return = OnKeyReturn::kAuto;
-
-  // From a change at the KMS to sealed, at worst; the KMS's own propagation comes on top.
-  Duration WorstCaseDenied() const;
-  Duration WorstCaseUnreachable() const;
-};
 
 struct CustodyAction {
   enum class Kind { kWait, kProbe, kOpen, kSeal };
@@ -64,6 +43,7 @@ struct CustodyStatus {
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
   std::optional<WallTime> next_probe_at;
+  std::optional<WallTime> seals_at;  // while a "no" waits for its delay; a success takes it back
 };
 
 class Custody {
@@ -85,6 +65,8 @@ class Custody {
   // its time: asking twice in a row must not make one passing "no" into two.
   bool RequestProbe();
   void Sealed();
+  // Count at once, for the lease and the delay that are running too; a probe is due.
+  void ChangeSettings(const CustodySettings& settings);
 
   // Wall time ran on while the boot clock stood still: the machine was paused. The lease loses that
   // time and a probe is due at once. True while nothing may be served before that probe's answer.
@@ -103,8 +85,10 @@ class Custody {
   void NoticePause();
   WallTime ToWall(BootTime time) const;
   Duration RetryInterval() const;
+  BootTime LeaseEnd() const;
+  std::optional<BootTime> SealsAt() const;
 
-  const CustodySettings settings_;
+  CustodySettings settings_;
   const Clock& clock_;
   CustodyState state_ = CustodyState::kSealed;
   SealReason reason_ = SealReason::kStopped;
@@ -115,7 +99,8 @@ class Custody {
   bool probe_before_serving_ = false;
   bool probe_requested_ = false;  // sealed, and somebody wants to know
   std::optional<WallTime> last_verified_;
-  BootTime lease_end_;
+  BootTime lease_from_;
+  std::optional<BootTime> denied_since_;  // confirmed; only a success takes it back
   BootTime next_attempt_;
   Duration wall_minus_boot_{};
 };

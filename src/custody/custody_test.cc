@@ -291,5 +291,168 @@ TEST_F(CustodyTest, AKeyThatWasRevokedOrStoppedIsNotProbed) {
   }
 }
 
+TEST_F(CustodyTest, WithADelayADenialSealsOnlyWhenItIsOver) {
+  settings_.seal_delay = 10min;
+  Restart(settings_);
+  OpenNow();
+  clock_.Advance(60s);
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  EXPECT_FALSE(custody_->Snapshot().seals_at.has_value());  // not confirmed yet
+  clock_.Advance(5s);
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  EXPECT_EQ(custody_->state(), CustodyState::kGrace);
+  ASSERT_TRUE(custody_->Snapshot().seals_at.has_value());
+  EXPECT_EQ(*custody_->Snapshot().seals_at - clock_.Wall(), 10min);
+  const BootTime confirmed = clock_.Boot();
+  while (clock_.Boot() - confirmed < 10min) {
+    const CustodyAction action = custody_->Next();
+    ASSERT_NE(action.kind, Kind::kSeal);
+    if (action.kind == Kind::kProbe) {
+      custody_->ProbeFailed(Failure(KmsClass::kDenied));
+    } else {
+      clock_.Advance(action.until - clock_.Boot());
+    }
+  }
+  EXPECT_EQ(custody_->Next().kind, Kind::kSeal);
+  EXPECT_EQ(custody_->Snapshot().reason, SealReason::kDenied);
+  custody_->Sealed();
+  EXPECT_FALSE(custody_->Snapshot().seals_at.has_value());
+}
+
+TEST_F(CustodyTest, ADelayIsTakenBackByASuccessAndNeitherByAnOutageNorByTheGracesEnd) {
+  settings_.seal_delay = 1h;  // longer than the grace
+  Restart(settings_);
+  OpenNow();
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  clock_.Advance(59min);
+  custody_->ProbeFailed(Failure(KmsClass::kUnreachable));
+  EXPECT_NE(custody_->Next().kind, Kind::kSeal);
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_EQ(custody_->state(), CustodyState::kOpen);
+  EXPECT_FALSE(custody_->Snapshot().seals_at.has_value());
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->ProbeFailed(Failure(KmsClass::kUnreachable));
+  clock_.Advance(1h);
+  EXPECT_EQ(custody_->Next().reason, SealReason::kDenied);
+}
+
+TEST_F(CustodyTest, ADelayRunsWhileTheMachineIsPaused) {
+  settings_.seal_delay = 10min;
+  Restart(settings_);
+  OpenNow();
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  clock_.AdvanceWallOnly(10min);
+  EXPECT_EQ(custody_->Next().kind, Kind::kSeal);
+  EXPECT_EQ(custody_->Snapshot().reason, SealReason::kDenied);
+}
+
+TEST_F(CustodyTest, NewSettingsCountAtOnce) {
+  OpenNow();
+  CustodySettings settings = settings_;
+  settings.check_interval = 10s;
+  settings.outage_grace = 1min;
+  clock_.Advance(30s);
+  custody_->ChangeSettings(settings);
+  EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+  custody_->ProbeFailed(Failure(KmsClass::kUnreachable));
+  clock_.Advance(40s);  // 70 since the last success
+  EXPECT_EQ(custody_->Next().kind, Kind::kSeal);
+  EXPECT_EQ(custody_->Snapshot().reason, SealReason::kGraceUsedUp);
+}
+
+TEST_F(CustodyTest, AnOpenVolumeIsAskedForBeforeAShorterLeaseEndsIt) {
+  OpenNow();
+  clock_.Advance(50s);
+  CustodySettings settings = settings_;
+  settings.check_interval = 1s;
+  settings.outage_grace = 0s;
+  custody_->ChangeSettings(settings);
+  EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+  custody_->ProbeSucceeded(clock_.Boot());
+  EXPECT_EQ(custody_->state(), CustodyState::kOpen);
+  for (int i = 0; i < 10; ++i) {  // and goes on without any grace, while the KMS says yes
+    clock_.Advance(1s);
+    ASSERT_EQ(custody_->Next().kind, Kind::kProbe);
+    custody_->ProbeSucceeded(clock_.Boot());
+  }
+  clock_.Advance(1s);
+  custody_->ProbeFailed(Failure(KmsClass::kUnreachable));
+  EXPECT_EQ(custody_->Next().kind, Kind::kSeal);
+}
+
+TEST_F(CustodyTest, AChangedDelayCountsForADenialThatWaits) {
+  settings_.seal_delay = 10min;
+  Restart(settings_);
+  OpenNow();
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  clock_.Advance(2min);
+  CustodySettings settings = settings_;
+  settings.on_denied = OnDenied::kAlert;
+  custody_->ChangeSettings(settings);
+  EXPECT_FALSE(custody_->Snapshot().seals_at.has_value());
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  clock_.Advance(10min);
+  EXPECT_NE(custody_->Next().kind, Kind::kSeal);
+  custody_->ChangeSettings(settings_);  // a "no" of before is looked at anew
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  settings.on_denied = OnDenied::kSeal;
+  settings.seal_delay = 1min;
+  clock_.Advance(1min);
+  EXPECT_NE(custody_->Next().kind, Kind::kSeal);
+  custody_->ChangeSettings(settings);
+  EXPECT_EQ(custody_->Next().kind, Kind::kSeal);
+}
+
+TEST_F(CustodyTest, AManualReturnThatBecomesAutomaticOpensByItself) {
+  settings_.on_key_return = OnKeyReturn::kManual;
+  Restart(settings_);
+  OpenNow();
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->ProbeFailed(Failure(KmsClass::kDenied));
+  custody_->Sealed();
+  clock_.Advance(1h);
+  EXPECT_EQ(custody_->Next().kind, Kind::kWait);
+  settings_.on_key_return = OnKeyReturn::kAuto;
+  custody_->ChangeSettings(settings_);
+  EXPECT_EQ(custody_->Next().kind, Kind::kProbe);
+}
+
+TEST(CustodySettingsTest, TheWorstCaseHasTheDelayInIt) {
+  CustodySettings settings;
+  EXPECT_EQ(settings.WorstCaseDenied(), 1min + 55s);
+  EXPECT_EQ(settings.WorstCaseUnreachable(), 31min + 40s);
+  settings.seal_delay = 10min;
+  EXPECT_EQ(settings.WorstCaseDenied(), 12min + 5s);
+  EXPECT_NE(WorstCaseText(settings).find("at most 12m5s after"), std::string::npos);
+  settings.on_denied = OnDenied::kAlert;
+  EXPECT_NE(WorstCaseText(settings).find("only shown"), std::string::npos);
+}
+
+TEST(CustodySettingsTest, ATimeIsReadBackAsItWasWritten) {
+  for (const Duration time : {Duration(0s), Duration(1ms), Duration(1250ms), Duration(90s),
+                              Duration(60min), Duration(25h + 1ms), kLongestSetting}) {
+    EXPECT_EQ(*ParseDuration(FormatSetting(time)), time) << FormatSetting(time);
+  }
+  EXPECT_EQ(FormatSetting(90s), "1m30s");
+  EXPECT_EQ(FormatSetting(1250ms), "1s250ms");
+}
+
+TEST(CustodySettingsTest, WhatCannotBeIsRefusedByName) {
+  CustodySettings settings;
+  EXPECT_TRUE(CheckSettings(settings).ok());
+  settings.check_interval = 99ms;
+  EXPECT_EQ(CheckSettings(settings).error().message(), "check_interval: must be at least 100ms");
+  settings.check_interval = 100ms + 1us;
+  EXPECT_EQ(CheckSettings(settings).error().message(),
+            "check_interval: must be in whole milliseconds");
+  settings.check_interval = 1min;
+  settings.seal_delay = 721h;
+  EXPECT_EQ(CheckSettings(settings).error().message(), "seal_delay: must be at most 30 days");
+}
+
 }  // namespace
 }  // namespace freehold

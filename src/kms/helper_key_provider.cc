@@ -8,6 +8,8 @@ namespace freehold {
 namespace {
 
 constexpr Duration kInterruptPoll = std::chrono::milliseconds(50);
+// A KMS keeps an idle connection for a minute or two: with rarer probes there is none to keep.
+constexpr Duration kIdleConnection = std::chrono::seconds(100);
 // What a library keeps of its answers does not grow for ever.
 constexpr Duration kLongestResidence = std::chrono::hours(1);
 
@@ -143,6 +145,12 @@ KmsResult<void> HelperKeyProvider::WaitForTurn(bool probes) {
     std::this_thread::sleep_for(std::min<Duration>(turn - options_.clock->Boot(), kInterruptPoll));
   }
   return {};
+}
+
+void HelperKeyProviderFactory::SetPace(Duration request_timeout, Duration check_interval) {
+  const std::lock_guard lock(mutex_);
+  options_.deadline = request_timeout;
+  options_.probes_share_a_helper = check_interval <= kIdleConnection;
 }
 
 }  // namespace freehold

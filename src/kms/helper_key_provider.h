@@ -12,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "kms/helper_process.h"
 #include "kms/key_provider.h"
@@ -46,10 +47,15 @@ class HelperKeyProviderFactory : public KeyProviderFactory {
  public:
   explicit HelperKeyProviderFactory(HelperOptions options = {}) : options_(std::move(options)) {}
   std::unique_ptr<KeyProvider> NewProvider(const KeyAccess& access) override {
+    const std::lock_guard lock(mutex_);
     return std::make_unique<HelperKeyProvider>(access, options_);
   }
+  // For providers that are made from now on: how long one operation may take, and how often they
+  // will be asked to probe. Threads: beside NewProvider.
+  void SetPace(Duration request_timeout, Duration check_interval);
 
  private:
+  std::mutex mutex_;  // guards what follows
   HelperOptions options_;
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "fmt/format.h"
+#include "node/status_json.h"
 
 namespace freehold {
 namespace {
@@ -26,7 +27,10 @@ std::string TextAt(const json::object& object, std::string_view name) {
 
 }  // namespace
 
-Status DaemonChild::Start() {
+Status DaemonChild::Start(const CustodySettings& settings) {
+  std::vector<std::string> words = arguments_;
+  const std::vector<std::string> of_custody = ToWords(settings);
+  words.insert(words.end(), of_custody.begin(), of_custody.end());
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -42,7 +46,7 @@ Status DaemonChild::Start() {
   posix_spawnattr_setflags(&attributes,
                            POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::vector<char*> argv = {const_cast<char*>("freehold")};
-  for (const std::string& word : arguments_) argv.push_back(const_cast<char*>(word.c_str()));
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   const int failure =
       posix_spawn(&pid_, "/proc/self/exe", &actions, &attributes, argv.data(), environ);
@@ -105,6 +109,11 @@ std::vector<CustodyWords> DaemonChild::ReadStatus() {
     }
     const json::value* custody = status->if_contains("custody");
     if (custody == nullptr || !custody->is_object()) continue;
+    const json::value* settings = custody->as_object().if_contains("settings");
+    if (settings != nullptr && settings->is_object()) {
+      auto parsed = SettingsFromJson(settings->as_object(), {});
+      if (parsed.ok()) settings_ = *parsed;
+    }
     seen.push_back({TextAt(custody->as_object(), "state"), TextAt(custody->as_object(), "reason")});
   }
   return seen;

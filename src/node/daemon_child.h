@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "custody/custody_settings.h"
 #include "node/control_socket.h"
 #include "node/workload.h"
 
@@ -23,7 +24,8 @@ class DaemonChild {
   DaemonChild(std::string control_path, std::vector<std::string> arguments)
       : control_path_(std::move(control_path)), arguments_(std::move(arguments)) {}
 
-  Status Start();
+  // `settings` go behind the arguments.
+  Status Start(const CustodySettings& settings);
   bool running() const { return pid_ != 0; }
   pid_t pid() const { return pid_; }
   void Signal(int number) const;
@@ -37,6 +39,8 @@ class DaemonChild {
 
   // What has come in since the last call, in order. Notices the end of the connection.
   std::vector<CustodyWords> ReadStatus();
+  // That it last said it runs with: it may have been told others than it was started with.
+  const std::optional<CustodySettings>& settings() const { return settings_; }
 
   void ReportStarted(pid_t pid);  // 0: nothing that the guardian could kill
   void ReportReady();             // clients are served
@@ -56,6 +60,7 @@ class DaemonChild {
   const std::vector<std::string> arguments_;
   pid_t pid_ = 0;
   bool lost_ = false;
+  std::optional<CustodySettings> settings_;
   std::unique_ptr<ControlConnection> watch_;
   std::unique_ptr<ControlConnection> reports_;
   std::unique_ptr<ControlConnection> unmount_;

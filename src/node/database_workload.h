@@ -15,14 +15,14 @@ namespace freehold {
 
 class DatabaseWorkload : public Workload {
  public:
-  // `stop_within`: from Stop to SIGKILL.
-  DatabaseWorkload(DatabasePlan plan, User user, Duration stop_within, const Clock& clock)
-      : plan_(std::move(plan)), user_(std::move(user)), stop_within_(stop_within), clock_(clock) {}
+  DatabaseWorkload(DatabasePlan plan, User user, const Clock& clock)
+      : plan_(std::move(plan)), user_(std::move(user)), clock_(clock) {}
 
   State state() const override { return state_; }
   Status Start(const CustodyWords& why) override;
   void Stop(const CustodyWords& why) override;
   void Kill(const CustodyWords& why) override;
+  void SetStopWithin(Duration stop_within) override { stop_within_ = stop_within; }
   bool Reaped(pid_t pid, int exit_code) override;
   BootTime Tick() override;
   pid_t protected_pid() const override { return tree_.has_value() ? tree_->init : 0; }
@@ -36,7 +36,7 @@ class DatabaseWorkload : public Workload {
 
   const DatabasePlan plan_;
   const User user_;
-  const Duration stop_within_;
+  Duration stop_within_ = std::chrono::seconds(29);  // from Stop to SIGKILL
   const Clock& clock_;
 
   State state_ = State::kDown;

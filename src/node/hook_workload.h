@@ -20,14 +20,14 @@ struct Hooks {
 
 class HookWorkload : public Workload {
  public:
-  HookWorkload(Hooks hooks, Duration stop_within, const Clock& clock)
-      : hooks_(std::move(hooks)), stop_within_(stop_within), clock_(clock) {}
+  HookWorkload(Hooks hooks, const Clock& clock) : hooks_(std::move(hooks)), clock_(clock) {}
 
   State state() const override { return state_; }
   Status Start(const CustodyWords& why) override;
   void Stop(const CustodyWords& why) override;
   // The database is not ours to kill: its owner hears of it in the same way.
   void Kill(const CustodyWords& why) override { Stop(why); }
+  void SetStopWithin(Duration stop_within) override { stop_within_ = stop_within; }
   bool Reaped(pid_t pid, int exit_code) override;
   BootTime Tick() override;
 
@@ -35,7 +35,7 @@ class HookWorkload : public Workload {
   Result<pid_t> Run(const std::string& command, const CustodyWords& why) const;
 
   const Hooks hooks_;
-  const Duration stop_within_;
+  Duration stop_within_ = std::chrono::seconds(29);  // from Stop to SIGKILL
   const Clock& clock_;
   State state_ = State::kDown;
   pid_t running_ = 0;  // the hook, and its process group

@@ -23,6 +23,10 @@ json::value TimeOrNull(const std::optional<WallTime>& time) {
   return json::value(FormatTime(*time));
 }
 
+std::string MillisecondsName(const DurationSetting& setting) {
+  return fmt::format("{}_ms", setting.name);
+}
+
 json::value FailureOrNull(const std::optional<KmsFailure>& failure) {
   if (!failure.has_value()) return nullptr;
   return {{"class", NameOf(failure->kms_class)},
@@ -73,17 +77,44 @@ json::object CustodyJson(const CustodyStatus& status, const CustodySettings& set
           {"next_probe_at", TimeOrNull(status.next_probe_at)},
           {"last_failure", FailureOrNull(status.last_failure)},
           {"last_denial", FailureOrNull(status.last_denial)},
-          {"settings",
-           {{"check_interval_ms", Milliseconds(settings.check_interval)},
-            {"confirm_after_ms", Milliseconds(settings.confirm_after)},
-            {"request_timeout_ms", Milliseconds(settings.request_timeout)},
-            {"outage_grace_ms", Milliseconds(settings.outage_grace)},
-            {"version_interval_ms", Milliseconds(settings.version_interval)},
-            {"stop_timeout_ms", Milliseconds(settings.stop_timeout)},
-            {"on_denied", NameOf(settings.on_denied)},
-            {"on_key_return", NameOf(settings.on_key_return)},
-            {"worst_case_denied_ms", Milliseconds(settings.WorstCaseDenied())},
-            {"worst_case_unreachable_ms", Milliseconds(settings.WorstCaseUnreachable())}}}};
+          {"seals_at", TimeOrNull(status.seals_at)},
+          {"settings", SettingsJson(settings)}};
+}
+
+json::object SettingsJson(const CustodySettings& settings) {
+  json::object object;
+  for (const DurationSetting& setting : DurationSettings()) {
+    object[MillisecondsName(setting)] = Milliseconds(settings.*setting.value);
+  }
+  object["on_denied"] = NameOf(settings.on_denied);
+  object["on_key_return"] = NameOf(settings.on_key_return);
+  object["worst_case_denied_ms"] = Milliseconds(settings.WorstCaseDenied());
+  object["worst_case_unreachable_ms"] = Milliseconds(settings.WorstCaseUnreachable());
+  return object;
+}
+
+Result<CustodySettings> SettingsFromJson(const json::object& object,
+                                         const CustodySettings& present) {
+  CustodySettings settings = present;
+  for (const DurationSetting& setting : DurationSettings()) {
+    const std::string name = MillisecondsName(setting);
+    const json::value* value = object.if_contains(name);
+    if (value == nullptr) continue;
+    constexpr auto kMost = std::chrono::duration_cast<std::chrono::milliseconds>(kLongestSetting);
+    if (!value->is_int64() || value->as_int64() < 0 || value->as_int64() > kMost.count()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("'{}' is not a number of milliseconds up to 30 days", name));
+    }
+    settings.*setting.value = std::chrono::milliseconds(value->as_int64());
+  }
+  if (object.contains("on_denied")) {
+    settings.on_denied = TRY(OnDeniedFromName(TextOf(object, "on_denied")));
+  }
+  if (object.contains("on_key_return")) {
+    settings.on_key_return = TRY(OnKeyReturnFromName(TextOf(object, "on_key_return")));
+  }
+  TRY(CheckSettings(settings));
+  return settings;
 }
 
 json::object SealReportJson(const SealReport& report) {

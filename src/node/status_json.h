@@ -16,6 +16,11 @@ namespace freehold {
 
 boost::json::object KeyringJson(const Keyring& keyring);
 boost::json::object CustodyJson(const CustodyStatus& status, const CustodySettings& settings);
+// As CustodyJson has them; a setting that is not there keeps its value in `present`, what is no
+// setting is passed over. kInvalidArgument for one that cannot be.
+Result<CustodySettings> SettingsFromJson(const boost::json::object& object,
+                                         const CustodySettings& present);
+boost::json::object SettingsJson(const CustodySettings& settings);
 boost::json::object SealReportJson(const SealReport& report);
 // null where there is none.
 boost::json::value ReencryptionJson(const std::optional<ReencryptionProgress>& progress);

@@ -30,6 +30,11 @@ constexpr Duration kDaemonEnd = seconds(5);     // from its last word to its exi
 constexpr Duration kUnmountTime = seconds(40);  // beyond the stop timeout: every step of a seal
 constexpr BootTime kNever{Duration::max()};
 
+// A second less than the daemon waits, so that it hears of the end before it kills by itself.
+Duration StopWithin(Duration stop_timeout) {
+  return std::max<Duration>(stop_timeout - seconds(1), stop_timeout / 2);
+}
+
 UniqueFd BlockAndCatchSignals() {
   sigset_t caught;
   sigemptyset(&caught);
@@ -61,9 +66,12 @@ Duration BackOff::Next(BootTime now) {
 Supervisor::Supervisor(SupervisorOptions options, std::unique_ptr<Workload> workload,
                        const Clock& clock)
     : options_(std::move(options)),
+      custody_(options_.custody),
       workload_(std::move(workload)),
       clock_(clock),
-      daemon_(options_.control_path, options_.daemon_arguments) {}
+      daemon_(options_.control_path, options_.daemon_arguments) {
+  workload_->SetStopWithin(StopWithin(custody_.stop_timeout));
+}
 
 int Supervisor::Run() {
   signals_ = BlockAndCatchSignals();
@@ -152,7 +160,9 @@ void Supervisor::WorkloadEnded() {
 }
 
 void Supervisor::TakeStatus() {
-  for (const CustodyWords& words : daemon_.ReadStatus()) {
+  const std::vector<CustodyWords> seen = daemon_.ReadStatus();
+  TakeSettings();
+  for (const CustodyWords& words : seen) {
     if (words.state != words_.state) {
       LogInfo("run", "custody: " + TextOf(words));
     }
@@ -162,6 +172,13 @@ void Supervisor::TakeStatus() {
       daemon_.ReportStopped();
     }
   }
+}
+
+// They count for the next start of the daemon too.
+void Supervisor::TakeSettings() {
+  if (!daemon_.settings().has_value() || *daemon_.settings() == custody_) return;
+  custody_ = *daemon_.settings();
+  workload_->SetStopWithin(StopWithin(custody_.stop_timeout));
 }
 
 void Supervisor::Step() {
@@ -221,7 +238,7 @@ void Supervisor::StepUnmount() {
   const BootTime now = clock_.Boot();
   if (!unmount_asked_) {
     unmount_asked_ = true;
-    end_daemon_at_ = now + options_.stop_timeout + kUnmountTime;
+    end_daemon_at_ = now + custody_.stop_timeout + kUnmountTime;
     daemon_.RequestUnmount(false);
   }
   const auto answer = daemon_.TakeUnmountAnswer();
@@ -257,7 +274,7 @@ void Supervisor::StepWithoutDaemon() {
   }
   if (now < daemon_start_at_) return DueAt(daemon_start_at_);
   end_daemon_at_ = kNever;
-  if (auto started = daemon_.Start(); !started.ok()) {
+  if (auto started = daemon_.Start(custody_); !started.ok()) {
     LogError("run", started.error().message());
     daemon_start_at_ = now + daemon_back_off_.Next(now);
     return DueAt(daemon_start_at_);

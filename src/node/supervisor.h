@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/posix_file.h"
+#include "custody/custody_settings.h"
 #include "node/daemon_child.h"
 #include "node/workload.h"
 
@@ -26,7 +27,7 @@ struct SupervisorOptions {
   std::string mount_point;  // absolute, without symbolic links
   std::string control_path;
   std::vector<std::string> daemon_arguments;
-  Duration stop_timeout = std::chrono::seconds(30);
+  CustodySettings custody;     // the daemon's, until it was told others
   bool adopts_orphans = true;  // the guardian's; not with hooks, whose databases may be orphans
 };
 
@@ -53,6 +54,7 @@ class Supervisor {
   void TakeSignals();
   void Reap();
   void TakeStatus();
+  void TakeSettings();
   void DaemonEnded(int exit_code);
   void WorkloadEnded();
 
@@ -69,6 +71,7 @@ class Supervisor {
   bool IsOpen() const { return words_.state == "open" || words_.state == "grace"; }
 
   const SupervisorOptions options_;
+  CustodySettings custody_;
   const std::unique_ptr<Workload> workload_;
   const Clock& clock_;
   DaemonChild daemon_;

@@ -59,7 +59,9 @@ VolumeDaemon::VolumeDaemon(std::unique_ptr<Volume> volume, KeyProviderFactory& f
       clock_(clock),
       custody_(options_.custody, clock),
       keyring_(volume_->keyring()),
-      access_(volume_->access()) {}
+      access_(volume_->access()) {
+  options_.on_settings(options_.custody);
+}
 
 VolumeDaemon::~VolumeDaemon() {
   {
@@ -169,8 +171,9 @@ void VolumeDaemon::Probe() {
   std::unique_lock lock(mutex_);
   const CustodyState before = custody_.state();
   const WrappedKek wrapped = keyring_.keks.front();
-  if (prober_ == nullptr || prober_access_ != access_) {
+  if (prober_ == nullptr || prober_access_ != access_ || prober_settings_ != settings_changes_) {
     prober_access_ = access_;
+    prober_settings_ = settings_changes_;
     prober_ = factory_.NewProvider(access_);
   }
   const std::uint64_t number = ++probes_begun_;
@@ -347,7 +350,7 @@ void VolumeDaemon::StopDatabase() {
   database_stopped_ = false;
   Changed();
   if (supervised_) {
-    changed_.wait_for(lock, options_.custody.stop_timeout,
+    changed_.wait_for(lock, custody_.settings().stop_timeout,
                       [this] { return database_stopped_ || !supervised_; });
   }
   const pid_t pid = std::exchange(protected_pid_, 0);
@@ -385,7 +388,7 @@ void VolumeDaemon::Tick() {
 // A loop that hangs past its lease, or in a seal, gets no more heartbeats: the guardian acts.
 // Under mutex_.
 bool VolumeDaemon::Hangs() const {
-  const Duration probe = options_.custody.request_timeout + kProbeOverdue;
+  const Duration probe = custody_.settings().request_timeout + kProbeOverdue;
   if (custody_.LeaseExpiredFor() > probe) return true;
   return sealing_since_.has_value() && clock_.Boot() - *sealing_since_ > kSealOverdue;
 }

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,7 +29,9 @@ namespace freehold {
 
 struct DaemonOptions {
   std::string mount_point;  // absolute, without symbolic links
-  CustodySettings custody;
+  CustodySettings custody;  // to begin with
+  // Hears of them, and of each change; under a lock of the daemon's.
+  std::function<void(const CustodySettings&)> on_settings = [](const CustodySettings&) {};
   int workers = 2;
   bool wait_for_key = false;  // start sealed and go on trying, instead of failing
   bool null_cipher_allowed = false;
@@ -82,6 +85,7 @@ class VolumeDaemon {
   Result<boost::json::object> HandleUnmount(const boost::json::object& request);
   Result<boost::json::object> HandleVerify();
   Result<boost::json::object> HandleSeal();
+  Result<boost::json::object> HandleCustody(const boost::json::object& request);
   Result<boost::json::object> HandleOpen();
   Result<boost::json::object> HandleProbe();
   Result<boost::json::object> HandleDatabaseStarted(const boost::json::object& request);
@@ -101,12 +105,14 @@ class VolumeDaemon {
   // The custody loop's own: from one probe to the next, while the volume is open.
   std::unique_ptr<KeyProvider> prober_;
   KeyAccess prober_access_;
+  std::uint64_t prober_settings_ = 0;  // the change of settings that it was made after
 
   std::mutex volume_mutex_;  // volume_; held during an opening and a rewrap, KMS calls and all
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   Custody custody_;
+  std::uint64_t settings_changes_ = 0;
   Keyring keyring_;   // copies of the volume's, so that neither a probe nor a status waits for
   KeyAccess access_;  // a rewrap
   std::uint64_t revision_ = 0;    // raised at every change of state

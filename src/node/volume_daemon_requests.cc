@@ -37,6 +37,16 @@ Result<KeyAccess> AccessOr(const json::object& request, const KeyAccess& present
   return present;
 }
 
+// Whoever asks again, not knowing whether they were heard, names the KEK that is to go.
+Result<bool> IsDone(const json::object& request, const Keyring& keyring) {
+  const json::value* from = request.if_contains("from_kek");
+  if (from == nullptr) return false;
+  if (!from->is_string()) {
+    return Error(ErrorCode::kInvalidArgument, "'from_kek' is not the id of a KEK");
+  }
+  return std::string_view(from->as_string()) != HexEncode(keyring.kek_id);
+}
+
 // Nothing where the request names none.
 Result<std::optional<std::uint64_t>> RateFrom(const json::object& request) {
   const json::value* rate = request.if_contains("bytes_per_second");
@@ -65,6 +75,7 @@ Result<json::object> VolumeDaemon::Handle(const json::object& request,
   if (command == "seal") return HandleSeal();
   if (command == "open") return HandleOpen();
   if (command == "probe") return HandleProbe();
+  if (command == "custody") return HandleCustody(request);
   if (command == "database-started") return HandleDatabaseStarted(request);
   if (command == "database-ready") return HandleDatabaseReady();
   if (command != "database-stopped") {
@@ -111,8 +122,9 @@ Result<json::object> VolumeDaemon::HandleOpen() {
 
 // Answers when a probe that began after the request has had its answer.
 Result<json::object> VolumeDaemon::HandleProbe() {
-  const Duration longest = options_.custody.confirm_after + 2 * options_.custody.request_timeout;
   std::unique_lock lock(mutex_);
+  const CustodySettings settings = custody_.settings();
+  const Duration longest = settings.confirm_after + 2 * settings.request_timeout;
   if (!custody_.RequestProbe()) {
     const CustodyStatus now = custody_.Snapshot();
     if (now.state != CustodyState::kSealed) {
@@ -130,6 +142,24 @@ Result<json::object> VolumeDaemon::HandleProbe() {
     return Error(ErrorCode::kTimeout, "the probe has no answer yet");
   }
   return json::object{{"custody", CustodyAnswer()}};
+}
+
+// Until this process ends; whoever starts the next one tells it.
+Result<json::object> VolumeDaemon::HandleCustody(const json::object& request) {
+  const json::value* wanted = request.if_contains("settings");
+  if (wanted == nullptr || !wanted->is_object()) {
+    return Error(ErrorCode::kInvalidArgument, "'settings' is not an object");
+  }
+  std::lock_guard lock(mutex_);
+  const CustodySettings settings = TRY(SettingsFromJson(wanted->as_object(), custody_.settings()));
+  if (settings != custody_.settings()) {
+    custody_.ChangeSettings(settings);
+    options_.on_settings(settings);
+    ++settings_changes_;
+    LogInfo("custody", "other settings: " + WorstCaseText(settings));
+    Changed();
+  }
+  return CustodyAnswer();
 }
 
 Result<json::object> VolumeDaemon::HandleDatabaseStarted(const json::object& request) {
@@ -163,6 +193,7 @@ Result<json::object> VolumeDaemon::HandleRotateKey(const json::object& request) 
 Result<json::object> VolumeDaemon::HandleRekey(const json::object& request) {
   std::lock_guard volume_lock(volume_mutex_);
   const KeyAccess access = TRY(AccessOr(request, volume_->access()));
+  if (TRY(IsDone(request, volume_->keyring()))) return KeyringJson(volume_->keyring());
   auto keys = volume_->Rekey(access, Volume::NewDek::kNone, factory_, clock_);
   KeyringChanged();
   if (!keys.ok()) return keys.error();
@@ -174,6 +205,7 @@ Result<json::object> VolumeDaemon::HandleReencrypt(const json::object& request) 
   const std::optional<std::uint64_t> rate = TRY(RateFrom(request));
   std::lock_guard volume_lock(volume_mutex_);
   const KeyAccess access = TRY(AccessOr(request, volume_->access()));
+  if (TRY(IsDone(request, volume_->keyring()))) return KeyringJson(volume_->keyring());
   const auto open = CurrentlyOpen();
   if (open == nullptr) return Error(ErrorCode::kSealed, "the volume is sealed");
   if (volume_->keyring().cipher == Cipher::kNull) {
@@ -240,7 +272,7 @@ Result<json::object> VolumeDaemon::HandleUnmount(const json::object& request) {
   }
   RequestStop();
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, options_.custody.stop_timeout + seconds(30),
+  changed_.wait_for(lock, custody_.settings().stop_timeout + seconds(30),
                     [this] { return custody_.state() == CustodyState::kSealed; });
   return json::object{{"unmounted", custody_.state() == CustodyState::kSealed}};
 }
@@ -289,7 +321,7 @@ Result<json::object> VolumeDaemon::HandleWatch(ControlConnection& connection) {
 
 // Under mutex_.
 json::object VolumeDaemon::CustodyAnswer() const {
-  json::object custody = CustodyJson(custody_.Snapshot(), options_.custody);
+  json::object custody = CustodyJson(custody_.Snapshot(), custody_.settings());
   if (!deletion_at_.empty()) custody["deletion_at"] = deletion_at_;
   return custody;
 }

@@ -18,19 +18,25 @@ Duration Spread(Duration interval) {
 }  // namespace
 
 void VolumeDaemon::WatchKeyVersions() {
-  const Duration interval = options_.custody.version_interval;
   std::string tried;  // a version that a rewrap did not lead to is not tried for again and again
   for (;;) {
     std::unique_lock lock(mutex_);
-    const Duration wait = interval == Duration(0) ? std::chrono::hours(1) : Spread(interval);
-    changed_.wait_for(lock, wait, [this] { return stopping_ || deletion_wanted_; });
+    const Duration interval = custody_.settings().version_interval;
+    const std::uint64_t settings = settings_changes_;
+    const auto is_woken = [&] {
+      return stopping_ || deletion_wanted_ || settings != settings_changes_;
+    };
+    if (interval == Duration(0)) {
+      changed_.wait(lock, is_woken);
+    } else {
+      changed_.wait_for(lock, Spread(interval), is_woken);
+    }
     if (stopping_) return;
     if (deletion_wanted_) {
       FindDeletion(lock);
       continue;
     }
-    if (interval == Duration(0)) continue;
-    if (custody_.state() != CustodyState::kOpen) continue;
+    if (settings != settings_changes_ || custody_.state() != CustodyState::kOpen) continue;
     const std::string present = keyring_.keks.front().kek.key_version;
     const auto provider = factory_.NewProvider(access_);
     lock.unlock();

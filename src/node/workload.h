@@ -31,6 +31,8 @@ class Workload {
   virtual void Stop(const CustodyWords& why) = 0;
   // The mount is gone: nothing can be done in order any more.
   virtual void Kill(const CustodyWords& why) = 0;
+  // For the next Stop: how long until force.
+  virtual void SetStopWithin(Duration stop_within) = 0;
 
   // A child of this process has ended; true if it was the workload's.
   virtual bool Reaped(pid_t pid, int exit_code) = 0;

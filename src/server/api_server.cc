@@ -71,6 +71,7 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
       project_clusters_(store, clock, clusters_),
       key_checks_(store, clusters_.trials(), clock),
       contacts_(store, clock, options_.webhook_key),
+      custody_(store, clock),
       rate_limit_(options_.requests_per_second, clock),
       routes_([this, &nodes, &log] {
         std::vector<Route> all;
@@ -80,6 +81,7 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
         Add(all, CmekRoutes(clusters_));
         Add(all, ProjectCmekRoutes(project_clusters_));
         Add(all, KeyCheckRoutes(key_checks_));
+        Add(all, CustodyRoutes(custody_));
         Add(all, NodeRoutes(nodes, clusters_, options_));
         Add(all, ContactRoutes(contacts_, options_));
         Add(all, AuditRoutes(log));

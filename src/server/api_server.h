@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "control/audit.h"
+#include "control/cluster_custody.h"
 #include "control/clusters.h"
 #include "control/contacts.h"
 #include "control/credentials.h"
@@ -64,6 +65,7 @@ class ApiServer {
   control::ProjectClusters project_clusters_;
   control::KeyChecks key_checks_;
   control::Contacts contacts_;
+  control::ClusterCustody custody_;
   RateLimit rate_limit_;
   const std::vector<Route> routes_;
   const boost::json::object openapi_;
@@ -84,6 +86,7 @@ std::vector<Route> CmekRoutes(control::Clusters& clusters);
 std::vector<Route> ProjectCmekRoutes(control::ProjectClusters& clusters);
 std::vector<Route> KeyCheckRoutes(control::KeyChecks& checks);
 std::vector<Route> ContactRoutes(control::Contacts& contacts, const ApiOptions& options);
+std::vector<Route> CustodyRoutes(control::ClusterCustody& custody);
 std::vector<Route> NodeRoutes(control::Nodes& nodes, control::Clusters& clusters,
                               const ApiOptions& options);
 std::vector<Route> AuditRoutes(control::AuditLog& log);

@@ -59,7 +59,7 @@ std::vector<Route> CmekRoutes(Clusters& clusters) {
        kPath,
        {"UpdateCMEKStatus", "CmekActionBody", "CmekClusterInfo"},
        Permission::kRevokeKeys,
-       "REVOKE; or RESTORE, or DISENROL, which take the permission restore_keys",
+       "REVOKE; RESTORE or DISENROL, which take restore_keys; REKEY or REENCRYPT (manage_keys)",
        [&](const Call& call) -> Result<json::object> {
          const api::CmekAction action = TRY(ReadAction(call.body));
          return api::ToJson(TRY(clusters.Act(call.caller, call.Parameter("cluster_id"), action)));

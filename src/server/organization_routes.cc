@@ -22,7 +22,8 @@ json::object ToJson(const Organization& organization) {
           {"created_at", FormatTime(organization.created_at)},
           {"cmek_granted", organization.cmek_granted},
           {"unique_keys", organization.unique_keys},
-          {"allowed_kms_types", std::move(types)}};
+          {"allowed_kms_types", std::move(types)},
+          {"custody_bounds", api::ToJson(organization.custody_bounds)}};
 }
 
 json::object ToJson(const Project& project) {
@@ -40,6 +41,9 @@ OrganizationChange ReadChange(JsonReader& reader) {
   if (reader.Has("allowed_kms_types")) {
     change.allowed_kms_types = reader.TextLists("allowed_kms_types");
   }
+  reader.Object("custody_bounds", [&](JsonReader& bounds) {
+    change.custody_bounds = api::ReadCustodyBounds(bounds);
+  });
   return change;
 }
 

@@ -41,6 +41,11 @@ Status ChangeByManifest(const CmekFlags& flags, std::string_view method) {
   return Change(api, flags, method, path, manifest, CmekGoal::kEnabled);
 }
 
+// What was asked for and what it is worth, where a person reads it.
+void Remark(const CmekFlags& flags, const char* text) {
+  if (!flags.common.json) Print(text);
+}
+
 // `warning` gets the cluster's name and its regions.
 Status Act(const CmekFlags& flags, std::string_view action, fmt::string_view warning,
            CmekGoal goal) {
@@ -98,6 +103,26 @@ Status CmekDisenrol(const CmekFlags& flags) {
              "can no longer be taken away by you. What your keys wrapped until now stays "
              "readable by them: keep them as long as backups of that time are wanted.",
              CmekGoal::kLeft);
+}
+
+Status CmekRekey(const CmekFlags& flags) {
+  ApiClient api = TRY(Connect(flags.common));
+  const std::string path = TRY(CmekPath(api, flags.cluster));
+  TRY(Change(api, flags, "PATCH", path, {{"action", "REKEY"}}, CmekGoal::kEnabled));
+  Remark(flags,
+         "rekey: a new KEK over the same DEKs. An old keyring with the key that wrapped it still "
+         "opens the data; only a re-encryption cuts that off.");
+  return {};
+}
+
+Status CmekReencrypt(const CmekFlags& flags) {
+  ApiClient api = TRY(Connect(flags.common));
+  const std::string path = TRY(CmekPath(api, flags.cluster));
+  TRY(Change(api, flags, "PATCH", path, {{"action", "REENCRYPT"}}, CmekGoal::kEnabled));
+  Remark(flags,
+         "re-encrypt: new DEKs and a new KEK. Until 'cmek status' says 0 bytes under 'left keys "
+         "read', old DEKs still open what is left; copies made before stay under them.");
+  return {};
 }
 
 Status CmekManifest(const CmekFlags& flags) {

@@ -87,6 +87,9 @@ void AddOrganizations(CLI::App& app, int& exit_code) {
     command->add_option("--allow", flags.allow,
                         "REGION=TYPE,TYPE that its clusters may use; '*' for other regions; may "
                         "be repeated");
+    command->add_option("--custody", flags.custody,
+                        "NAME=LOWEST..HIGHEST of a custody setting, or NAME=VALUE,VALUE of "
+                        "on_denied and on_key_return; may be repeated; 'none' for no bounds");
   }
 }
 
@@ -189,7 +192,12 @@ void AddCmek(CLI::App& app, int& exit_code) {
       Add(*group, "restore", "Give revoked keys back", flags, CmekRestore, exit_code);
   CLI::App* leave =
       Add(*group, "disenrol", "Go back under the operator's key", flags, CmekDisenrol, exit_code);
-  for (CLI::App* command : {show, enable, rotate, revoke, restore, leave}) {
+  CLI::App* rekey = Add(*group, "rekey", "A new KEK over the same DEKs, under the present keys",
+                        flags, CmekRekey, exit_code);
+  CLI::App* reencrypt =
+      Add(*group, "re-encrypt", "New DEKs and a new KEK, and every file under them", flags,
+          CmekReencrypt, exit_code);
+  for (CLI::App* command : {show, enable, rotate, revoke, restore, leave, rekey, reencrypt}) {
     command->add_option("CLUSTER", flags.cluster, "Id or name")->required();
   }
   for (CLI::App* command : {enable, rotate}) {
@@ -199,7 +207,7 @@ void AddCmek(CLI::App& app, int& exit_code) {
   for (CLI::App* command : {revoke, restore, leave}) {
     command->add_flag("--yes", flags.yes, "Do not ask");
   }
-  for (CLI::App* command : {enable, rotate, revoke, restore, leave}) {
+  for (CLI::App* command : {enable, rotate, revoke, restore, leave, rekey, reencrypt}) {
     AddWait(*command, flags.wait, flags.timeout);
   }
   CLI::App* check = Add(*group, "check", "Try keys from their regions' nodes; nothing is changed",
@@ -212,6 +220,13 @@ void AddCmek(CLI::App& app, int& exit_code) {
       Add(*group, "recheck", "Have every node probe its key now", flags, CmekRecheck, exit_code);
   recheck->add_option("CLUSTER", flags.cluster, "Id or name")->required();
   AddWait(*recheck, flags.wait, flags.timeout);
+  static CustodyTermsFlags custody_flags;
+  CLI::App* custody =
+      Add(*group, "custody", "How fast a cluster obeys its KMS: shown, or set with --set",
+          custody_flags, CmekCustody, exit_code);
+  custody->add_option("CLUSTER", custody_flags.cluster, "Id or name")->required();
+  custody->add_option("--set", custody_flags.set,
+                      "NAME=VALUE, such as check_interval=30s; may be repeated");
   CLI::App* manifest = Add(*group, "manifest", "Print a manifest to fill in, YAML or --json", flags,
                            CmekManifest, exit_code);
   manifest->add_option("CLUSTER", flags.cluster, "Whose regions; id or name");

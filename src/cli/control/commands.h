@@ -31,12 +31,20 @@ struct OrganizationFlags {
   std::string organization;
   std::optional<bool> cmek_granted;
   std::optional<bool> unique_keys;
-  std::vector<std::string> allow;  // "REGION=TYPE,TYPE"; "*" for regions that are not named
+  std::vector<std::string> allow;    // "REGION=TYPE,TYPE"; "*" for regions that are not named
+  std::vector<std::string> custody;  // "NAME=LOWEST..HIGHEST", "on_denied=seal"
 };
 Status OrganizationList(const OrganizationFlags& flags);
 Status OrganizationShow(const OrganizationFlags& flags);
 Status OrganizationCreate(const OrganizationFlags& flags);
 Status OrganizationUpdate(const OrganizationFlags& flags);
+
+struct CustodyTermsFlags {
+  CommonFlags common;
+  std::string cluster;
+  std::vector<std::string> set;  // "NAME=VALUE"; empty: only shown
+};
+Status CmekCustody(const CustodyTermsFlags& flags);
 
 struct ProjectFlags {
   CommonFlags common;
@@ -104,6 +112,8 @@ Status CmekRotate(const CmekFlags& flags);
 Status CmekRevoke(const CmekFlags& flags);
 Status CmekRestore(const CmekFlags& flags);
 Status CmekDisenrol(const CmekFlags& flags);
+Status CmekRekey(const CmekFlags& flags);
+Status CmekReencrypt(const CmekFlags& flags);
 Status CmekManifest(const CmekFlags& flags);
 // Nothing is changed by these two. kPrecondition when a key cannot be used.
 Status CmekCheck(const CmekFlags& flags);

@@ -1,5 +1,6 @@
 // Organizations.
 #include "cli/control/commands.h"
+#include "cli/control/custody_bounds.h"
 #include "cli/control/names.h"
 #include "cli/control/table.h"
 #include "fmt/format.h"
@@ -25,7 +26,8 @@ void PrintOrganization(const json::object& one) {
                {"made at", FieldOf(one, "created_at")},
                {"CMEK granted", FieldOf(one, "cmek_granted")},
                {"a key for each", FieldOf(one, "unique_keys")},
-               {"KMS types", FieldOf(one, "allowed_kms_types")}});
+               {"KMS types", FieldOf(one, "allowed_kms_types")},
+               {"custody", CustodyBoundsText(ObjectOf(one, "custody_bounds"))}});
 }
 
 // {"us-east-1": ["AWS_KMS"]} of "us-east-1=AWS_KMS".
@@ -53,6 +55,7 @@ Result<json::object> BoundsOf(const OrganizationFlags& flags) {
   if (flags.cmek_granted.has_value()) body["cmek_granted"] = *flags.cmek_granted;
   if (flags.unique_keys.has_value()) body["unique_keys"] = *flags.unique_keys;
   if (!flags.allow.empty()) body["allowed_kms_types"] = TRY(AllowedTypes(flags.allow));
+  if (!flags.custody.empty()) body["custody_bounds"] = TRY(CustodyBoundsOf(flags.custody));
   return body;
 }
 

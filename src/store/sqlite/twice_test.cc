@@ -51,7 +51,7 @@ TEST(TwiceStore, AnOrganizationWithItsKeysAndClustersIsMadeOnce) {
   const control::Caller caller = caller_of((*operators)->secret);
 
   const auto organization =
-      control::Organizations(store, clock).Create(caller, "acme", {true, {}, {}});
+      control::Organizations(store, clock).Create(caller, "acme", {true, {}, {}, {}});
   ASSERT_TRUE(organization.ok());
   const auto account =
       credentials.CreateAccount(caller, organization->id, "admin",
