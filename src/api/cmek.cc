@@ -144,4 +144,10 @@ json::object ToJson(const CmekClusterInfo& info) {
   return {{"status", NameOf(info.status)}, {"region_infos", std::move(regions)}};
 }
 
+json::object SpecsPayload(const std::vector<RegionSpec>& specs) {
+  json::array list;
+  for (const RegionSpec& spec : specs) list.push_back(ToJson(spec));
+  return {{"region_specs", std::move(list)}};
+}
+
 }  // namespace freehold::api

@@ -105,5 +105,7 @@ boost::json::object ToJson(const RegionSpec& spec);
 boost::json::object ToJson(const KeyInfo& info);
 boost::json::object ToJson(const RegionCustody& custody);
 boost::json::object ToJson(const CmekClusterInfo& info);
+// {"region_specs": [...]}
+boost::json::object SpecsPayload(const std::vector<RegionSpec>& specs);
 
 }  // namespace freehold::api

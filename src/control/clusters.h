@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/cluster_view.h"
 #include "control/cmek.h"
 #include "control/key_trials.h"
 #include "control/model.h"
@@ -21,10 +22,6 @@ struct ClusterPlan {
   std::vector<std::pair<std::string, std::uint64_t>> regions;  // name, number of nodes
   std::vector<api::RegionSpec> region_specs;  // empty: under the operator's escrow key
 };
-
-// Every key that ever stood over the cluster, with the versions that wrapped a KEK: its data is
-// erased for good, everywhere, when all of these are destroyed.
-boost::json::array KeysOver(const Cluster& cluster);
 
 class Clusters {
  public:

@@ -49,6 +49,9 @@ Status TakeFreeNodes(Transaction& transaction, const Cluster& cluster);
 // Lets all of them go.
 Status ReleaseNodes(Transaction& transaction, const Cluster& cluster);
 
+// kUnauthenticated for a node that is not there any more.
+Error UnknownNode();
+
 class Nodes {
  public:
   Nodes(Store& store, const Clock& clock, NodeSettings settings, CertificateAndKey authority)

@@ -148,10 +148,8 @@ Result<Project> Organizations::AddProjectKeys(const Caller& caller, const std::s
         Load<Organization>(transaction, Kind::kOrganization, changed.organization, "organization"));
     TRY(AddKeys(changed, organization, specs));
     TRY(transaction.Put(ToRecord(changed)));
-    boost::json::array list;
-    for (const api::RegionSpec& spec : specs) list.push_back(api::ToJson(spec));
     return Note(transaction, clock_, caller, {"UPDATE_PROJECT_CMEK", PlaceOf(changed)},
-                {{"region_specs", std::move(list)}});
+                api::SpecsPayload(specs));
   }));
   return changed;
 }

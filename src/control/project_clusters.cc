@@ -46,12 +46,6 @@ Refusals ForEach(const Clock& clock, const std::vector<Cluster>& clusters, const
   return refusals;
 }
 
-boost::json::object PayloadOf(const std::vector<api::RegionSpec>& specs) {
-  boost::json::array list;
-  for (const api::RegionSpec& spec : specs) list.push_back(api::ToJson(spec));
-  return {{"region_specs", std::move(list)}};
-}
-
 }  // namespace
 
 Result<ProjectClusters::Loaded> ProjectClusters::LoadFor(Transaction& transaction,
@@ -112,7 +106,7 @@ Result<ProjectOutcome> ProjectClusters::Update(const Caller& caller, const std::
     TRY(ReplaceKeys(loaded.project, organization, specs));
     TRY(transaction.Put(ToRecord(loaded.project)));
     return Note(transaction, clock_, caller, {"UPDATE_PROJECT_CMEK", PlaceOf(loaded.project)},
-                PayloadOf(specs));
+                api::SpecsPayload(specs));
   }));
   const auto rotate = [&](const Cluster& cluster) -> Status {
     const auto here = TRY(SpecsToFollow(loaded.project, cluster, specs));
