@@ -147,7 +147,8 @@ def test_a_deleted_cluster_leaves_the_list_of_the_keys_that_stood_over_it(server
     assert server.ask("DELETE", f"{CLUSTERS}/{cluster}", admin).json["state"] == "DELETED"
     assert server.ask("GET", f"{CLUSTERS}/{cluster}/cmek", admin).status == 404
     entry = server.ask("GET", "/api/v1/auditlogevents", admin).json["entries"][-1]
-    assert entry["payload"]["keys_that_stood_over_it"] == [spec()["key_spec"]]
+    assert entry["payload"]["keys_that_stood_over_it"] == [
+        {**spec()["key_spec"], "region": "us-east-1", "versions": []}]
 
 
 def test_the_page_of_routes_is_the_servers_own_table():

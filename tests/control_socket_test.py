@@ -162,7 +162,8 @@ def test_a_socket_that_a_dead_daemon_left_is_no_hindrance(copy):
     for pid in copy.processes():
         os.kill(pid, signal.SIGKILL)
     wait_for("the daemon's end", lambda: not copy.processes())
-    subprocess.run(["umount", "-l", copy.mount_point], check=True)
+    subprocess.run(["umount", "-l", copy.mount_point], check=False)  # the guardian may have been quick
+    assert not os.path.ismount(copy.mount_point)
     assert (copy.directory / "freehold/control").is_socket()
     assert copy.status()["mount_point"] is None
     assert copy.volume("verify").code == ft.OK

@@ -90,7 +90,7 @@ def test_a_revocation_takes_all_and_a_restore_gives_back_what_it_took(service, p
     refused(cmek(service, project, "PATCH", {"action": "RESTORE"}), 403, 7, "another service account")
     restored = cmek(service, project, "PATCH", {"action": "RESTORE"}, service.custodian)
     assert not restored.json["revoked"] and rows(restored)["one"]["refusal"] is None
-    assert "before those of the project" in rows(restored)["before"]["refusal"]["message"]
+    assert "not revoked with those of the project" in rows(restored)["before"]["refusal"]["message"]
     service.wait_status(one, "ENABLED")
     assert service.cmek(before)["status"] == "REVOKED"
     refused(cmek(service, project, "PATCH", {"action": "RESTORE"}, service.custodian), 400, 9,

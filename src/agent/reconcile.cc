@@ -52,7 +52,10 @@ Decision Keys(const DesiredState& desired, const Observed& observed) {
   if (desired.customers && !observed.assignment->customers) {
     return {reencrypt, ""};
   }
-  if (!desired.customers && observed.assignment->customers && !observed.may_disenrol) {
+  // Whatever the order calls it.
+  const bool is_operators =
+      !desired.customers || api::CanonicalUri(*desired.key) == desired.escrow_uri;
+  if (is_operators && observed.assignment->customers && !observed.may_disenrol) {
     return Problem(
         "the volume is under a customer's key, and this host gives none back to the operator's; "
         "start the agent with --allow-disenrol if it is to");
@@ -216,6 +219,7 @@ api::NodeReport ReportOf(const DesiredState& desired, const Observed& observed,
   report.since = observed.since;
   report.last_verified_at = observed.last_verified_at;
   report.lease_expires_at = observed.lease_expires_at;
+  report.seals_at = observed.seals_at;
   report.next_probe_at = observed.next_probe_at;
   if (observed.has_volume && !observed.held) report.custody = "sealed";
   if (report.custody == "sealed" && report.custody_reason == "revoked") {

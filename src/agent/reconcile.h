@@ -46,6 +46,7 @@ struct Observed {
   std::optional<WallTime> since;
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
+  std::optional<WallTime> seals_at;
   std::optional<WallTime> next_probe_at;
 };
 

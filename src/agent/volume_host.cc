@@ -176,6 +176,7 @@ void VolumeHost::LookAtDaemon(Observed& observed) {
   observed.since = TimeAt(*custody, "since");
   observed.last_verified_at = TimeAt(*custody, "last_verified_at");
   observed.lease_expires_at = TimeAt(*custody, "lease_expires_at");
+  observed.seals_at = TimeAt(*custody, "seals_at");
   observed.next_probe_at = TimeAt(*custody, "next_probe_at");
   observed.old_key_bytes = OldKeyBytes(*status, observed.deks);
   observed.database = TextAt(*status, "database");
@@ -317,6 +318,17 @@ Status VolumeHost::RenewKeys(Step step, const api::DesiredState& desired) {
   TRY(ChangeKey(step == Step::kRekey ? "rekey" : "re-encrypt", desired,
                 {{"from_kek", assignment.renewing.substr(order.size())}}));
   return TakeOrder(desired, step);
+}
+
+// Whatever a server calls the key: the host knows by itself which are the operator's.
+Status VolumeHost::CheckIsCustomers(const std::string& key) const {
+  if (options_.allow_disenrol || options_.operators_keys.empty()) return {};
+  const auto present = TRY(LoadAssignment(paths_));
+  if (!present.has_value() || !present->customers) return {};
+  if (!CheckAllowed(options_.operators_keys, key).ok()) return {};
+  return Error(ErrorCode::kForbidden,
+               "the volume is under a customer's key, and this host gives none back to the "
+               "operator's; start the agent with --allow-disenrol if it is to");
 }
 
 Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desired,

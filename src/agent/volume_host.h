@@ -28,7 +28,8 @@ struct HostOptions {
   std::string log_path;                           // of what runs
   std::map<std::string, std::string> identities;  // variable of a provider: template
   bool adopt = false;                             // a volume that belongs to no cluster yet
-  bool allow_disenrol = false;                    // from a customer's key back to the operator's
+  std::vector<std::string> operators_keys;  // patterns: a customer's volume is not put under these
+  bool allow_disenrol = false;              // from a customer's key back to the operator's
   HostTerms terms;
 };
 
@@ -57,6 +58,8 @@ class VolumeHost {
   Status Create(const api::DesiredState& desired);
   Status Start(const api::DesiredState& desired);
   Status SetCustody(const CustodySettings& settings);
+  // kForbidden for a key of the operator's over a customer's volume.
+  Status CheckIsCustomers(const std::string& key) const;
   // Who we are for this cluster's customer.
   Variables IdentitiesFor(const std::string& cluster) const;
   Status RenewKeys(Step step, const api::DesiredState& desired);

@@ -1,6 +1,8 @@
 #include "api/json_reader.h"
 
 #include <boost/json.hpp>
+#include <boost/json/basic_parser_impl.hpp>
+#include <set>
 
 #include "base/bytes.h"
 #include "fmt/format.h"
@@ -12,6 +14,54 @@ namespace json = boost::json;
 
 constexpr std::size_t kDeepest = 16;
 
+// Hears of the fields' names only: Boost's own objects keep the last of two in silence.
+struct NameHandler {
+  static constexpr std::size_t max_object_size = std::size_t(-1);
+  static constexpr std::size_t max_array_size = std::size_t(-1);
+  static constexpr std::size_t max_key_size = std::size_t(-1);
+  static constexpr std::size_t max_string_size = std::size_t(-1);
+  using Code = boost::system::error_code;
+  using Text = json::string_view;
+
+  bool on_object_begin(Code&) { return names.emplace_back(), true; }
+  bool on_object_end(std::size_t, Code&) { return names.pop_back(), true; }
+  bool on_key_part(Text part, std::size_t, Code&) { return name.append(part), true; }
+  bool on_key(Text part, std::size_t, Code&) {
+    name.append(part);
+    if (!names.back().insert(name).second && !twice.has_value()) twice = name;
+    name.clear();
+    return true;
+  }
+  bool on_document_begin(Code&) { return true; }
+  bool on_document_end(Code&) { return true; }
+  bool on_array_begin(Code&) { return true; }
+  bool on_array_end(std::size_t, Code&) { return true; }
+  bool on_string_part(Text, std::size_t, Code&) { return true; }
+  bool on_string(Text, std::size_t, Code&) { return true; }
+  bool on_number_part(Text, Code&) { return true; }
+  bool on_int64(std::int64_t, Text, Code&) { return true; }
+  bool on_uint64(std::uint64_t, Text, Code&) { return true; }
+  bool on_double(double, Text, Code&) { return true; }
+  bool on_bool(bool, Code&) { return true; }
+  bool on_null(Code&) { return true; }
+  bool on_comment_part(Text, Code&) { return true; }
+  bool on_comment(Text, Code&) { return true; }
+
+  std::vector<std::set<std::string>> names;  // of the objects that are open
+  std::string name;
+  std::optional<std::string> twice;
+};
+
+// In a text that is JSON.
+std::optional<std::string> FieldThatIsThereTwice(std::string_view text) {
+  json::parse_options options;
+  options.max_depth = kDeepest;
+  json::basic_parser<NameHandler> parser(options);
+  boost::system::error_code error;
+  parser.write_some(false, text.data(), text.size(), error);
+  return parser.handler().twice;
+}
+
 }  // namespace
 
 Result<json::object> ParseObject(std::string_view text, std::string_view what) {
@@ -19,6 +69,12 @@ Result<json::object> ParseObject(std::string_view text, std::string_view what) {
   options.max_depth = kDeepest;
   boost::system::error_code error;
   json::value value = json::parse(text, error, {}, options);
+  if (!error) {
+    if (const auto twice = FieldThatIsThereTwice(text); twice.has_value()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("{} has the field '{}' twice", what, Printable(*twice)));
+    }
+  }
   if (error) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("{} is not JSON: {}", what, error.message()));

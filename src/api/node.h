@@ -90,6 +90,7 @@ struct NodeReport {
   std::optional<WallTime> since;        // of the custody
   std::optional<WallTime> last_verified_at;
   std::optional<WallTime> lease_expires_at;
+  std::optional<WallTime> seals_at;  // a "no" was confirmed, and a delay is on
   std::optional<WallTime> next_probe_at;
   std::optional<CustodyTerms> terms;  // in force, or for the next start where nothing runs
   bool terms_told = false;            // by a server

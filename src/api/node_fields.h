@@ -84,6 +84,7 @@ void Fields(Archive& archive, NodeReport& report) {
   archive("since", report.since);
   archive("last_verified_at", report.last_verified_at);
   archive("lease_expires_at", report.lease_expires_at);
+  archive("seals_at", report.seals_at);
   archive("next_probe_at", report.next_probe_at);
   archive("terms", report.terms);
   archive("terms_told", report.terms_told);

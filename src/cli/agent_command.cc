@@ -29,6 +29,7 @@ struct AgentFlags {
   std::vector<std::string> custody_limits;
   bool adopt = false;
   bool allow_disenrol = false;
+  std::vector<std::string> operators_keys;
   std::vector<std::string> identities;
 };
 
@@ -91,6 +92,7 @@ Result<agent::HostOptions> HostOptionsOf(const AgentFlags& flags) {
   host.log_path = flags.state + "/run.log";
   host.adopt = flags.adopt;
   host.allow_disenrol = flags.allow_disenrol;
+  host.operators_keys = flags.operators_keys;
   for (const auto& [type, pattern] : TRY(api::ParseClusterIdentities(flags.identities))) {
     host.identities[std::string(api::IdentityVariable(type))] = pattern;
   }
@@ -162,6 +164,9 @@ void AddAgent(CLI::App& app, int& exit_code) {
                     "for a cluster, with {cluster_id} in it; may be repeated");
   agent->add_option("--state", flags.state,
                     "Where this machine remembers its volumes [/var/lib/freehold]");
+  agent->add_option("--escrow-key", flags.operators_keys,
+                    "Shell pattern of the operator's own keys: a volume that is under a "
+                    "customer's is not put under one of these; may be repeated");
   agent->add_flag("--allow-disenrol", flags.allow_disenrol,
                   "Let a volume go back from a customer's key under the operator's");
   agent->add_flag("--adopt", flags.adopt, "Take over a volume that belongs to no cluster");

@@ -235,6 +235,13 @@ int EndOfParsing(const CLI::App& app, const CLI::ParseError& error,
   return Fail(Error(ErrorCode::kInvalidArgument, sentence + " (--help shows what there is)"), json);
 }
 
+// An answer that nobody got is no success: it may have been a secret that is shown once.
+int AfterOutput(int exit_code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  if (exit_code != 0) return exit_code;
+  return Fail(Error(ErrorCode::kIo, "standard output could not be written to"));
+}
+
 }  // namespace
 }  // namespace freehold::cli
 
@@ -263,5 +270,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return freehold::cli::EndOfParsing(app, error, {argv + 1, argv + argc});
   }
-  return exit_code;
+  return freehold::cli::AfterOutput(exit_code);
 }

@@ -3,10 +3,25 @@
 #include <boost/json.hpp>
 
 #include "control/audit.h"
+#include "control/cmek.h"
 #include "control/custody_rules.h"
 #include "control/nodes.h"
+#include "control/outbox.h"
 
 namespace freehold::control {
+namespace {
+
+// What was taken from a whole project is not given back by halves either.
+Status CheckProjectLetsLoosen(Transaction& transaction, const Cluster& cluster,
+                              const Caller& caller) {
+  if (cluster.project.empty()) return {};
+  const auto project = TRY(Load<Project>(transaction, Kind::kProject, cluster.project, "project"));
+  if (!project.revoked.has_value()) return {};
+  return CheckMayRestore(*project.revoked, caller,
+                         caller.RolesFor(Permission::kRestoreKeys, PlaceOf(project)));
+}
+
+}  // namespace
 
 Result<ClusterCustody::Loaded> ClusterCustody::LoadFor(Transaction& transaction,
                                                        const Caller& caller, const std::string& id,
@@ -37,10 +52,14 @@ Result<CustodyView> ClusterCustody::Change(const Caller& caller, const std::stri
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kManageKeys));
     Cluster& cluster = loaded.view.cluster;
-    const api::CustodyTerms before = TermsOf(cluster);
-    TRY(ChangeTerms(cluster, loaded.organization, caller, change, clock_.Wall()));
+    const api::CustodyTerms before = TermsBefore(cluster, loaded.view.nodes);
+    TRY(ChangeTerms(cluster, loaded.organization, caller, before, change, clock_.Wall()));
     TRY(transaction.Put(ToRecord(cluster)));
     const auto loosened = Loosened(before, *cluster.terms);
+    if (!loosened.empty()) {
+      TRY(CheckProjectLetsLoosen(transaction, cluster, caller));
+      TRY(TellLoosened(transaction, cluster, caller, loosened, clock_.Wall()));
+    }
     TRY(Note(transaction, clock_, caller, {"UPDATE_CUSTODY", PlaceOf(cluster), cluster.name},
              {{"before", api::ToJson(before)},
               {"after", api::ToJson(*cluster.terms)},

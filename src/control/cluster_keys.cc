@@ -11,6 +11,11 @@
 #include "fmt/format.h"
 
 namespace freehold::control {
+namespace {
+
+constexpr std::string_view kDisenrolAction = "DISENROL_CMEK";
+
+}  // namespace
 
 Result<api::CmekClusterInfo> Clusters::Cmek(const Caller& caller, const std::string& id) {
   api::CmekClusterInfo info;
@@ -32,12 +37,15 @@ Result<api::CmekClusterInfo> Clusters::ChangeKeys(const Caller& caller, const st
     const bool was_revoked = loaded.cluster.revoked.has_value();
     TRY(apply(loaded));
     TRY(CheckUnique(transaction, loaded, PresentKeys(loaded.cluster)));
-    TRY(transaction.Put(ToRecord(loaded.cluster)));
+    TRY(PutCluster(transaction, loaded.cluster));
     TRY(Note(transaction, clock_, caller, {action, PlaceOf(loaded.cluster), loaded.cluster.name},
              payload));
     const bool is_revoked = loaded.cluster.revoked.has_value();
     if (is_revoked != was_revoked) {
       TRY(TellRevocation(transaction, loaded.cluster, caller, clock_.Wall()));
+    }
+    if (action == kDisenrolAction) {
+      TRY(TellLeft(transaction, loaded.cluster, caller, clock_.Wall()));
     }
     info = InfoOf(loaded.cluster, loaded.nodes);
     return {};
@@ -70,6 +78,7 @@ Status Clusters::TryFirst(const Caller& caller, const std::string& id,
 Result<api::CmekClusterInfo> Clusters::Enable(const Caller& caller, const std::string& id,
                                               const std::vector<api::RegionSpec>& specs) {
   const Apply enable = [&](Loaded& loaded) -> Status {
+    TRY(CheckAreCustomers(specs));
     TRY(EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
     return CheckReady(loaded.cluster, loaded.nodes, specs);
   };
@@ -81,12 +90,32 @@ Result<api::CmekClusterInfo> Clusters::Enable(const Caller& caller, const std::s
 Result<api::CmekClusterInfo> Clusters::Update(const Caller& caller, const std::string& id,
                                               const std::vector<api::RegionSpec>& specs) {
   const Apply update = [&](Loaded& loaded) -> Status {
+    TRY(CheckAreCustomers(specs));
     TRY(UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
     return CheckReady(loaded.cluster, loaded.nodes, specs);
   };
   TRY(TryFirst(caller, id, specs, update));
   return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", api::SpecsPayload(specs),
                     update);
+}
+
+Result<api::CmekClusterInfo> Clusters::FollowProject(const Caller& caller, const std::string& id,
+                                                     const std::vector<api::RegionSpec>& specs) {
+  const Apply follow = [&](Loaded& loaded) -> Status {
+    const auto& keys = loaded.project.has_value() ? loaded.project->keys : specs;
+    for (const api::RegionSpec& spec : specs) {
+      if (std::find(keys.begin(), keys.end(), spec) == keys.end()) {
+        return Error(ErrorCode::kPrecondition,
+                     "the project's keys have changed again meanwhile; nothing was changed here");
+      }
+    }
+    TRY(CheckAreCustomers(specs));
+    TRY(UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
+    return CheckReady(loaded.cluster, loaded.nodes, specs);
+  };
+  TRY(TryFirst(caller, id, specs, follow));
+  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", api::SpecsPayload(specs),
+                    follow);
 }
 
 Result<api::CmekClusterInfo> Clusters::UpdateOnlyKey(const Caller& caller, const std::string& id,
@@ -167,7 +196,19 @@ Result<api::CmekClusterInfo> Clusters::Disenrol(const Caller& caller, const std:
     return leave(loaded);
   }));
   TRY(TryFirst(caller, id, specs, leave));
-  return ChangeKeys(caller, id, Permission::kRestoreKeys, "DISENROL_CMEK", {}, leave);
+  return ChangeKeys(caller, id, Permission::kRestoreKeys, kDisenrolAction, {}, leave);
+}
+
+Status Clusters::CheckAreCustomers(const std::vector<api::RegionSpec>& specs) const {
+  if (escrow_.uri.empty()) return {};
+  for (const api::RegionSpec& spec : specs) {
+    if (api::CanonicalUri(spec.key_spec) != api::CanonicalUri(escrow_)) continue;
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("region_specs: the key of region '{}' is the operator's own, and no "
+                             "customer-managed one",
+                             spec.region));
+  }
+  return {};
 }
 
 // What was taken from a whole project is given back by who may do that for all of it.

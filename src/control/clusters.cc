@@ -140,6 +140,7 @@ Result<Cluster> Clusters::Create(const Caller& caller, const ClusterPlan& plan) 
         Load<Organization>(transaction, Kind::kOrganization, caller.organization, "organization"));
     loaded.cluster.terms = FirstTerms(loaded.organization.custody_bounds);
     if (!specs.empty()) {
+      TRY(CheckAreCustomers(specs));
       TRY(EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
       TRY(CheckUnique(transaction, loaded, specs));
     }
@@ -194,7 +195,10 @@ Result<Cluster> Clusters::Delete(const Caller& caller, const std::string& id) {
     if (loaded.cluster.revoked.has_value()) {
       // Making it again would be a restore.
       TRY(caller.Require(Permission::kRestoreKeys, PlaceOf(loaded.cluster)));
+      TRY(CheckMayRestore(*loaded.cluster.revoked, caller,
+                          caller.RolesFor(Permission::kRestoreKeys, PlaceOf(loaded.cluster))));
     }
+    TRY(CheckProjectLets(loaded, caller));
     TRY(ReleaseNodes(transaction, loaded.cluster));
     deleted = std::move(loaded.cluster);
     deleted.state = ClusterState::kDeleting;
@@ -225,6 +229,7 @@ Result<Cluster> Clusters::AddRegions(
     }
     TRY(CheckKeysAreWhole(cluster, has_keys, fresh));
     if (!fresh.empty()) {
+      TRY(CheckAreCustomers(fresh));
       TRY(UpdateCmek(cluster, loaded.organization, fresh, clock_.Wall()));
       TRY(CheckUnique(transaction, loaded, fresh));
     }

@@ -52,6 +52,9 @@ class Clusters {
                                       const std::vector<api::RegionSpec>& specs);
   Result<api::CmekClusterInfo> Update(const Caller& caller, const std::string& id,
                                       const std::vector<api::RegionSpec>& specs);
+  // The same to its project's keys, as long as those are still these.
+  Result<api::CmekClusterInfo> FollowProject(const Caller& caller, const std::string& id,
+                                             const std::vector<api::RegionSpec>& specs);
   // Of a cluster in one region: enables or rotates to the key of this URI, as the principal of the
   // present one if that is at the same kind of KMS. kPrecondition where there are more regions.
   Result<api::CmekClusterInfo> UpdateOnlyKey(const Caller& caller, const std::string& id,
@@ -82,6 +85,8 @@ class Clusters {
   Status TryFirst(const Caller& caller, const std::string& id,
                   const std::vector<api::RegionSpec>& specs, const Apply& apply);
   Result<Cluster> ChangeState(const Caller& caller, const std::string& id, ClusterState state);
+  // Under the operator's own key a cluster comes by DISENROL only.
+  Status CheckAreCustomers(const std::vector<api::RegionSpec>& specs) const;
   static Status CheckProjectLets(const Loaded& loaded, const Caller& caller);
   // A new KEK, or new DEKs as well, under the present keys.
   Result<api::CmekClusterInfo> Renew(const Caller& caller, const std::string& id, bool new_deks);

@@ -112,6 +112,13 @@ Status UpdateCmek(Cluster& cluster, const Organization& organization,
                   const std::vector<api::RegionSpec>& specs, WallTime now) {
   if (!HasKeys(cluster)) return EnableCmek(cluster, organization, specs, now);
   TRY(CheckMayChange(cluster, organization, specs));
+  for (const Region& region : cluster.regions) {  // one may have left its keys already
+    const auto named = [&](const api::RegionSpec& spec) { return spec.region == region.name; };
+    if (region.keys.empty() && std::none_of(specs.begin(), specs.end(), named)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("region_specs: the region '{}' is missing", region.name));
+    }
+  }
   for (const api::RegionSpec& spec : specs) {
     Region& region = *RegionOf(cluster, spec.region);
     const bool same = !region.keys.empty() && api::SameKey(region.keys.front().spec, spec.key_spec);
@@ -140,6 +147,8 @@ Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role
 
 Status CheckMayRestore(const Revocation& revoked, const Caller& caller,
                        const std::vector<Role>& roles) {
+  // A store that was lost learned it from nodes: nobody knows who, and all accounts are new.
+  if (revoked.by.empty()) return {};
   if (caller.service_account == revoked.by || caller.since >= revoked.at) {
     return Error(ErrorCode::kForbidden,
                  "these keys are restored by another service account than the one that revoked "
@@ -148,6 +157,12 @@ Status CheckMayRestore(const Revocation& revoked, const Caller& caller,
   const auto other = [&](Role role) {
     return std::find(revoked.roles.begin(), revoked.roles.end(), role) == revoked.roles.end();
   };
+  // Who had every role that restores leaves none that is another: then the account is.
+  const auto restores = [&](Role role) {
+    return !May(role, Permission::kRestoreKeys) || !other(role);
+  };
+  const std::span<const Role> all = AllRoles();
+  if (std::all_of(all.begin(), all.end(), restores)) return {};
   if (std::none_of(roles.begin(), roles.end(), other)) {
     return Error(ErrorCode::kForbidden,
                  fmt::format("the role {} revoked these keys; another one must restore them",

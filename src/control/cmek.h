@@ -45,6 +45,8 @@ Status RenewKeys(Cluster& cluster, bool new_deks, WallTime now);
 // customer's keys wrapped until then stays readable by them.
 Status DisenrolCmek(Cluster& cluster, const api::KeySpec& escrow, WallTime now);
 
+// It has heard of this revocation, and holds no key.
+bool HasConfirmed(const Revocation& revoked, const NodeState& node);
 // It holds no key, because that was revoked.
 bool IsSealed(const NodeState& node);
 // Those of one region.

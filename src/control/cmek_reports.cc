@@ -27,9 +27,10 @@ CmekStatus StatusOf(const Region& region) {
 // Restored, and not open yet.
 bool IsLeavingRevoked(const NodeState& node) { return node.custody_reason == "revoked"; }
 
-CmekStatus WhileRevoked(const std::vector<NodeState>& nodes) {
-  return std::all_of(nodes.begin(), nodes.end(), IsSealed) ? CmekStatus::kRevoked
-                                                           : CmekStatus::kRevoking;
+CmekStatus WhileRevoked(const Revocation& revoked, const std::vector<NodeState>& nodes) {
+  const auto has = [&](const NodeState& node) { return HasConfirmed(revoked, node); };
+  return std::all_of(nodes.begin(), nodes.end(), has) ? CmekStatus::kRevoked
+                                                      : CmekStatus::kRevoking;
 }
 
 // The states of custody, the worst last.
@@ -80,6 +81,10 @@ std::vector<NodeState> NodesIn(const Region& region, const std::vector<NodeState
   std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(here),
                [&](const NodeState& node) { return node.region == region.name; });
   return here;
+}
+
+bool HasConfirmed(const Revocation& revoked, const NodeState& node) {
+  return IsSealed(node) && node.revision >= revoked.revision;
 }
 
 bool IsSealed(const NodeState& node) {
@@ -176,7 +181,8 @@ api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>
     api::RegionInfo shown;
     shown.region = region.name;
     shown.status = StatusOf(region);
-    if (cluster.revoked.has_value() && !region.keys.empty()) shown.status = WhileRevoked(here);
+    // Also one that has left its keys: its nodes are to be sealed like the others.
+    if (cluster.revoked.has_value()) shown.status = WhileRevoked(*cluster.revoked, here);
     for (const std::vector<RegionKey>* keys : {&region.keys, &region.left_keys}) {
       for (const RegionKey& key : *keys) {
         shown.key_infos.push_back(

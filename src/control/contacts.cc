@@ -127,6 +127,26 @@ std::string WebhookKey::Sign(const std::string& contact, const std::string& mess
   return "v1," + Base64Encode(HmacSha256(SecretOf(contact).ExposeSecret(), AsBytes(signed_text)));
 }
 
+namespace {
+
+// Of the organization, by address: a contact that is made anew is no way around.
+Status NoteTest(Transaction& transaction, const Contact& contact, WallTime now) {
+  auto organization = TRY(
+      Load<Organization>(transaction, Kind::kOrganization, contact.organization, "organization"));
+  std::erase_if(organization.tested,
+                [&](const auto& one) { return now - one.second >= kBetweenTests; });
+  if (organization.tested.contains(contact.address)) {
+    return Error(ErrorCode::kRateLimited, "this contact was tested within the last minute");
+  }
+  if (organization.tested.size() >= kMostContacts) {
+    return Error(ErrorCode::kRateLimited, "too many contacts were tested within the last minute");
+  }
+  organization.tested[contact.address] = now;
+  return transaction.Put(ToRecord(organization));
+}
+
+}  // namespace
+
 Result<Contacts::Made> Contacts::Create(const Caller& caller, const Wish& wish) {
   Contact contact;
   contact.id = NewUuid();
@@ -179,9 +199,7 @@ Result<Contact> Contacts::Test(const Caller& caller, const std::string& id) {
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     contact = TRY(LoadFor(transaction, caller, id));
     const WallTime now = clock_.Wall();
-    if (contact.tested_at.has_value() && now - *contact.tested_at < kBetweenTests) {
-      return Error(ErrorCode::kRateLimited, "this contact was tested within the last minute");
-    }
+    TRY(NoteTest(transaction, contact, now));
     contact.tested_at = now;
     TRY(transaction.Put(ToRecord(contact)));
     TRY(PostTest(transaction, contact, now));

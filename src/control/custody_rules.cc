@@ -112,12 +112,20 @@ std::optional<CustodyTerms> FirstTerms(const CustodyBounds& bounds) {
   return terms;
 }
 
+CustodyTerms TermsBefore(const Cluster& cluster, const std::vector<NodeState>& nodes) {
+  CustodyTerms before = TermsOf(cluster);
+  if (cluster.terms.has_value()) return before;
+  for (const NodeState& node : nodes) {
+    if (node.terms.has_value()) before = api::Tighter(before, *node.terms);
+  }
+  return before;
+}
+
 Status ChangeTerms(Cluster& cluster, const Organization& organization, const Caller& caller,
-                   const api::CustodyChange& change, WallTime now) {
+                   const CustodyTerms& before, const api::CustodyChange& change, WallTime now) {
   if (cluster.state == ClusterState::kDeleting) {
     return Error(ErrorCode::kPrecondition, "the cluster is being deleted");
   }
-  const CustodyTerms before = TermsOf(cluster);
   const CustodyTerms after = change.AppliedTo(before);
   TRY(CheckBounds(organization.custody_bounds, before, after));
   if (const auto loosened = Loosened(before, after); !loosened.empty()) {

@@ -22,9 +22,13 @@ std::vector<std::string> Loosened(const api::CustodyTerms& before, const api::Cu
 // What a new cluster begins with: unset where the defaults lie within the bounds.
 std::optional<api::CustodyTerms> FirstTerms(const api::CustodyBounds& bounds);
 
+// What a change starts from: what its nodes are told; before anybody told them any, the tightest of
+// the usual and of what each runs with, as its host's flags may be tighter.
+api::CustodyTerms TermsBefore(const Cluster& cluster, const std::vector<NodeState>& nodes);
+
 // By `caller`, who may manage the cluster's keys.
 Status ChangeTerms(Cluster& cluster, const Organization& organization, const Caller& caller,
-                   const api::CustodyChange& change, WallTime now);
+                   const api::CustodyTerms& before, const api::CustodyChange& change, WallTime now);
 
 // What a node says that it runs with is what the cluster's nodes are told.
 bool Applies(const Cluster& cluster, const NodeState& node);

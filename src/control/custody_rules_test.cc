@@ -28,7 +28,7 @@ class CustodyRules : public testing::Test {
     cluster_.state = ClusterState::kRunning;
   }
   Status Change(const Caller& caller, const CustodyChange& change) {
-    return ChangeTerms(cluster_, organization_, caller, change, kNow);
+    return ChangeTerms(cluster_, organization_, caller, TermsOf(cluster_), change, kNow);
   }
   Status ByAdmin(const CustodyChange& change) {
     return Change(Holder("admin", Role::kOrganizationAdmin), change);

@@ -27,11 +27,12 @@ bool IsDenied(const NodeState& node) {
   if (node.custody_reason == "denied") {
     return node.custody == "sealing" || node.custody == "sealed";
   }
+  if (node.custody == "grace" && node.seals_at.has_value()) return true;  // within its delay
   return node.custody == "grace" && node.failure_class == "denied" && node.on_denied == "alert";
 }
 
 bool IsInGrace(const NodeState& node) {
-  return node.custody == "grace" && node.failure_class != "denied" &&
+  return node.custody == "grace" && node.failure_class != "denied" && !node.seals_at.has_value() &&
          node.lease_expires_at.has_value();
 }
 
@@ -87,6 +88,17 @@ Notice DeniedNotice(const Cluster& cluster, const Region& region, const Nodes& d
                        ? "its data stays open, as on_denied is alert"
                        : "its databases stop and its data is sealed, at once; backups and copies "
                          "that are under this key cannot be read either";
+  const bool all_are_delayed = std::all_of(denied.begin(), denied.end(), [](const NodeState& node) {
+    return node.seals_at.has_value();
+  });
+  if (all_are_delayed) {
+    notice.follows =
+        "unless the key comes back before, its databases stop and its data is sealed when the "
+        "delay that was chosen (seal_delay) ends";
+    for (const NodeState& node : denied) {
+      notice.follows_at = std::min(notice.follows_at.value_or(*node.seals_at), *node.seals_at);
+    }
+  }
   AddRepairs(notice);
   return notice;
 }

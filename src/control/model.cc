@@ -44,6 +44,7 @@ void Fields(Archive& archive, Organization& organization) {
   archive("cmek_granted", organization.cmek_granted);
   archive("allowed_kms_types", organization.allowed_kms_types);
   archive("unique_keys", organization.unique_keys);
+  archive("tested", organization.tested);
   archive("custody_bounds", organization.custody_bounds);
 }
 
@@ -52,6 +53,8 @@ void Fields(Archive& archive, Revocation& revocation) {
   archive("at", revocation.at);
   archive("by", revocation.by);
   archive("roles", revocation.roles);
+  archive("of_project", revocation.of_project);
+  archive("revision", revocation.revision);
 }
 
 template <typename Archive>
@@ -201,6 +204,14 @@ Record ToRecord(const TrialRecord& trial) {
   return {Kind::kKeyTrial, trial.id, trial.node, "", api::EncodeBody(trial)};
 }
 Record ToRecord(const ApiKey& key) { return RecordOf(Kind::kApiKey, key, key.service_account); }
+
+Status PutCluster(Transaction& transaction, Cluster& cluster) {
+  TRY(transaction.Put(ToRecord(cluster)));
+  if (!cluster.revoked.has_value() || cluster.revoked->revision != 0) return {};
+  const auto record = TRY(transaction.Get(Kind::kCluster, cluster.id));
+  cluster.revoked->revision = record->revision;
+  return transaction.Put(ToRecord(cluster));
+}
 
 Error Absent(std::string_view what, const std::string& id) {
   return Error(ErrorCode::kNotFound,

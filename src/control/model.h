@@ -24,14 +24,17 @@ struct Organization {
   bool cmek_granted = false;
   // Which KMS types a region's clusters may use; "*" stands for every region that is not named.
   std::map<std::string, std::vector<std::string>> allowed_kms_types;
-  bool unique_keys = false;  // no two clusters under one key
+  bool unique_keys = false;                // no two clusters under one key
+  std::map<std::string, WallTime> tested;  // contacts' addresses, of the last minute
   api::CustodyBounds custody_bounds;
 };
 
 struct Revocation {
   WallTime at;
-  std::string by;           // service account
-  std::vector<Role> roles;  // by which it was allowed
+  std::string by;              // service account
+  std::vector<Role> roles;     // by which it was allowed
+  bool of_project = false;     // came with that of the cluster's project
+  std::uint64_t revision = 0;  // of the change: what a node has said before it confirms nothing
 };
 
 struct Project {
@@ -139,6 +142,9 @@ struct ApiKey {
   std::string secret_digest;  // hex of SHA-256; the secret itself is shown once and not kept
   WallTime created_at;
 };
+
+// Stores it; a revocation that is new gets the revision of this change.
+Status PutCluster(Transaction& transaction, Cluster& cluster);
 
 Record ToRecord(const Organization& organization);
 Record ToRecord(const Project& project);

@@ -124,7 +124,7 @@ Status Nodes::Remove(const Caller& caller, const std::string& id, bool lost) {
       const auto cluster = TRY(FromRecord<Cluster>(*record));
       const auto states = TRY(LoadStates(transaction, cluster.id, clock_.Wall()));
       const auto may_hold = [&](const NodeState& state) {
-        return state.node == id && !IsSealed(state);
+        return state.node == id && !HasConfirmed(*cluster.revoked, state);
       };
       if (cluster.revoked.has_value() && std::any_of(states.begin(), states.end(), may_hold)) {
         return Error(ErrorCode::kPrecondition,

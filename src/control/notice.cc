@@ -26,6 +26,8 @@ constexpr std::array<TypeRow, kNoticeTypeCount> kTypes = {{
     {"key.new_version", "the key of {} has a new version"},
     {"keys.revoked", "the keys of {} were revoked"},
     {"keys.restored", "the keys of {} were restored"},
+    {"keys.left", "the keys of {} are being left"},
+    {"custody.loosened", "the custody of {} was loosened"},
     {"contact.test", "a test message"},
 }};
 

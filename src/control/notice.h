@@ -24,9 +24,11 @@ enum class NoticeType {
   kNewVersion,         // of the key, and it was wrapped to
   kRevoked,            // over the API
   kRestored,           // over the API
+  kLeft,               // over the API: back to the operator's key
+  kLoosened,           // over the API: custody
   kTest,
 };
-inline constexpr int kNoticeTypeCount = 9;
+inline constexpr int kNoticeTypeCount = 11;
 std::string_view NameOf(NoticeType type);  // "key.denied"
 
 struct Notice {

@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kLongestProblem = 500;
 
 bool WantsToKnow(const Contact& contact, NoticeType type) {
-  const bool is_about_people = type == NoticeType::kRevoked || type == NoticeType::kRestored;
+  const bool is_about_people = type == NoticeType::kRevoked || type == NoticeType::kRestored ||
+                               type == NoticeType::kLeft || type == NoticeType::kLoosened;
   return contact.purpose == ContactPurpose::kSecurity || !is_about_people;
 }
 
@@ -156,6 +157,39 @@ Status TellRevocation(Transaction& transaction, const Cluster& cluster, const Ca
   return {};
 }
 
+Status TellLeft(Transaction& transaction, const Cluster& cluster, const Caller& caller,
+                WallTime now) {
+  Notice notice;
+  notice.type = NoticeType::kLeft;
+  notice.at = PlaceOf(cluster);
+  notice.cluster_name = cluster.name;
+  notice.what =
+      fmt::format("The service account {} asked that cluster {} leaves its customer-managed keys.",
+                  caller.name, cluster.name);
+  notice.follows = "its data goes back under the operator's key, where the hosts allow that";
+  notice.commands = {fmt::format(
+      "freehold cmek rotate {} -f MANIFEST   # with the present keys, if that was not meant to be",
+      cluster.name)};
+  TRY(Post(transaction, notice, now, now));
+  return {};
+}
+
+Status TellLoosened(Transaction& transaction, const Cluster& cluster, const Caller& caller,
+                    const std::vector<std::string>& settings, WallTime now) {
+  Notice notice;
+  notice.type = NoticeType::kLoosened;
+  notice.at = PlaceOf(cluster);
+  notice.cluster_name = cluster.name;
+  std::string names;
+  for (const std::string& name : settings) names += (names.empty() ? "" : ", ") + name;
+  notice.what = fmt::format("The service account {} loosened {} of the custody of cluster {}.",
+                            caller.name, names, cluster.name);
+  notice.follows = "its data may stay open longer when the key is refused or cannot be reached";
+  notice.commands = {fmt::format("freehold cmek custody {}   # what counts now", cluster.name)};
+  TRY(Post(transaction, notice, now, now));
+  return {};
+}
+
 Status ForgetNews(Transaction& transaction, const std::string& cluster) {
   const ClusterNews told = TRY(LoadNews(transaction, cluster));
   for (const auto& [name, region] : told.regions) {
@@ -172,7 +206,7 @@ Status Outbox::Refresh(std::map<std::string, Waiting>& waiting) {
     fresh.clear();
     for (const Record& record : TRY(transaction.ChangedSince(Kind::kMessage, seen_))) {
       const auto message = TRY(api::DecodeBody<Message>(record.body, "a record of the store"));
-      fresh[message.id] = {message.contact,
+      fresh[message.id] = {message.organization, message.contact,
                            std::max(message.next_at, message.leased_until.value_or(WallTime{}))};
     }
     return {};

@@ -53,6 +53,11 @@ Status TellNews(Transaction& transaction, const Cluster& cluster,
 // Who revoked, or restored, what the cluster now says.
 Status TellRevocation(Transaction& transaction, const Cluster& cluster, const Caller& caller,
                       WallTime now);
+// Who left the customer's keys, or keeps data open longer by which settings.
+Status TellLeft(Transaction& transaction, const Cluster& cluster, const Caller& caller,
+                WallTime now);
+Status TellLoosened(Transaction& transaction, const Cluster& cluster, const Caller& caller,
+                    const std::vector<std::string>& settings, WallTime now);
 // Of a cluster that is deleted.
 Status ForgetNews(Transaction& transaction, const std::string& cluster);
 
@@ -69,6 +74,7 @@ class Outbox {
       : store_(store), clock_(clock), holder_(std::move(holder)), settings_(settings) {}
 
   struct Waiting {
+    std::string organization;
     std::string contact;
     WallTime at;  // when it may be leased
   };

@@ -10,6 +10,7 @@
 #include "control/nodes.h"
 #include "control/outbox.h"
 #include "control/project_keys.h"
+#include "fmt/format.h"
 
 namespace freehold::control {
 namespace {
@@ -93,7 +94,18 @@ Result<ProjectOutcome> ProjectClusters::Outcome(const Caller& caller, const std:
 }
 
 Result<ProjectOutcome> ProjectClusters::Get(const Caller& caller, const std::string& id) {
-  return Outcome(caller, id, {});
+  const Loaded loaded = TRY(LoadFor(caller, id, Permission::kRead));
+  Refusals refusals;
+  for (const Cluster& cluster : loaded.clusters) {
+    const std::string region = RegionWithAnother(loaded.project, cluster);
+    if (region.empty()) continue;
+    refusals.emplace_back(cluster.id,
+                          Error(ErrorCode::kPrecondition,
+                                fmt::format("its key in the region '{}' is not the project's; if "
+                                            "it is to be, send the project's keys again",
+                                            region)));
+  }
+  return Outcome(caller, id, refusals);
 }
 
 Result<ProjectOutcome> ProjectClusters::Update(const Caller& caller, const std::string& id,
@@ -110,7 +122,7 @@ Result<ProjectOutcome> ProjectClusters::Update(const Caller& caller, const std::
   }));
   const auto rotate = [&](const Cluster& cluster) -> Status {
     const auto here = TRY(SpecsToFollow(loaded.project, cluster, specs));
-    if (!here.empty()) TRY(clusters_.Update(caller, cluster.id, here));
+    if (!here.empty()) TRY(clusters_.FollowProject(caller, cluster.id, here));
     return {};
   };
   return Outcome(caller, id, ForEach(clock_, loaded.clusters, rotate));
@@ -136,7 +148,8 @@ Result<ProjectOutcome> ProjectClusters::Revoke(const Caller& caller, const std::
         refusals.emplace_back(cluster.id, revoked.error());
         continue;
       }
-      TRY(transaction.Put(ToRecord(cluster)));
+      cluster.revoked->of_project = true;
+      TRY(PutCluster(transaction, cluster));
       TRY(Note(transaction, clock_, caller, {"REVOKE_CMEK", PlaceOf(cluster), cluster.name}, {}));
       TRY(TellRevocation(transaction, cluster, caller, clock_.Wall()));
     }
@@ -162,11 +175,10 @@ Result<ProjectOutcome> ProjectClusters::Restore(const Caller& caller, const std:
     TRY(Note(transaction, clock_, caller, {"RESTORE_PROJECT_CMEK", PlaceOf(project)}, {}));
     for (Cluster& cluster : loaded.clusters) {
       if (!cluster.revoked.has_value()) continue;
-      if (cluster.revoked->at < revoked.at) {
-        refusals.emplace_back(cluster.id,
-                              Error(ErrorCode::kPrecondition,
-                                    "its keys had been revoked before those of the project; "
-                                    "restore the cluster by itself"));
+      if (!cluster.revoked->of_project) {
+        refusals.emplace_back(cluster.id, Error(ErrorCode::kPrecondition,
+                                                "its keys were not revoked with those of the "
+                                                "project; restore the cluster by itself"));
         continue;
       }
       if (auto restored = RestoreCmek(cluster, caller, roles); !restored.ok()) {
@@ -184,11 +196,10 @@ Result<ProjectOutcome> ProjectClusters::Restore(const Caller& caller, const std:
 
 Result<ProjectOutcome> ProjectClusters::Act(const Caller& caller, const std::string& id,
                                             api::CmekAction action) {
-  if (action == api::CmekAction::kDisenrol) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "action: a project's clusters always have customer-managed keys");
-  }
-  return action == api::CmekAction::kRevoke ? Revoke(caller, id) : Restore(caller, id);
+  if (action == api::CmekAction::kRevoke) return Revoke(caller, id);
+  if (action == api::CmekAction::kRestore) return Restore(caller, id);
+  return Error(ErrorCode::kInvalidArgument,
+               "action: a project takes REVOKE and RESTORE; others are for each cluster");
 }
 
 Result<ProjectOutcome> ProjectClusters::SetState(const Caller& caller, const std::string& id,

@@ -58,6 +58,9 @@ Status ReplaceKeys(Project& project, const Organization& organization,
                    const std::vector<api::RegionSpec>& specs) {
   TRY(CheckTakesKeys(project));
   TRY(CheckNotRevoked(project));
+  for (const api::RegionSpec& spec : specs) {
+    TRY(CheckLabel("region", spec.region, kLongestRegionName));
+  }
   TRY(CheckGranted(organization, specs));
   std::vector<api::RegionSpec> keys = project.keys;
   std::vector<api::RegionSpec> past = project.past_keys;
@@ -99,6 +102,17 @@ Result<std::vector<api::RegionSpec>> SpecsToFollow(const Project& project, const
     wanted.push_back(*spec);
   }
   return wanted;
+}
+
+std::string RegionWithAnother(const Project& project, const Cluster& cluster) {
+  for (const Region& region : cluster.regions) {
+    const api::RegionSpec* wanted = KeyOf(project.keys, region.name);
+    if (wanted == nullptr) continue;
+    if (region.keys.empty() || !api::SameKey(region.keys.front().spec, wanted->key_spec)) {
+      return region.name;
+    }
+  }
+  return "";
 }
 
 Status TakeProjectKeys(const Project& project, const Cluster& cluster,

@@ -30,6 +30,9 @@ Status ReplaceKeys(Project& project, const Organization& organization,
 Result<std::vector<api::RegionSpec>> SpecsToFollow(const Project& project, const Cluster& cluster,
                                                    const std::vector<api::RegionSpec>& specs);
 
+// A region of the cluster whose key is another than the project's; "" = there is none.
+std::string RegionWithAnother(const Project& project, const Cluster& cluster);
+
 // Adds the project's key to `specs` for every region of the cluster that has none there and none of
 // its own. In a project with CMEK, kPrecondition for a region that is left without.
 Status TakeProjectKeys(const Project& project, const Cluster& cluster,

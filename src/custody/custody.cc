@@ -139,7 +139,10 @@ bool Custody::RequestProbe() {
       return true;
     case CustodyState::kOpen:
     case CustodyState::kGrace:
-      if (!denial_pending_) next_attempt_ = std::min(next_attempt_, now);
+      // Not before the second look at a "no"; within a delay after it, at once.
+      if (!denial_pending_ || denied_since_.has_value()) {
+        next_attempt_ = std::min(next_attempt_, now);
+      }
       return true;
   }
   return false;

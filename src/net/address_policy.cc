@@ -68,16 +68,17 @@ std::vector<Network> Networks(std::initializer_list<const char*> texts) {
 // Where clouds hand out credentials, and what reaches no further than a wire.
 const std::vector<Network>& NeverAllowed() {
   static const auto networks =
-      Networks({"169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "168.63.129.16", "100.100.100.200",
+      Networks({"169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "fd20:ce::254",
+                "fd00:c1::a9fe:a9fe", "fd00:42::42", "168.63.129.16", "100.100.100.200",
                 "192.0.0.192", "0.0.0.0", "::", "224.0.0.0/4", "255.255.255.255", "ff00::/8"});
   return networks;
 }
 
 const std::vector<Network>& NotPublic() {
-  static const auto networks =
-      Networks({"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12",
-                "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "240.0.0.0/4", "::/96",
-                "fc00::/7", "fec0::/10", "64:ff9b:1::/48", "2001::/23", "100::/64"});
+  static const auto networks = Networks(
+      {"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.0.0.0/24",
+       "192.168.0.0/16", "198.18.0.0/15", "240.0.0.0/4", "::/96", "fc00::/7", "fec0::/10",
+       "64:ff9b:1::/48", "::ffff:0:0:0/96", "2001::/23", "100::/64"});
   return networks;
 }
 

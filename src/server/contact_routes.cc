@@ -1,5 +1,6 @@
 // Contacts: /api/v1/contacts.
 #include "api/json_reader.h"
+#include "fmt/format.h"
 #include "net/http_client.h"
 #include "net/mail_client.h"
 #include "server/api_server.h"
@@ -34,7 +35,11 @@ json::object ToJson(const Contact& contact) {
 }
 
 Status CheckWebhook(const std::string& text, const AddressPolicy& policy) {
-  if (text.size() > kLongestUrl || text.find('#') != std::string::npos) {
+  if (text.size() > kLongestUrl) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("must have at most {} characters", kLongestUrl));
+  }
+  if (text.find('#') != std::string::npos) {
     return Error(ErrorCode::kInvalidArgument, "must be a URL without a fragment");
   }
   const HttpUrl url = TRY(HttpUrl::Parse(text));

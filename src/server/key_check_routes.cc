@@ -88,6 +88,10 @@ std::vector<Route> KeyCheckRoutes(KeyChecks& checks) {
        Permission::kManageKeys,
        "Has every node of the cluster probe its key now",
        [&](const Call& call) -> Result<json::object> {
+         if (!call.body.empty()) {
+           const json::object body = TRY(api::ParseObject(call.body, "the body"));
+           TRY(api::JsonReader(body, "").Finish());
+         }
          return ToJson(TRY(checks.Begin(call.caller, call.Parameter("cluster_id"))));
        }},
       {"GET",

@@ -10,7 +10,8 @@
 namespace freehold::server {
 namespace {
 
-constexpr int kWorkers = 4;
+constexpr int kWorkers = 16;
+constexpr int kOfOneOrganization = 4;  // whose receivers may all be slow
 // The store may be a database that another server writes to: it can only be asked again.
 constexpr Duration kLookInterval = std::chrono::milliseconds(300);
 constexpr Duration kAfterStoreTrouble = std::chrono::seconds(2);
@@ -46,47 +47,52 @@ void Messenger::Watch(const std::stop_token& stop) {
   }
 }
 
-std::optional<std::string> Messenger::TakeDue(std::string& contact) {
+std::optional<std::string> Messenger::TakeDue(control::Outbox::Waiting& taken) {
   const WallTime now = clock_.Wall();
   auto first = waiting_.end();
   for (auto one = waiting_.begin(); one != waiting_.end(); ++one) {
     if (one->second.at > now || busy_.contains(one->second.contact)) continue;
+    const auto busy = busy_of_.find(one->second.organization);
+    if (busy != busy_of_.end() && busy->second >= kOfOneOrganization) continue;
     if (first == waiting_.end() || one->second.at < first->second.at) first = one;
   }
   if (first == waiting_.end()) return std::nullopt;
   std::string id = first->first;
-  contact = first->second.contact;
-  busy_.insert(contact);
+  taken = first->second;
+  busy_.insert(taken.contact);
+  ++busy_of_[taken.organization];
   waiting_.erase(first);
   return id;
 }
 
 void Messenger::Work(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    std::string contact;
+    control::Outbox::Waiting taken;
     std::optional<std::string> id;
     {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, stop, kLookInterval, [&] {
-        id = TakeDue(contact);
+        id = TakeDue(taken);
         return id.has_value();
       });
     }
     if (!id.has_value()) continue;
-    SendOne(*id);
+    SendOne(*id, taken);
     const std::lock_guard lock(mutex_);
-    busy_.erase(contact);
+    busy_.erase(taken.contact);
+    if (--busy_of_[taken.organization] == 0) busy_of_.erase(taken.organization);
     wake_.notify_all();
   }
 }
 
-void Messenger::SendOne(const std::string& id) {
+void Messenger::SendOne(const std::string& id, control::Outbox::Waiting taken) {
   CrashPoint("message.due");
   auto leased = outbox_.Lease(id);
   if (!leased.ok()) {
     LogWarning("messages", leased.error().message());
     const std::lock_guard lock(mutex_);
-    waiting_.try_emplace(id, control::Outbox::Waiting{"", clock_.Wall() + kAfterStoreTrouble});
+    taken.at = clock_.Wall() + kAfterStoreTrouble;
+    waiting_.try_emplace(id, std::move(taken));
     return;
   }
   if (!leased->has_value()) return;  // another server's, or nobody wants it any more

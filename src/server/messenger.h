@@ -44,8 +44,8 @@ class Messenger {
   void Watch(const std::stop_token& stop);
   void Work(const std::stop_token& stop);
   // The next that is due and whose contact nothing is on its way to.
-  std::optional<std::string> TakeDue(std::string& contact);
-  void SendOne(const std::string& id);
+  std::optional<std::string> TakeDue(control::Outbox::Waiting& taken);
+  void SendOne(const std::string& id, control::Outbox::Waiting taken);
   Status Deliver(const control::Message& message, const control::Contact& contact) const;
   Status Call(const control::Message& message, const control::Contact& contact) const;
 
@@ -57,7 +57,8 @@ class Messenger {
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::map<std::string, control::Outbox::Waiting> waiting_;
-  std::set<std::string> busy_;  // contacts
+  std::set<std::string> busy_;          // contacts
+  std::map<std::string, int> busy_of_;  // messages under way, by organization
 
   std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint64_t> failed_{0};

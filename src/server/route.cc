@@ -73,6 +73,10 @@ std::optional<std::string> Decode(std::string_view text, bool plus_is_space) {
   return decoded;
 }
 
+bool IsPlainText(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 // The text up to the separator, which goes too.
 std::string_view NextPart(std::string_view& text, char separator) {
   const auto end = text.find(separator);
@@ -110,6 +114,10 @@ Result<std::map<std::string, std::string>> ParseQuery(std::string_view query) {
     const auto value = Decode(pair, true);
     if (!name.has_value() || !value.has_value()) {
       return Error(ErrorCode::kInvalidArgument, "the query has a broken escape");
+    }
+    if (!IsPlainText(*name) || !IsPlainText(*value)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "the query has a character that is not printable ASCII");
     }
     if (!parameters.emplace(*name, *value).second) {
       return Error(ErrorCode::kInvalidArgument,

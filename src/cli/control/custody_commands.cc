@@ -71,6 +71,12 @@ void PrintCustodyTerms(const json::object& answer) {
              rows);
 }
 
+// The last of two would be sent, and the first lost.
+Status CheckNew(std::string_view flag, const json::object& given, const std::string& name) {
+  if (!given.contains(name)) return {};
+  return Error(ErrorCode::kInvalidArgument, fmt::format("{}: '{}' is there twice", flag, name));
+}
+
 // "NAME=VALUE"
 Result<std::pair<std::string, std::string>> Pair(const char* flag, const std::string& text) {
   const auto equals = text.find('=');
@@ -87,6 +93,7 @@ Result<json::object> CustodyBoundsOf(const std::vector<std::string>& texts) {
   for (const std::string& text : texts) {
     if (text == "none" && texts.size() == 1) return bounds;
     const auto [name, value] = TRY(Pair("--custody", text));
+    TRY(CheckNew("--custody", bounds, name));
     if (name == "on_denied" || name == "on_key_return") {
       json::array allowed;
       for (std::size_t start = 0; start <= value.size();) {
@@ -123,6 +130,7 @@ Status CmekCustody(const CustodyTermsFlags& flags) {
   json::object change;
   for (const std::string& text : flags.set) {
     auto [name, value] = TRY(Pair("--set", text));
+    TRY(CheckNew("--set", change, name));
     change[name] = std::move(value);
   }
   ApiClient api = TRY(Connect(flags.common));

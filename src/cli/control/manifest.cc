@@ -53,6 +53,11 @@ Result<json::object> ReadManifest(const std::string& path) {
   const Bytes read = TRY(input ? ReadUntilEnd(STDIN_FILENO, kLargest) : ReadFile(path, kLargest));
   const std::string_view text = AsText(read);
   const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) {
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} is empty; 'freehold cmek manifest' prints a manifest to fill in", what));
+  }
   json::object manifest;
   if (first != std::string_view::npos && text[first] == '{') {
     manifest = TRY(api::ParseObject(text, what));

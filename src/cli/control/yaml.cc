@@ -35,6 +35,8 @@ class Parser {
  public:
   Parser(std::string_view text, std::string_view what) : what_(what) {
     started_ = yaml_parser_initialize(&parser_) == 1;
+    // libyaml ends the process at a null pointer, which an empty text may have.
+    if (text.empty()) text = std::string_view("", 0);
     if (started_) yaml_parser_set_input_string(&parser_, AsBytes(text).data(), text.size());
   }
   ~Parser() {
