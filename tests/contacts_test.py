@@ -171,7 +171,7 @@ def test_the_operators_own_hosts_cannot_be_reached(start, receiver):
     ({"address": "http://hooks.example.com/"}, "plain http"),
     ({"address": "https://user:word@hooks.example.com/"}, "user name"),
     ({"address": "https://hooks.example.com/#x"}, "fragment"),
-    ({"address": "https://hooks.example.com/" + "x" * 2000}, "fragment"),
+    ({"address": "https://hooks.example.com/" + "x" * 2000}, "at most 2000 characters"),
     ({"type": "EMAIL"}, "not an e-mail address"),
     ({"type": "EMAIL", "address": "a@b.example\r\nBcc: other@b.example"}, "cannot be printed"),
     ({"type": "EMAIL", "address": "a@b.example, c@b.example"}, "not an e-mail address"),
