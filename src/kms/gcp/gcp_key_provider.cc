@@ -53,7 +53,7 @@ KmsMeaning ConfirmedMeaning(const GcpKmsClient& client, const KmsFailure& failur
 // A time as we write it: Google's may have fractions of a second. "" for what is none.
 std::string WholeSeconds(std::string time) {
   if (const auto point = time.find('.'); point != std::string::npos) {
-    time = time.substr(0, point) + "Z";
+    time.replace(point, std::string::npos, "Z");
   }
   return ParseTime(time).has_value() ? time : "";
 }
