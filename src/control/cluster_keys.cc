@@ -75,28 +75,33 @@ Status Clusters::TryFirst(const Caller& caller, const std::string& id,
   return trials_.Try(wishes);
 }
 
+Result<api::CmekClusterInfo> Clusters::ChangeToSpecs(const Caller& caller, const std::string& id,
+                                                     const std::vector<api::RegionSpec>& specs,
+                                                     const Apply& apply) {
+  const Apply customers = [&](Loaded& loaded) -> Status {
+    TRY(CheckAreCustomers(specs));
+    TRY(apply(loaded));
+    return CheckReady(loaded.cluster, loaded.nodes, specs);
+  };
+  TRY(TryFirst(caller, id, specs, customers));
+  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", api::SpecsPayload(specs),
+                    customers);
+}
+
 Result<api::CmekClusterInfo> Clusters::Enable(const Caller& caller, const std::string& id,
                                               const std::vector<api::RegionSpec>& specs) {
   const Apply enable = [&](Loaded& loaded) -> Status {
-    TRY(CheckAreCustomers(specs));
-    TRY(EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
-    return CheckReady(loaded.cluster, loaded.nodes, specs);
+    return EnableCmek(loaded.cluster, loaded.organization, specs, clock_.Wall());
   };
-  TRY(TryFirst(caller, id, specs, enable));
-  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", api::SpecsPayload(specs),
-                    enable);
+  return ChangeToSpecs(caller, id, specs, enable);
 }
 
 Result<api::CmekClusterInfo> Clusters::Update(const Caller& caller, const std::string& id,
                                               const std::vector<api::RegionSpec>& specs) {
   const Apply update = [&](Loaded& loaded) -> Status {
-    TRY(CheckAreCustomers(specs));
-    TRY(UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
-    return CheckReady(loaded.cluster, loaded.nodes, specs);
+    return UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall());
   };
-  TRY(TryFirst(caller, id, specs, update));
-  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", api::SpecsPayload(specs),
-                    update);
+  return ChangeToSpecs(caller, id, specs, update);
 }
 
 Result<api::CmekClusterInfo> Clusters::FollowProject(const Caller& caller, const std::string& id,
@@ -109,13 +114,9 @@ Result<api::CmekClusterInfo> Clusters::FollowProject(const Caller& caller, const
                      "the project's keys have changed again meanwhile; nothing was changed here");
       }
     }
-    TRY(CheckAreCustomers(specs));
-    TRY(UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall()));
-    return CheckReady(loaded.cluster, loaded.nodes, specs);
+    return UpdateCmek(loaded.cluster, loaded.organization, specs, clock_.Wall());
   };
-  TRY(TryFirst(caller, id, specs, follow));
-  return ChangeKeys(caller, id, Permission::kManageKeys, "UPDATE_CMEK", api::SpecsPayload(specs),
-                    follow);
+  return ChangeToSpecs(caller, id, specs, follow);
 }
 
 Result<api::CmekClusterInfo> Clusters::UpdateOnlyKey(const Caller& caller, const std::string& id,

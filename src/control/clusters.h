@@ -80,6 +80,10 @@ class Clusters {
   Result<Loaded> LoadFor(Transaction& transaction, const Caller& caller, const std::string& id,
                          Permission permission);
   using Apply = std::function<Status(Loaded&)>;
+  // Enables or rotates: tried first, then decided by `apply`.
+  Result<api::CmekClusterInfo> ChangeToSpecs(const Caller& caller, const std::string& id,
+                                             const std::vector<api::RegionSpec>& specs,
+                                             const Apply& apply);
   Result<api::CmekClusterInfo> Disenrol(const Caller& caller, const std::string& id);
   // What `apply` would do is allowed, and the keys that it needs can be used from their regions.
   Status TryFirst(const Caller& caller, const std::string& id,

@@ -75,21 +75,26 @@ Result<std::vector<NodeState>> LoadStates(Transaction& transaction, const std::s
 }
 
 Result<api::DesiredState> Nodes::DesiredIn(Transaction& transaction, const std::string& id,
-                                           const StoreState& state) {
+                                           const StoreState& state, Seen& seen) {
   const auto record = TRY(transaction.Get(Kind::kNode, id));
   if (!record.has_value()) return UnknownNode();
   const auto node = TRY(FromRecord<Node>(*record));
-  std::uint64_t revision = record->revision;
-  std::optional<Cluster> cluster;
-  if (const auto found = TRY(transaction.Get(Kind::kCluster, node.cluster)); found.has_value()) {
-    cluster = TRY(FromRecord<Cluster>(*found));
-    revision = std::max(revision, found->revision);
+  const auto [place, is_new] = seen.clusters.try_emplace(node.cluster);
+  auto& [cluster, revision] = place->second;
+  if (is_new) {
+    if (const auto found = TRY(transaction.Get(Kind::kCluster, node.cluster)); found.has_value()) {
+      cluster = TRY(FromRecord<Cluster>(*found));
+      revision = found->revision;
+    }
   }
   api::DesiredState desired =
       DesiredOf(node, cluster.has_value() ? &*cluster : nullptr, settings_.escrow);
   desired.epoch = state.epoch;
-  desired.revision = revision;
-  for (const auto& trial : TRY(LoadAll<TrialRecord>(transaction, Kind::kKeyTrial, id, {}))) {
+  desired.revision = std::max(record->revision, revision);
+  if (!seen.all_trials) {
+    seen.trials[id] = TRY(LoadAll<TrialRecord>(transaction, Kind::kKeyTrial, id, {}));
+  }
+  for (const TrialRecord& trial : seen.trials[id]) {
     if (trial.answer.has_value() || IsForgotten(trial, clock_.Wall())) continue;
     desired.trials.push_back({trial.id, trial.spec, trial.external_id});
   }
@@ -97,13 +102,35 @@ Result<api::DesiredState> Nodes::DesiredIn(Transaction& transaction, const std::
 }
 
 Result<api::DesiredState> Nodes::Desired(const std::string& node) {
+  auto desired = TRY(Desired(std::vector{node}));
+  if (desired.empty()) return UnknownNode();
+  return std::move(desired.begin()->second);
+}
+
+Result<std::map<std::string, api::DesiredState>> Nodes::Desired(
+    const std::vector<std::string>& nodes) {
   const StoreState state = TRY(store_.State());
-  api::DesiredState desired;
+  std::map<std::string, api::DesiredState> all;
   TRY(store_.Read([&](Transaction& transaction) -> Status {
-    desired = TRY(DesiredIn(transaction, node, state));
+    all.clear();
+    Seen seen;
+    seen.all_trials = nodes.size() > 1;
+    if (seen.all_trials) {
+      for (const Record& record : TRY(transaction.ChangedSince(Kind::kKeyTrial, 0))) {
+        seen.trials[record.owner].push_back(TRY(FromRecord<TrialRecord>(record)));
+      }
+    }
+    for (const std::string& node : nodes) {
+      auto desired = DesiredIn(transaction, node, state, seen);
+      if (desired.ok()) {
+        all.emplace(node, std::move(*desired));
+      } else if (desired.error().code() != ErrorCode::kUnauthenticated) {
+        return desired.error();
+      }
+    }
     return {};
   }));
-  return desired;
+  return all;
 }
 
 // The node, its cluster and its organization, as far as they are not there.
@@ -207,7 +234,8 @@ Result<api::DesiredState> Nodes::Report(const Node& who, const api::NodeReport& 
       TRY(transaction.Put(ToRecord(said, node.cluster)));
       TRY(TakeIn(transaction, *record, node, report, state));
     }
-    desired = TRY(DesiredIn(transaction, node.id, state));
+    Seen seen;
+    desired = TRY(DesiredIn(transaction, node.id, state, seen));
     return {};
   }));
   return desired;

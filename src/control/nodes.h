@@ -8,6 +8,7 @@
 // clusters.h. Threads: safe. Spec: docs/api/agents.md.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,8 @@ class Nodes {
   // A certificate for another key; the present one counts until the new one is used.
   Result<Joined> Renew(const Node& node, ByteView request);
   Result<api::DesiredState> Desired(const std::string& node);
+  // Of many, with what they share read once; one that is not there any more has none.
+  Result<std::map<std::string, api::DesiredState>> Desired(const std::vector<std::string>& nodes);
   // Takes in a report; the answer is what is wanted now.
   Result<api::DesiredState> Report(const Node& node, const api::NodeReport& report);
 
@@ -87,8 +90,14 @@ class Nodes {
   Result<Changes> ChangedSince(std::uint64_t revision);
 
  private:
+  // What one transaction has read already.
+  struct Seen {
+    std::map<std::string, std::pair<std::optional<Cluster>, std::uint64_t>> clusters;
+    bool all_trials = false;
+    std::map<std::string, std::vector<TrialRecord>> trials;  // by node
+  };
   Result<api::DesiredState> DesiredIn(Transaction& transaction, const std::string& node,
-                                      const StoreState& state);
+                                      const StoreState& state, Seen& seen);
   Result<std::optional<Record>> LearnNode(Transaction& transaction, const Node& who,
                                           const api::NodeReport& report);
   Status TakeIn(Transaction& transaction, const Record& node_record, const Node& node,

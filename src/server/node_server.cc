@@ -9,6 +9,8 @@ namespace freehold::server {
 namespace {
 
 constexpr std::string_view kPrefix = "/agent/v1/";
+// So many are read in one transaction, and told before the next.
+constexpr std::size_t kAtOnce = 500;
 constexpr Duration kLookInterval = std::chrono::milliseconds(200);
 // Agents take a stream that is silent for three of these for a dead one.
 constexpr Duration kHeartbeat = std::chrono::seconds(15);
@@ -100,30 +102,45 @@ Result<HttpResponse> NodeServer::Follow(const control::Node& node) {
     if (present != nullptr) present->Close();
     present = stream;
   }
-  Tell(node.id);  // after it is among the streams: no change falls between
+  Tell({node.id});  // after it is among the streams: no change falls between
   HttpResponse response{
       200, {{"content-type", "text/event-stream"}, {"cache-control", "no-store"}}, ""};
   response.stream = std::move(stream);
   return response;
 }
 
-void NodeServer::Tell(const std::string& node) {
-  std::shared_ptr<EventStream> stream;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = streams_.find(node);
-    if (found == streams_.end()) return;
-    if (!found->second->open()) {
-      streams_.erase(found);
-      return;
+std::shared_ptr<EventStream> NodeServer::StreamOf(const std::string& node) {
+  const std::lock_guard lock(mutex_);
+  const auto found = streams_.find(node);
+  if (found == streams_.end()) return nullptr;
+  if (found->second->open()) return found->second;
+  streams_.erase(found);
+  return nullptr;
+}
+
+void NodeServer::Tell(const std::vector<std::string>& nodes) {
+  for (std::size_t at = 0; at < nodes.size(); at += kAtOnce) {
+    const auto end =
+        nodes.begin() + static_cast<std::ptrdiff_t>(std::min(at + kAtOnce, nodes.size()));
+    std::map<std::string, std::shared_ptr<EventStream>> streams;
+    std::vector<std::string> connected;
+    for (auto node = nodes.begin() + static_cast<std::ptrdiff_t>(at); node != end; ++node) {
+      if (auto stream = StreamOf(*node); stream != nullptr) {
+        streams[*node] = std::move(stream);
+        connected.push_back(*node);
+      }
     }
-    stream = found->second;
-  }
-  const auto desired = nodes_.Desired(node);
-  if (desired.ok()) {
-    stream->Send(FormatEvent("desired", api::Encode(*desired)));
-  } else if (desired.error().code() == ErrorCode::kUnauthenticated) {
-    stream->Close();  // it was removed
+    if (connected.empty()) continue;
+    const auto desired = nodes_.Desired(connected);
+    if (!desired.ok()) continue;  // a report asks again
+    for (const auto& [node, stream] : streams) {
+      const auto wanted = desired->find(node);
+      if (wanted == desired->end()) {
+        stream->Close();  // it was removed
+      } else {
+        stream->Send(FormatEvent("desired", api::Encode(wanted->second)));
+      }
+    }
   }
 }
 
@@ -140,7 +157,7 @@ void NodeServer::Watch(const std::stop_token& stop) {
     auto changes = nodes_.ChangedSince(seen);
     if (changes.ok()) {
       seen = changes->revision;
-      for (const std::string& node : changes->nodes) Tell(node);
+      Tell(changes->nodes);
     } else if (!failing) {
       LogWarning("nodes", changes.error().message());
     }

@@ -33,7 +33,9 @@ class NodeServer {
   Result<HttpResponse> Join(const HttpRequest& request);
   Result<HttpResponse> Follow(const control::Node& node);
   void Watch(const std::stop_token& stop);
-  void Tell(const std::string& node);
+  // Null for one that does not follow.
+  std::shared_ptr<EventStream> StreamOf(const std::string& node);
+  void Tell(const std::vector<std::string>& nodes);
   void SendHeartbeats();
 
   control::Nodes& nodes_;
