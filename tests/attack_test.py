@@ -1,18 +1,13 @@
 """What attacks on the control plane found: none of it is there any more."""
 
-import json
-import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 
 from agent_testing import CLUSTERS, Service
 from contacts_testing import CONTACTS, Receiver, add, add_webhook
-from control_cli_testing import Person
-from freehold_testing import BINARY, wait_for
+from freehold_testing import wait_for
 from node_testing import HandMadeNode
 from server_testing import Server, spec, specs
 
@@ -28,13 +23,6 @@ def server(tmp_path):
     made.stop()
 
 
-def new_project(server, admin, *keys):
-    project = server.made(PROJECTS, admin, {"name": "shop", "cmek_enabled": True})["id"]
-    put = server.ask("PUT", f"{PROJECTS}/{project}/cmek", admin, {"region_specs": list(keys)})
-    assert put.status == 200, put
-    return project
-
-
 def project_act(server, project, key, action):
     return server.ask("PATCH", f"{PROJECTS}/{project}/cmek", key, {"action": action})
 
@@ -45,7 +33,7 @@ def project_act(server, project, key, action):
 @pytest.mark.parametrize("action", ["REKEY", "REENCRYPT"])
 def test_an_action_that_projects_do_not_have_restores_nothing(server, action):
     custodian = server.new_key(server.admin, "KEY_CUSTODIAN")
-    project = new_project(server, server.admin, spec())
+    project = server.new_project(server.admin, spec())
     server.new_cluster(server.admin, specs=None, project_id=project)
     assert project_act(server, project, custodian, "REVOKE").json["revoked"] is True
     answer = project_act(server, project, server.admin, action)
@@ -65,7 +53,7 @@ def test_a_revoked_cluster_is_not_deleted_by_whom_it_was_revoked_by(server):
 
 def test_a_cluster_of_a_revoked_project_is_not_deleted_by_who_may_not_restore_it(server):
     custodian = server.new_key(server.admin, "KEY_CUSTODIAN")
-    project = new_project(server, server.admin, spec())
+    project = server.new_project(server.admin, spec())
     cluster = server.new_cluster(server.admin, project_id=project)["id"]
     narrow = server.new_key(server.admin, "ORG_ADMIN", cluster_id=cluster)
     assert project_act(server, project, custodian, "REVOKE").status == 200
@@ -77,7 +65,7 @@ def test_a_cluster_of_a_revoked_project_is_not_deleted_by_who_may_not_restore_it
 def test_a_projects_restore_gives_back_only_what_its_revocation_took(server):
     custodian = server.new_key(server.admin, "KEY_CUSTODIAN")
     other = server.new_key(server.admin, "CLUSTER_OPERATOR_WRITER")
-    project = new_project(server, server.admin, spec())
+    project = server.new_project(server.admin, spec())
     cluster = server.new_cluster(server.admin, project_id=project)["id"]
     cmek = f"{CLUSTERS}/{cluster}/cmek"
     assert project_act(server, project, custodian, "REVOKE").status == 200
@@ -369,7 +357,7 @@ def test_a_cluster_is_not_enabled_with_a_region_under_the_operators_key(service,
 
 def test_of_two_rotations_of_a_project_its_clusters_follow_the_one_that_stands(service):
     keys = [service.new_key() for _ in range(3)]
-    project = new_project(service.server, service.admin, service.spec(keys[0]))
+    project = service.server.new_project(service.admin, service.spec(keys[0]))
     cluster = service.server.new_cluster(service.admin, project_id=project)["id"]
     node = Node(service, cluster)
     node.start()
@@ -398,95 +386,9 @@ def test_of_two_rotations_of_a_project_its_clusters_follow_the_one_that_stands(s
 
 def test_a_project_shows_which_clusters_have_not_followed(server):
     """Also to who did not hear the answer: the server died, or the client's line did."""
-    project = new_project(server, server.admin, spec())
+    project = server.new_project(server.admin, spec())
     server.new_cluster(server.admin, project_id=project)
     path = f"{PROJECTS}/{project}/cmek"
     answer = server.ask("PUT", path, server.admin, specs(key="k2"))
     assert answer.json["clusters"][0]["refusal"] is not None  # it has no node
     assert server.ask("GET", path, server.admin).json["clusters"][0]["refusal"] is not None
-
-
-# ---- bad input ----
-
-
-def test_what_is_no_text_is_not_sent_back_as_it_came(server):
-    answer = server.ask("GET", "/api/v1/key-usage?uri=x", server.admin)
-    assert answer.status == 400
-    request = urllib.request.Request(server.url + "/api/v1/key-usage?uri=%ff%00")
-    request.add_header("authorization", f"Bearer {server.admin}")
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=60)
-    json.loads(refused.value.read().decode())  # "JSON" is UTF-8
-
-
-@pytest.mark.parametrize("region", ["../..", "A B", "r" * 1000, "US-EAST-1"],
-                         ids=["dots", "blank", "long", "large"])
-def test_a_project_takes_no_key_for_what_is_no_region(server, region):
-    """A project's keys are never taken away again, and there is room for 50."""
-    project = new_project(server, server.admin, spec())
-    answer = server.ask("PUT", f"{PROJECTS}/{project}/cmek", server.admin,
-                        {"region_specs": [spec(region)]})
-    assert answer.status == 400 and answer.json["code"] == 3, answer
-
-
-@pytest.mark.parametrize("body", [
-    b'{"action":"RESTORE","action":"REVOKE"}', b'{"action":"REVOKE","action":"REVOKE"}'],
-                         ids=["another", "same"])
-def test_a_field_that_is_there_twice_is_refused(server, body):
-    cluster = server.new_cluster(server.admin, specs=[spec()])["id"]
-    answer = server.ask("PATCH", f"{CLUSTERS}/{cluster}/cmek", server.admin, body)
-    assert answer.status == 400 and answer.json["code"] == 3, answer
-
-
-def test_an_address_that_is_too_long_is_told_so(server):
-    answer = server.ask("POST", CONTACTS, server.admin, {
-        "purpose": "TECHNICAL", "type": "WEBHOOK", "address": "https://example.com/" + "a" * 2000})
-    assert answer.status == 400 and "fragment" not in answer.json["message"], answer
-
-
-def test_a_recheck_has_no_fields(server):
-    cluster = server.new_cluster(server.admin, specs=[spec()])["id"]
-    for body in ({"region": "us-east-1"}, b"[]", b"{"):
-        answer = server.ask("POST", f"{CLUSTERS}/{cluster}/cmek/recheck", server.admin, body)
-        assert answer.status == 400, answer
-
-
-# ---- the command line ----
-
-
-@pytest.fixture
-def person(server, tmp_path):
-    made = Person(tmp_path / "home", server.url, server.admin)
-    server.new_cluster(server.admin)
-    return made
-
-
-@pytest.mark.parametrize("words", [("cmek", "enable", "orders"), ("cmek", "check", "orders"),
-                                   ("cluster", "add-region", "orders")], ids=" ".join)
-def test_an_empty_manifest_is_refused_in_a_sentence(person, words):
-    (person.home / "empty.yml").write_text("")
-    done = person.run(*words, "-f", "empty.yml")
-    assert done.returncode == 2 and done.stderr.startswith("freehold: empty.yml"), done
-
-
-@pytest.mark.parametrize("words", [
-    ("api-key", "create", "auditor", "lost"), ("audit", "export"), ("contact", "list", "--json"),
-    ("contact", "add", "--webhook", "https://hooks.example/")], ids=" ".join)
-def test_an_answer_that_could_not_be_written_is_no_success(person, words):
-    """A secret that is shown once would be lost, and a copy of the audit log cut."""
-    person.out("account", "create", "auditor", "--role", "READ_ONLY")
-    with open("/dev/full", "w") as full:
-        done = subprocess.run([BINARY, *words], stdout=full, stderr=subprocess.PIPE, text=True,
-                              env=person.environment, cwd=person.home, timeout=60, check=False)
-    assert done.returncode != 0, done
-
-
-def test_a_setting_that_is_given_twice_is_refused(server, person):
-    cluster = "orders"
-    done = person.run("cmek", "custody", cluster, "--set", "check_interval=30s", "--set",
-                      "check_interval=20s")
-    assert done.returncode == 2, done
-    operator = Person(person.home / "operator", server.url, server.operator_key)
-    done = operator.run("org", "update", "acme", "--custody", "outage_grace=..5m", "--custody",
-                        "outage_grace=1m..")  # the upper bound is lost
-    assert done.returncode == 2, done

@@ -119,6 +119,13 @@ class Server:
         return self.made("/api/v1/clusters", key,
                          {"name": name, "provider": "AWS", "spec": {"dedicated": dedicated}, **more})
 
+    def new_project(self, key, *keys):
+        """With customer-managed keys: these."""
+        project = self.made("/api/v1/projects", key, {"name": "shop", "cmek_enabled": True})["id"]
+        put = self.ask("PUT", f"/api/v1/projects/{project}/cmek", key, {"region_specs": list(keys)})
+        assert put.status == 200, put
+        return project
+
 
 def arn(name="k1"):
     return f"arn:aws:kms:us-east-1:111122223333:key/{name}"
