@@ -70,7 +70,7 @@ def test_a_store_that_is_restored_from_an_old_backup_loosens_no_custody(service,
              lambda: service.ask("GET", path).json["settings"]["outage_grace"] == "1m")
     settings = service.ask("GET", path).json["settings"]
     assert settings["on_key_return"] == "manual" and settings["check_interval"] == "1s"
-    assert settings["stop_timeout"] == "30s"  # which had been loosened meanwhile
+    assert settings["stop_timeout"] == "8s"  # the host's own, which had been loosened meanwhile
     wait_for("applied", lambda: service.ask("GET", path).json["nodes"][0]["applied"])
 
 
@@ -194,7 +194,7 @@ def lose_and_rebuild(service):
     operator = service.server.operator_key
     wait_for("the node is learned",
              lambda: service.ask("GET", "/api/v1/nodes", key=operator).json["nodes"], 60)
-    service.admin = service.server.new_key(operator, "ORG_ADMIN", service.organization)
+    service.admin = service.server.new_key(operator, "ORG_ADMIN", organization=service.organization)
     service.custodian = service.server.new_key(service.admin, "KEY_CUSTODIAN")
 
 

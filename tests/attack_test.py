@@ -177,7 +177,8 @@ def test_what_was_revoked_when_a_store_was_lost_can_be_restored(service):
     service.server.operator_key = None
     service.server.start()
     assert node.report(**volume).json["goal"] == "revoked"
-    admin = service.server.new_key(service.server.operator_key, "ORG_ADMIN", service.organization)
+    admin = service.server.new_key(service.server.operator_key, "ORG_ADMIN",
+                                   organization=service.organization)
     anew = [admin, service.server.new_key(admin, "KEY_CUSTODIAN")]
     node.report(**volume)
     answers = [service.act(cluster, "RESTORE", key) for key in anew]

@@ -222,7 +222,8 @@ def test_who_asks_too_fast_waits_once(tmp_path):
         server.stop()
 
 
-def test_what_cannot_be_undone_is_asked_for_by_name(admin, manifest):
+def test_what_cannot_be_undone_is_asked_for_by_name(server, key, admin, manifest, tmp_path):
+    other = Person(tmp_path / "other", server.url, server.new_key(key, "CLUSTER_ADMIN", "KEY_CUSTODIAN"))
     cluster = admin.json("cluster", "create", "orders", "-f", manifest)["id"]
     for words in (["cmek", "revoke"], ["cmek", "restore"], ["cluster", "delete"]):
         admin.fails(USAGE, "--yes does it without asking", *words, "orders")
@@ -235,7 +236,9 @@ def test_what_cannot_be_undone_is_asked_for_by_name(admin, manifest):
     shown, code = admin.types(["cluster", "delete", "orders"], "")
     assert code == USAGE and "disable them" in shown
     shown, code = admin.types(["cluster", "delete", "orders"], "orders")
-    assert code == 0 and "is deleted" in shown
+    assert code == FORBIDDEN and "another service account" in shown  # than the one that revoked
+    shown, code = other.types(["cluster", "delete", "orders"], "orders")
+    assert code == 0 and "is deleted" in shown and "when these are destroyed in the KMS" in shown
 
 
 def test_waiting_ends_with_what_was_waited_for(server, key, admin, manifest, tmp_path):

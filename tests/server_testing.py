@@ -102,10 +102,11 @@ class Server:
         """Its id and the API key of its first administrator."""
         organization = self.made("/api/v1/organizations", self.operator_key,
                                  {"name": name, "cmek_granted": True, **bounds})["id"]
-        return organization, self.new_key(self.operator_key, "ORG_ADMIN", organization)
+        return organization, self.new_key(self.operator_key, "ORG_ADMIN", organization=organization)
 
-    def new_key(self, by, role, organization=None, **where):
-        body = {"name": f"{role}-{os.urandom(4).hex()}", "roles": [{"role": role, **where}]}
+    def new_key(self, by, *roles, organization=None, **where):
+        body = {"name": f"{roles[0]}-{os.urandom(4).hex()}",
+                "roles": [{"role": role, **where} for role in roles]}
         if organization:
             body["organization_id"] = organization
         account = self.made("/api/v1/service-accounts", by, body)["id"]
