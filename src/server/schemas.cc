@@ -27,6 +27,23 @@ std::vector<std::string_view> KmsTypeNames() {
   return names;
 }
 
+std::vector<Field> ClusterFields(std::optional<Field> more = std::nullopt) {
+  std::vector<Field> fields = {
+      {"id", "string"},
+      {"name", "string"},
+      {"organization_id", "string", "The external id of a role's trust policy"},
+      {"project_id", "string"},
+      {"account_id", "string", "The cloud account to trust"},
+      {"operator_identities", "{string}", "Better: whom to trust, by kind of KMS"},
+      {"state", "string", "CREATING, CREATED or DELETED"},
+      {"service_state", "string", "creating, running, stopping, stopped, starting, deleting"},
+      {"regions", "[ClusterRegion]"},
+      {"created_at", "time"},
+      {"updated_at", "time"}};
+  if (more.has_value()) fields.push_back(*more);
+  return fields;
+}
+
 std::vector<Field> ContactFields(std::optional<Field> more = std::nullopt) {
   std::vector<Field> fields = {
       {"id", "string"},
@@ -213,34 +230,11 @@ const std::vector<Schema>& AllSchemas() {
         {"cmek_region_specs?", "[RegionSpec]"},
         {"hardware?", "any", "Not looked at"}}},
       {"ClusterRegion", kOpen, {{"name", "string"}, {"node_count", "integer"}}},
-      {"Cluster",
-       kOpen,
-       {{"id", "string"},
-        {"name", "string"},
-        {"organization_id", "string", "The external id of a role's trust policy"},
-        {"project_id", "string"},
-        {"account_id", "string", "The cloud account to trust"},
-        {"operator_identities", "{string}", "Better: whom to trust, by kind of KMS"},
-        {"state", "string", "CREATING, CREATED or DELETED"},
-        {"service_state", "string", "creating, running, stopping, stopped, starting, deleting"},
-        {"regions", "[ClusterRegion]"},
-        {"created_at", "time"},
-        {"updated_at", "time"}}},
-      {"DeletedCluster",
-       kOpen,
-       {{"id", "string"},
-        {"name", "string"},
-        {"organization_id", "string", "The external id of a role's trust policy"},
-        {"project_id", "string"},
-        {"account_id", "string", "The cloud account to trust"},
-        {"operator_identities", "{string}", "Better: whom to trust, by kind of KMS"},
-        {"state", "string", "CREATING, CREATED or DELETED"},
-        {"service_state", "string", "creating, running, stopping, stopped, starting, deleting"},
-        {"regions", "[ClusterRegion]"},
-        {"created_at", "time"},
-        {"updated_at", "time"},
-        {"keys_that_stood_over_it", "[KeyOverCluster]",
-         "When all of these are destroyed in the KMS, the cluster's data is erased everywhere"}}},
+      {"Cluster", kOpen, ClusterFields()},
+      {"DeletedCluster", kOpen,
+       ClusterFields(Field{
+           "keys_that_stood_over_it", "[KeyOverCluster]",
+           "When all of these are destroyed in the KMS, the cluster's data is erased everywhere"})},
       {"KeyOverCluster",
        kOpen,
        {{"region", "string"},
