@@ -3,17 +3,11 @@
 import concurrent.futures
 import contextlib
 import json
-import os
 import socket
-import ssl
-import subprocess
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from freehold_testing import BINARY, EmbeddedKms, wait_for
-from hostile_server import Authority
+from freehold_testing import wait_for
 from openapi_test import BODIES, OPERATIONS, World, body_of
 from postgres_testing import free_port
 from server_testing import Server
@@ -201,65 +195,3 @@ def test_clients_that_take_their_time_are_cut_off(server, customer):
     with concurrent.futures.ThreadPoolExecutor(len(wires)) as pool:
         assert list(pool.map(dripping, wires)) == [True] * len(wires)
     assert server.ask("GET", CLUSTERS, customer).status == 200
-
-
-# ---- TLS ----
-
-
-class TlsServer:
-    """As others would meet it: with a certificate."""
-
-    def __init__(self, base):
-        authority, key = Authority(), ec.generate_private_key(ec.SECP256R1())
-        (base / "chain.pem").write_text(authority.certify("127.0.0.1", key.public_key()))
-        (base / "key.pem").write_bytes(key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-        ready, theirs = os.pipe()
-        self.process = subprocess.Popen(
-            [BINARY, "server", "--data", base / "data", "--listen", "127.0.0.1:0", "--tls-certificate",
-             base / "chain.pem", "--tls-key", base / "key.pem", "--agents-listen",
-             f"127.0.0.1:{free_port()}", "--ready-fd", str(theirs)], pass_fds=[theirs],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        EmbeddedKms.started.append(self.process)
-        os.close(theirs)
-        with os.fdopen(ready, "rb") as pipe:
-            assert pipe.readline() == b"READY\n"
-        self.urls = [self.process.stdout.readline().split()[-1] for _ in range(2)]
-
-    def stop(self):
-        self.process.terminate()
-        self.process.communicate(timeout=60)
-
-
-def handshake(url, version):
-    """The version that is agreed on; None where there is none."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version = context.maximum_version = version
-    host, port = url.removeprefix("https://").split(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=20) as plain:
-            with context.wrap_socket(plain) as connection:
-                return connection.version()
-    except OSError:
-        return None
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-def test_both_listeners_speak_tls_1_2_and_later_and_nothing_else(tmp_path):
-    server = TlsServer(tmp_path)
-    try:
-        for url in server.urls:
-            assert url.startswith("https://")
-            agreed = {version: handshake(url, version) for version in (
-                ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2,
-                ssl.TLSVersion.TLSv1_3)}
-            assert list(agreed.values()) == [None, None, "TLSv1.2", "TLSv1.3"], agreed
-            host, port = url.removeprefix("https://").split(":")
-            with socket.create_connection((host, int(port)), timeout=20) as plain:
-                plain.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-                with contextlib.suppress(ConnectionResetError):
-                    assert b"HTTP/" not in plain.recv(4096)
-    finally:
-        server.stop()

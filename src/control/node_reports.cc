@@ -170,10 +170,13 @@ Status Nodes::TakeAnswers(Transaction& transaction, const Node& node,
 }
 
 // What the node knows of its cluster, and what follows for the cluster from what all nodes say.
+// Nothing new does from words that were taken in before (`repeats`), unless the cluster has changed
+// since: to read all of a region's nodes for each report is what a large region costs most.
 Status Nodes::TakeIn(Transaction& transaction, const Record& node_record, const Node& node,
-                     const api::NodeReport& report, const StoreState& state) {
+                     const api::NodeReport& report, const StoreState& state, bool repeats) {
   const auto record = TRY(transaction.Get(Kind::kCluster, node.cluster));
   if (!record.has_value()) return {};
+  if (repeats && report.epoch == state.epoch && record->revision <= report.revision) return {};
   const WallTime now = clock_.Wall();
   auto cluster = TRY(FromRecord<Cluster>(*record));
   bool changed = false;
@@ -224,15 +227,16 @@ Result<api::DesiredState> Nodes::Report(const Node& who, const api::NodeReport& 
     TRY(TakeAnswers(transaction, node, report));
     const NodeState said = SaidBy(node, report, now);
     const auto before = TRY(transaction.Get(Kind::kNodeState, node.id));
-    bool is_news = !before.has_value() || before->owner != node.cluster;
-    if (!is_news) {
+    bool repeats = false;
+    bool is_due = true;
+    if (before.has_value() && before->owner == node.cluster) {
       const auto last = TRY(FromRecord<NodeState>(*before));
-      is_news = now.since_epoch - last.reported_at.since_epoch > kWriteInterval ||
-                !SaysTheSame(said, last);
+      repeats = SaysTheSame(said, last);
+      is_due = !repeats || now.since_epoch - last.reported_at.since_epoch > kWriteInterval;
     }
-    if (is_news) {
+    if (is_due) {
       TRY(transaction.Put(ToRecord(said, node.cluster)));
-      TRY(TakeIn(transaction, *record, node, report, state));
+      TRY(TakeIn(transaction, *record, node, report, state, repeats));
     }
     Seen seen;
     desired = TRY(DesiredIn(transaction, node.id, state, seen));

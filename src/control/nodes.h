@@ -101,7 +101,7 @@ class Nodes {
   Result<std::optional<Record>> LearnNode(Transaction& transaction, const Node& who,
                                           const api::NodeReport& report);
   Status TakeIn(Transaction& transaction, const Record& node_record, const Node& node,
-                const api::NodeReport& report, const StoreState& state);
+                const api::NodeReport& report, const StoreState& state, bool repeats);
   Status TakeAnswers(Transaction& transaction, const Node& node, const api::NodeReport& report);
 
   Store& store_;

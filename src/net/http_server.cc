@@ -7,10 +7,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <cctype>
@@ -22,6 +21,7 @@
 #include "base/log.h"
 #include "fmt/format.h"
 #include "net/event_stream.h"
+#include "net/tls_stream.h"
 
 namespace freehold {
 namespace {
@@ -31,8 +31,10 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using Executor = asio::strand<asio::io_context::executor_type>;
 using Tcp = asio::ip::tcp;
-using PlainStream = beast::basic_stream<Tcp, Executor>;
-using TlsStream = asio::ssl::stream<PlainStream>;
+using Socket = asio::basic_stream_socket<Tcp, Executor>;
+using SecureStream = TlsStream<Socket>;
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using Acceptor = asio::basic_socket_acceptor<Tcp, asio::io_context::executor_type>;
 using boost::system::error_code;
 
@@ -65,12 +67,12 @@ class InFlight {
   std::shared_ptr<Shared> shared_;
 };
 
-PlainStream& TransportOf(PlainStream& stream) { return stream; }
-PlainStream& TransportOf(TlsStream& stream) { return stream.next_layer(); }
+Socket& SocketOf(Socket& socket) { return socket; }
+Socket& SocketOf(SecureStream& stream) { return stream.socket(); }
 
 // DER; "" for a client that showed none. What it showed was verified by the handshake.
-std::string ClientCertificateOf(TlsStream& stream) {
-  X509* certificate = SSL_get1_peer_certificate(stream.native_handle());
+std::string ClientCertificateOf(SecureStream& stream) {
+  X509* certificate = SSL_get1_peer_certificate(stream.tls());
   if (certificate == nullptr) return "";
   std::string der(static_cast<std::size_t>(std::max(i2d_X509(certificate, nullptr), 0)), '\0');
   auto* end = reinterpret_cast<unsigned char*>(der.data());
@@ -84,20 +86,22 @@ template <typename Stream>
 class Connection : public std::enable_shared_from_this<Connection<Stream>> {
  public:
   Connection(Stream stream, std::string peer, std::shared_ptr<Shared> shared)
-      : stream_(std::move(stream)), peer_(std::move(peer)), shared_(std::move(shared)) {
+      : stream_(std::move(stream)),
+        deadline_(stream_.get_executor()),
+        peer_(std::move(peer)),
+        shared_(std::move(shared)) {
     ++shared_->connections;
   }
   ~Connection() { --shared_->connections; }
 
   void Start() {
-    if constexpr (std::is_same_v<Stream, TlsStream>) {
-      TransportOf(stream_).expires_after(shared_->options.idle_timeout);
-      stream_.async_handshake(asio::ssl::stream_base::server,
-                              [self = this->shared_from_this()](error_code error) {
-                                if (error) return;
-                                self->client_ = ClientCertificateOf(self->stream_);
-                                self->Read();
-                              });
+    if constexpr (std::is_same_v<Stream, SecureStream>) {
+      SetDeadline();
+      stream_.async_handshake([self = this->shared_from_this()](error_code error, std::size_t) {
+        if (error) return;
+        self->client_ = ClientCertificateOf(self->stream_);
+        self->Read();
+      });
     } else {
       Read();
     }
@@ -108,7 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     parser_.emplace();
     parser_->body_limit(shared_->options.body_limit);
     parser_->header_limit(32 * 1024);
-    TransportOf(stream_).expires_after(shared_->options.idle_timeout);
+    SetDeadline();
     http::async_read(
         stream_, buffer_, *parser_,
         [self = this->shared_from_this()](error_code error, std::size_t) { self->OnRead(error); });
@@ -161,14 +165,14 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     message_->body() = std::move(response.body);
     message_->keep_alive(keep_alive);
     message_->prepare_payload();
-    TransportOf(stream_).expires_after(shared_->options.idle_timeout);
+    SetDeadline();
     http::async_write(
         stream_, *message_,
         [self = this->shared_from_this(), keep_alive, in_flight = InFlight(shared_)](
             error_code error, std::size_t) {
           if (!error && keep_alive) return self->Read();
           error_code ignored;
-          TransportOf(self->stream_).socket().shutdown(Tcp::socket::shutdown_send, ignored);
+          SocketOf(self->stream_).shutdown(Socket::shutdown_send, ignored);
         });
   }
 
@@ -184,7 +188,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     SendEvents();
     NoticeTheEnd();
     events_->Attach([self = this->shared_from_this()] {
-      asio::post(TransportOf(self->stream_).get_executor(), [self] { self->PumpEvents(); });
+      asio::post(self->stream_.get_executor(), [self] { self->PumpEvents(); });
     });
   }
 
@@ -198,17 +202,17 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
 
   void SendEvents() {
     sending_ = true;
-    TransportOf(stream_).expires_after(shared_->options.idle_timeout);
+    SetDeadline();
     asio::async_write(stream_, asio::buffer(outgoing_),
                       [self = this->shared_from_this()](error_code error, std::size_t) {
                         self->sending_ = false;
+                        self->deadline_.expires_at(Timer::time_point::max());
                         error ? self->EndEvents() : self->PumpEvents();
                       });
   }
 
   // A client says nothing more: whatever comes is its end.
   void NoticeTheEnd() {
-    TransportOf(stream_).expires_never();
     stream_.async_read_some(
         asio::buffer(&last_byte_, 1),
         [self = this->shared_from_this()](error_code, std::size_t) { self->EndEvents(); });
@@ -216,11 +220,27 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
 
   void EndEvents() {
     events_->Abandon();
+    CutOff();
+  }
+
+  // For what has now begun, and until it is set anew.
+  void SetDeadline() {
+    deadline_.expires_after(shared_->options.idle_timeout);
+    deadline_.async_wait([weak = this->weak_from_this()](error_code error) {
+      const auto self = weak.lock();
+      if (error || self == nullptr) return;
+      if (self->deadline_.expiry() <= Timer::clock_type::now()) self->CutOff();
+    });
+  }
+
+  // What is pending ends with an error. The descriptor stays ours until then, as libssl knows it.
+  void CutOff() {
     error_code ignored;
-    TransportOf(stream_).socket().shutdown(Tcp::socket::shutdown_both, ignored);
+    SocketOf(stream_).shutdown(Socket::shutdown_both, ignored);
   }
 
   Stream stream_;
+  Timer deadline_;
   std::string peer_;
   std::shared_ptr<Shared> shared_;
   std::string client_;                   // its certificate
@@ -303,8 +323,6 @@ class BeastHttpServer : public HttpServer {
       SSL_CTX_set_options(tls_->native_handle(), SSL_OP_NO_TICKET);
       if (!error) tls_->set_verify_mode(asio::ssl::verify_peer, error);
     }
-    // Thousands of connections that are silent most of the time.
-    SSL_CTX_set_mode(tls_->native_handle(), SSL_MODE_RELEASE_BUFFERS);
     if (!error) return {};
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("the certificate and its key cannot be used: {}", error.message()));
@@ -313,13 +331,13 @@ class BeastHttpServer : public HttpServer {
   void Accept() {
     acceptor_.async_accept(
         asio::make_strand(context_.get_executor()),
-        [this](error_code error, asio::basic_stream_socket<Tcp, Executor> socket) {
+        [this](error_code error, Socket socket) {
           if (error == asio::error::operation_aborted) return;
           if (!error && shared_->connections < shared_->options.connection_limit) {
             error_code ignored;
             const auto peer = socket.remote_endpoint(ignored);
             socket.set_option(Tcp::no_delay(true), ignored);
-            Serve(PlainStream(std::move(socket)), peer.address().to_string());
+            Serve(std::move(socket), peer.address().to_string());
           } else if (error) {
             // Out of descriptors, most likely: give the others time to finish.
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -328,13 +346,12 @@ class BeastHttpServer : public HttpServer {
         });
   }
 
-  void Serve(PlainStream stream, std::string peer) {
+  void Serve(Socket socket, std::string peer) {
     if (tls_ == nullptr) {
-      std::make_shared<Connection<PlainStream>>(std::move(stream), std::move(peer), shared_)
-          ->Start();
+      std::make_shared<Connection<Socket>>(std::move(socket), std::move(peer), shared_)->Start();
     } else {
-      std::make_shared<Connection<TlsStream>>(TlsStream(std::move(stream), *tls_), std::move(peer),
-                                              shared_)
+      std::make_shared<Connection<SecureStream>>(
+          SecureStream(std::move(socket), tls_->native_handle()), std::move(peer), shared_)
           ->Start();
     }
   }
