@@ -183,30 +183,30 @@ Result<Joined> Nodes::Join(const std::string& token_id, const std::string& secre
   return Joined{node_id, std::move(certificate)};
 }
 
-Result<Node> Nodes::Authenticate(std::string_view certificate) {
-  if (certificate.empty()) {
+Result<Node> Nodes::Authenticate(const std::string& name, std::string_view public_key) {
+  if (name.empty() || public_key.empty()) {
     return Error(ErrorCode::kUnauthenticated, "show the certificate that joining gave");
   }
-  const CertificateOwner owner = TRY(OwnerOf(AsBytes(certificate)));
+  const std::string key_digest = HexEncode(Sha256(AsBytes(public_key)));
   Node node;
   bool is_next = false;
   TRY(store_.Read([&](Transaction& transaction) -> Status {
-    const auto record = TRY(transaction.Get(Kind::kNode, owner.name));
+    const auto record = TRY(transaction.Get(Kind::kNode, name));
     if (!record.has_value() && settings_.recovers) {
-      node.id = owner.name;
-      node.key_digest = owner.key_digest;
+      node.id = name;
+      node.key_digest = key_digest;
       return {};
     }
     if (!record.has_value()) return UnknownNode();
     node = TRY(FromRecord<Node>(*record));
-    is_next = owner.key_digest == node.next_key_digest;
-    if (owner.key_digest != node.key_digest && !is_next) return UnknownNode();
+    is_next = key_digest == node.next_key_digest;
+    if (key_digest != node.key_digest && !is_next) return UnknownNode();
     return {};
   }));
   if (!is_next) return node;
   TRY(store_.Change([&](Transaction& transaction) -> Status {
-    node = TRY(Load<Node>(transaction, Kind::kNode, owner.name, "node"));
-    if (owner.key_digest != node.next_key_digest) return {};
+    node = TRY(Load<Node>(transaction, Kind::kNode, name, "node"));
+    if (key_digest != node.next_key_digest) return {};
     node.key_digest = std::exchange(node.next_key_digest, "");
     return transaction.Put(ToRecord(node));
   }));

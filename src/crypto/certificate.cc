@@ -210,12 +210,6 @@ Result<std::string> SignClientCertificate(const CertificateAndKey& authority, By
   return SignedPem(certificate.get(), signer.key.get());
 }
 
-Result<CertificateOwner> OwnerOf(ByteView der) {
-  const unsigned char* start = der.data();
-  const OpenSslPtr<X509> certificate(d2i_X509(nullptr, &start, static_cast<long>(der.size())));
-  return OwnerOfCertificate(certificate.get());
-}
-
 Result<CertificateOwner> OwnerOfPem(std::string_view pem) {
   return OwnerOfCertificate(ReadCertificate(pem).get());
 }

@@ -51,7 +51,6 @@ struct CertificateOwner {
   WallTime valid_from;
   WallTime valid_until;
 };
-Result<CertificateOwner> OwnerOf(ByteView der);
 Result<CertificateOwner> OwnerOfPem(std::string_view pem);
 
 // SHA-256 of the first certificate's DER in a PEM.

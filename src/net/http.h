@@ -19,14 +19,19 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;  // names 
 
 std::optional<std::string> FindHeader(const HttpHeaders& headers, std::string_view name);
 
+// Of a client's certificate that was verified; both are empty when it showed none.
+struct ClientCertificate {
+  std::string name;        // the subject's common name
+  std::string public_key;  // SubjectPublicKeyInfo, DER
+};
+
 struct HttpRequest {
   std::string method = "GET";
   std::string target = "/";  // path and query, percent-encoded as on the wire
   HttpHeaders headers;
   std::string body;
-  std::string peer = {};  // set by the server: the client's IP address
-  // Set by the server: the client's certificate in DER, when it showed one that was verified.
-  std::string client_certificate = {};
+  std::string peer = {};          // set by the server: the client's IP address
+  ClientCertificate client = {};  // set by the server
 };
 
 struct HttpResponse {

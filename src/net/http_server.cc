@@ -3,6 +3,7 @@
 // The only executor is io_context's own: the type-erased any_io_executor doubles the compile time.
 #define BOOST_ASIO_NO_TS_EXECUTORS
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -70,15 +71,21 @@ class InFlight {
 Socket& SocketOf(Socket& socket) { return socket; }
 Socket& SocketOf(SecureStream& stream) { return stream.socket(); }
 
-// DER; "" for a client that showed none. What it showed was verified by the handshake.
-std::string ClientCertificateOf(SecureStream& stream) {
-  X509* certificate = SSL_get1_peer_certificate(stream.tls());
-  if (certificate == nullptr) return "";
-  std::string der(static_cast<std::size_t>(std::max(i2d_X509(certificate, nullptr), 0)), '\0');
-  auto* end = reinterpret_cast<unsigned char*>(der.data());
-  i2d_X509(certificate, &end);
-  X509_free(certificate);
-  return der;
+// What it showed was verified by the handshake. libssl has parsed it, which takes as long as the
+// rest of a request.
+ClientCertificate CertificateOf(SecureStream& stream) {
+  ClientCertificate shown;
+  X509* certificate = SSL_get0_peer_certificate(stream.tls());
+  if (certificate == nullptr) return shown;
+  std::array<char, 256> name{};
+  X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(),
+                            static_cast<int>(name.size()));
+  shown.name = name.data();
+  unsigned char* der = nullptr;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+  if (size > 0) shown.public_key.assign(der, der + size);
+  OPENSSL_free(der);
+  return shown;
 }
 
 // One connection: read a request, answer it, again. Kept alive by its pending operation.
@@ -99,7 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
       SetDeadline();
       stream_.async_handshake([self = this->shared_from_this()](error_code error, std::size_t) {
         if (error) return;
-        self->client_ = ClientCertificateOf(self->stream_);
+        self->client_ = CertificateOf(self->stream_);
         self->Read();
       });
     } else {
@@ -166,14 +173,13 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     message_->keep_alive(keep_alive);
     message_->prepare_payload();
     SetDeadline();
-    http::async_write(
-        stream_, *message_,
-        [self = this->shared_from_this(), keep_alive, in_flight = InFlight(shared_)](
-            error_code error, std::size_t) {
-          if (!error && keep_alive) return self->Read();
-          error_code ignored;
-          SocketOf(self->stream_).shutdown(Socket::shutdown_send, ignored);
-        });
+    http::async_write(stream_, *message_,
+                      [self = this->shared_from_this(), keep_alive, in_flight = InFlight(shared_)](
+                          error_code error, std::size_t) {
+                        if (!error && keep_alive) return self->Read();
+                        error_code ignored;
+                        SocketOf(self->stream_).shutdown(Socket::shutdown_send, ignored);
+                      });
   }
 
   // The rest of the connection is the stream's. It is kept alive by the stream, and lets go of it
@@ -243,7 +249,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   Timer deadline_;
   std::string peer_;
   std::shared_ptr<Shared> shared_;
-  std::string client_;                   // its certificate
+  ClientCertificate client_;
   std::shared_ptr<EventStream> events_;  // from here on; null: requests and answers
   std::string outgoing_;
   bool sending_ = false;
@@ -330,8 +336,7 @@ class BeastHttpServer : public HttpServer {
 
   void Accept() {
     acceptor_.async_accept(
-        asio::make_strand(context_.get_executor()),
-        [this](error_code error, Socket socket) {
+        asio::make_strand(context_.get_executor()), [this](error_code error, Socket socket) {
           if (error == asio::error::operation_aborted) return;
           if (!error && shared_->connections < shared_->options.connection_limit) {
             error_code ignored;

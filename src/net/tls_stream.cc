@@ -17,7 +17,8 @@ int DescriptorOf(BIO* bio) {
 
 bool WouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
-// libcrypto's own BIO for sockets writes without MSG_NOSIGNAL: a peer that is gone would end the process.
+// libcrypto's own BIO for sockets writes without MSG_NOSIGNAL: a peer that is gone would end the
+// process.
 int Write(BIO* bio, const char* bytes, int size) {
   BIO_clear_retry_flags(bio);
   const ssize_t sent = send(DescriptorOf(bio), bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
@@ -61,7 +62,8 @@ TlsPointer TlsOnSocket(SSL_CTX* context, int descriptor) {
   BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(descriptor)));
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl.get(), bio, bio);  // takes it
-  // A write may be taken in parts, and the caller's buffer may lie elsewhere when it is tried again.
+  // A write may be taken in parts, and the caller's buffer may lie elsewhere when it is tried
+  // again.
   SSL_set_mode(ssl.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
   return ssl;

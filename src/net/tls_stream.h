@@ -1,13 +1,13 @@
 // TlsStream: the server's end of TLS on one socket, read and written by Asio and Beast.
 //
-// asio::ssl::stream keeps four buffers of 17 KiB as long as a connection lives, two of its own and two
-// in libcrypto's pair of BIOs. Here libssl reads and writes the socket itself, and in
+// asio::ssl::stream keeps four buffers of 17 KiB as long as a connection lives, two of its own and
+// two in libcrypto's pair of BIOs. Here libssl reads and writes the socket itself, and in
 // SSL_MODE_RELEASE_BUFFERS it has no buffer while a connection is silent: thousands of agents are.
 //
 // `Socket` is Asio's, on a strand: all of a connection's operations run there, at most one read and
-// one write at a time. Errors are those of the socket, asio::error::eof when the peer has said that it
-// ends, and asio::ssl::error for all that is wrong with TLS. Included by http_server.cc alone: Asio's
-// headers are heavy.
+// one write at a time. Errors are those of the socket, asio::error::eof when the peer has said that
+// it ends, and asio::ssl::error for all that is wrong with TLS. Included by http_server.cc alone:
+// Asio's headers are heavy.
 #pragma once
 
 #include <openssl/err.h>
@@ -73,8 +73,7 @@ class TlsStream {
     const boost::asio::const_buffer buffer = First<boost::asio::const_buffer>(buffers);
     return Begin(
         [buffer](SSL* ssl, std::size_t& written) {
-          return buffer.size() == 0 ? 1
-                                    : SSL_write_ex(ssl, buffer.data(), buffer.size(), &written);
+          return buffer.size() == 0 ? 1 : SSL_write_ex(ssl, buffer.data(), buffer.size(), &written);
         },
         token);
   }
@@ -105,7 +104,8 @@ class TlsStream {
         if (step != TlsStep::kDone) {
           waited = true;
           return stream.socket_.async_wait(
-              step == TlsStep::kWaitToRead ? Socket::wait_read : Socket::wait_write, std::move(self));
+              step == TlsStep::kWaitToRead ? Socket::wait_read : Socket::wait_write,
+              std::move(self));
         }
         result = error;
         // A handler must not run inside the call that began the operation.

@@ -72,7 +72,8 @@ Result<HttpResponse> NodeServer::Answer(const HttpRequest& request) {
           ? fmt::format("{} {}", request.method, request.target.substr(kPrefix.size()))
           : "";
   if (what == "POST join") return Join(request);
-  const control::Node node = TRY(nodes_.Authenticate(request.client_certificate));
+  const control::Node node =
+      TRY(nodes_.Authenticate(request.client.name, request.client.public_key));
   if (what == "POST renew") {
     const JoinBody body = TRY(ReadJoin(request.body, false));
     return JoinedResponse(TRY(nodes_.Renew(node, body.request)));
