@@ -53,18 +53,6 @@ ZeroBlocks FindZeroBlocks(ByteView unit) {
   return zeros;
 }
 
-// Of whole units at the run's beginning, few enough to stay in the processor's first cache.
-std::size_t SizeWithoutZeroBlocks(ByteView run) {
-  constexpr std::size_t kMost = 4 * kUnitSize;
-  std::size_t size = 0;
-  while (size < std::min(run.size(), kMost)) {
-    const ByteView unit = run.subspan(size, std::min(kUnitSize, run.size() - size));
-    if (MayHaveZeroBlock(unit)) break;
-    size += unit.size();
-  }
-  return size;
-}
-
 Status DecodeUnit(UnitCipher& cipher, std::uint64_t number, MutableByteView unit) {
   const ZeroBlocks zeros = FindZeroBlocks(unit);
   if (zeros.count() == unit.size() / kBlockSize) return {};
@@ -80,15 +68,15 @@ Status DecodeUnit(UnitCipher& cipher, std::uint64_t number, MutableByteView unit
 
 Status DecodeRun(UnitCipher& cipher, std::uint64_t first_unit, MutableByteView run) {
   while (!run.empty()) {
-    const std::size_t size = SizeWithoutZeroBlocks(run);
-    MutableByteView next = run.first(size != 0 ? size : std::min(kUnitSize, run.size()));
-    if (size != 0) {
-      TRY(cipher.Decrypt(first_unit, next, next));
+    // One by one: what was looked at is in the processor's first cache when it is decrypted.
+    const MutableByteView unit = run.first(std::min(kUnitSize, run.size()));
+    if (MayHaveZeroBlock(unit)) {
+      TRY(DecodeUnit(cipher, first_unit, unit));
     } else {
-      TRY(DecodeUnit(cipher, first_unit, next));
+      TRY(cipher.Decrypt(first_unit, unit, unit));
     }
-    run = run.subspan(next.size());
-    first_unit += next.size() / kUnitSize;
+    run = run.subspan(unit.size());
+    ++first_unit;
   }
   return {};
 }

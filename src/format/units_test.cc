@@ -69,8 +69,8 @@ TEST_F(DecodeRunTest, UnitsWithAndWithoutZerosMixInAnyOrder) {
 
 TEST_F(DecodeRunTest, ABlockThatBeginsWithZerosIsDecrypted) {
   for (const std::size_t zeros : {4U, 8U, 15U}) {
-    for (std::size_t at = 0; at < 80; at += kBlockSize) {
-      Bytes encrypted = RandomBytes(80);
+    for (std::size_t at = 0; at < kUnitSize + 80; at += kBlockSize) {
+      Bytes encrypted = RandomBytes(kUnitSize + 80);  // both ways of looking
       Zero(encrypted, at, zeros);
       encrypted[at + zeros] = 1;
       Bytes expected = encrypted;
