@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "control/audit.h"
+#include "control/restorers.h"
 #include "crypto/crypto.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
@@ -93,12 +94,7 @@ Result<Caller> Credentials::Authenticate(std::string_view text) {
     auto account = Load<ServiceAccount>(transaction, Kind::kServiceAccount, key.service_account,
                                         "service account");
     if (!account.ok()) return Unknown();
-    caller = {key.id,
-              account->id,
-              account->name,
-              account->organization,
-              std::move(account->grants),
-              std::max(key.created_at, account->created_at)};
+    caller = CallerWith(*account, key);
     return {};
   }));
   return caller;
@@ -179,6 +175,7 @@ Status Credentials::DeleteAccount(const Caller& caller, const std::string& id) {
     if (account.id == caller.service_account) {
       return Error(ErrorCode::kPrecondition, "a service account does not delete itself");
     }
+    TRY(CheckNotLastToRestore(transaction, account, ""));
     for (const ApiKey& key : TRY(LoadAll<ApiKey>(transaction, Kind::kApiKey, id, {}))) {
       TRY(transaction.Remove(Kind::kApiKey, key.id));
     }
@@ -226,6 +223,7 @@ Status Credentials::DeleteKey(const Caller& caller, const std::string& id) {
     const auto account = TRY(Load<ServiceAccount>(transaction, Kind::kServiceAccount,
                                                   key.service_account, "service account"));
     TRY(Require(caller, Permission::kManageAccess, {account.organization, "", ""}, "API key", id));
+    TRY(CheckNotLastToRestore(transaction, account, id));
     TRY(transaction.Remove(Kind::kApiKey, id));
     return Note(transaction, clock_, caller, {"DELETE_API_KEY", {account.organization, "", ""}},
                 {{"api_key_id", id}, {"service_account_id", account.id}});

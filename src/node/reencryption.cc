@@ -60,6 +60,11 @@ void Add(ReencryptionProgress& progress, const EncryptedFile::KeyUse& use, const
 
 }  // namespace
 
+Duration PauseAfter(std::uint64_t written, Duration took, std::uint64_t bytes_per_second) {
+  const Duration wanted = std::chrono::nanoseconds(written * 1'000'000'000 / bytes_per_second);
+  return std::clamp(4 * took, wanted, 10 * wanted);
+}
+
 std::string_view NameOf(ReencryptionState state) {
   static constexpr std::array<std::string_view, 7> kNames = {
       "counting", "running", "checking", "retiring", "done", "stuck", "stopped"};
@@ -212,6 +217,7 @@ Status Reencryption::ReencryptFile(EncryptedFile& file, ReencryptJournal& journa
   for (;;) {
     TRY(CheckStopping());
     EncryptedFile::Step step;
+    const BootTime begin = SystemClock().Boot();
     TRY(files_.Enter([&]() -> Status {
       step = TRY(file.ReencryptStep(journal, options_.chunk));
       return {};
@@ -221,8 +227,8 @@ Status Reencryption::ReencryptFile(EncryptedFile& file, ReencryptJournal& journa
       std::lock_guard lock(mutex_);
       progress_.bytes_done = std::min(progress_.bytes_done + step.covered, progress_.bytes_total);
     }
-    const auto pause = std::chrono::nanoseconds(step.written * 1'000'000'000 / bytes_per_second_);
-    if (!Pause(pause)) return CheckStopping();
+    const Duration took = SystemClock().Boot() - begin;
+    if (!Pause(PauseAfter(step.written, took, bytes_per_second_))) return CheckStopping();
   }
 }
 

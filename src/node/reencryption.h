@@ -50,6 +50,11 @@ struct ReencryptionOptions {
   Duration retry = std::chrono::seconds(30);  // after a KMS that did not answer
 };
 
+// After a step that has written so much: what the rate asks for, and four times as long as the step
+// took, so that whoever wants the same disk and processors, and so makes it slow, has four fifths
+// of them. Never more than ten times what the rate asks for: it must end.
+Duration PauseAfter(std::uint64_t written, Duration took, std::uint64_t bytes_per_second);
+
 enum class ReencryptionState { kCounting, kRunning, kChecking, kRetiring, kDone, kStuck, kStopped };
 std::string_view NameOf(ReencryptionState state);  // "counting", ...
 
