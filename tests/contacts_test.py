@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 import urllib.request
 
 import pytest
@@ -229,6 +230,20 @@ def test_changes_of_contacts_are_in_the_audit_log(server, receiver):
     actions = [entry["action"] for entry in log.json["entries"] if "CONTACT" in entry["action"]]
     assert actions == [f"AUDIT_LOG_ACTION_{verb}_CONTACT" for verb in ("CREATE", "TEST", "DELETE")]
     assert "whsec_" not in log.text
+
+
+def test_a_contact_that_is_removed_is_told_to_the_security_contacts_that_are_left(server, receiver,
+                                                                                  mailbox):
+    add_webhook(server, server.admin, receiver, "SECURITY")
+    add(server, server.admin, "EMAIL", "oncall@acme.example")
+    removed = add(server, server.admin, "EMAIL", "ciso@acme.example", "SECURITY")["id"]
+    assert server.ask("DELETE", f"{CONTACTS}/{removed}", server.admin).status == 200
+    event = receiver.wait("contact.removed")
+    assert "SECURITY contact ciso@acme.example" in event["data"]["what"]
+    assert event["data"]["organization_id"] == server.organization
+    assert event["data"]["cluster_id"] == ""
+    time.sleep(1)  # a mail would be here
+    assert not mailbox.mails
 
 
 def test_without_a_mail_server_there_is_no_mail(start):

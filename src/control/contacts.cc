@@ -189,6 +189,7 @@ Status Contacts::Delete(const Caller& caller, const std::string& id) {
       TRY(transaction.Remove(Kind::kMessage, message.id));
     }
     TRY(transaction.Remove(Kind::kContact, id));
+    TRY(TellRemoved(transaction, contact, caller, clock_.Wall()));
     return Note(transaction, clock_, caller, {"DELETE_CONTACT", {contact.organization, "", ""}},
                 PayloadOf(contact));
   });

@@ -73,7 +73,8 @@ class Nodes {
 
   // For agents.
   Result<Joined> Join(const std::string& token, const std::string& secret, ByteView request);
-  // Whose certificate says so, of this key (SubjectPublicKeyInfo, DER); the TLS handshake verified it.
+  // Whose certificate says so, of this key (SubjectPublicKeyInfo, DER); the TLS handshake verified
+  // it.
   Result<Node> Authenticate(const std::string& name, std::string_view public_key);
   // A certificate for another key; the present one counts until the new one is used.
   Result<Joined> Renew(const Node& node, ByteView request);

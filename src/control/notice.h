@@ -26,9 +26,10 @@ enum class NoticeType {
   kRestored,           // over the API
   kLeft,               // over the API: back to the operator's key
   kLoosened,           // over the API: custody
+  kContactRemoved,     // over the API
   kTest,
 };
-inline constexpr int kNoticeTypeCount = 11;
+inline constexpr int kNoticeTypeCount = 12;
 std::string_view NameOf(NoticeType type);  // "key.denied"
 
 struct Notice {

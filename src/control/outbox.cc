@@ -15,7 +15,8 @@ constexpr std::size_t kLongestProblem = 500;
 
 bool WantsToKnow(const Contact& contact, NoticeType type) {
   const bool is_about_people = type == NoticeType::kRevoked || type == NoticeType::kRestored ||
-                               type == NoticeType::kLeft || type == NoticeType::kLoosened;
+                               type == NoticeType::kLeft || type == NoticeType::kLoosened ||
+                               type == NoticeType::kContactRemoved;
   return contact.purpose == ContactPurpose::kSecurity || !is_about_people;
 }
 
@@ -186,6 +187,19 @@ Status TellLoosened(Transaction& transaction, const Cluster& cluster, const Call
                             caller.name, names, cluster.name);
   notice.follows = "its data may stay open longer when the key is refused or cannot be reached";
   notice.commands = {fmt::format("freehold cmek custody {}   # what counts now", cluster.name)};
+  TRY(Post(transaction, notice, now, now));
+  return {};
+}
+
+Status TellRemoved(Transaction& transaction, const Contact& contact, const Caller& caller,
+                   WallTime now) {
+  Notice notice;
+  notice.type = NoticeType::kContactRemoved;
+  notice.at.organization = contact.organization;
+  notice.what = fmt::format("The service account {} removed the {} contact {}.", caller.name,
+                            NameOf(contact.purpose), contact.address);
+  notice.follows = "it is told of nothing any more";
+  notice.commands = {"freehold contact list   # who is told now"};
   TRY(Post(transaction, notice, now, now));
   return {};
 }

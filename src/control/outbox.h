@@ -58,6 +58,9 @@ Status TellLeft(Transaction& transaction, const Cluster& cluster, const Caller& 
                 WallTime now);
 Status TellLoosened(Transaction& transaction, const Cluster& cluster, const Caller& caller,
                     const std::vector<std::string>& settings, WallTime now);
+// To those that are left.
+Status TellRemoved(Transaction& transaction, const Contact& contact, const Caller& caller,
+                   WallTime now);
 // Of a cluster that is deleted.
 Status ForgetNews(Transaction& transaction, const std::string& cluster);
 
