@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "fmt/format.h"
 
@@ -46,7 +47,9 @@ void Agent::Take(const api::DesiredState& desired, const std::optional<Answered>
         desired.goal == api::NodeGoal::kRevoked && state_.desired.goal != api::NodeGoal::kRevoked;
     state_.desired = desired;
     state_.heard_at = now;
+    if (is_new) CrashPoint("order.heard");
     if (is_new || is_old) KeepState();
+    if (is_new) CrashPoint("order.kept");
     if (is_new) {
       heard_ = true;
       wait_ = {};
@@ -64,6 +67,7 @@ void Agent::Take(const api::DesiredState& desired, const std::optional<Answered>
   if (!is_revoke) return;
   // Not in the loop, which may be in the middle of something else.
   if (auto sealed = host_.SealNow(); !sealed.ok()) LogWarning("agent", sealed.error().message());
+  CrashPoint("revoke.sealed");
 }
 
 void Agent::RunTrials(const std::stop_token& stop) {
@@ -86,7 +90,9 @@ void Agent::RunTrials(const std::stop_token& stop) {
     if (trial.id.empty()) {
       Recheck(order);
     } else {
-      link_->Answer(host_.Try(trial, cluster));
+      api::TrialAnswer answer = host_.Try(trial, cluster);
+      CrashPoint("trial.tried");
+      link_->Answer(std::move(answer));
     }
   }
 }
@@ -148,7 +154,9 @@ bool Agent::StepOnce() {
     if (problem_.empty()) failing_since_.reset();
   } else if (is_due) {
     LogInfo("agent", fmt::format("step: {}", NameOf(decision.step)));
+    CrashPoint("step.decided");
     problem_ = ProblemOf(host_.Do(decision.step, desired));
+    CrashPoint("step.done");
     Report(desired, host_.Look());
     return problem_.empty();
   }

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "api/archive.h"
+#include "base/crash_point.h"
 #include "base/posix_file.h"
 #include "crypto/certificate.h"
 #include "fmt/format.h"
@@ -48,7 +49,9 @@ Result<Bytes> RequestFor(const std::string& directory, const std::string& key_pa
   if (present.ok()) return present;
   CertificateRequest made = TRY(MakeCertificateRequest("freehold node"));
   TRY(ReplaceFile(key_path, made.key_pem.ExposeSecret(), 0600));
+  CrashPoint("certificate.key-kept");
   TRY(ReplaceFile(RequestPath(directory), made.request, 0600));
+  CrashPoint("certificate.request-kept");
   return made.request;
 }
 
@@ -73,7 +76,9 @@ Result<Certified> ReadCertified(const std::string& text) {
 }
 
 Status Keep(const std::string& directory, const IdentityFile& file) {
+  CrashPoint("certificate.answered");
   TRY(ReplaceFile(IdentityPath(directory), AsBytes(api::EncodeBody(file)), 0600));
+  CrashPoint("certificate.kept");
   if (unlink(RequestPath(directory).c_str()) != 0 && errno != ENOENT) {
     return ErrnoError(errno, RequestPath(directory));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "crypto/crypto.h"
 #include "fmt/format.h"
@@ -102,13 +103,14 @@ Status ServerLink::SendOne(const api::NodeReport& report) {
   const Identity identity = CurrentIdentity();
   const std::string answer =
       TRY(Ask(identity.server, identity.http, "report", api::Encode(report)));
+  CrashPoint("report.answered");
   take_(TRY(api::DecodeDesiredState(answer)), Answered{report.epoch, report.revision});
   return {};
 }
 
 void ServerLink::RenewWhenDue() {
   const Identity present = CurrentIdentity();
-  if (clock_.Wall() < present.renew_at) return;
+  if (clock_.Wall() < present.renew_at && !IsMutant("renewal-waits")) return;
   auto renewed = Renew(state_directory_, present);
   if (!renewed.ok()) return LogWarning("agent", renewed.error().message());
   LogInfo("agent", "the certificate was renewed");

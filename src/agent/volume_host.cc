@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "api/cluster_identity.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "base/rfc3339.h"
 #include "crypto/uuid.h"
@@ -136,7 +137,7 @@ Observed VolumeHost::Look() {
     LookAtDaemon(observed);
   }
   const auto seen = PinStore(options_.state).VolumeAt(options_.volume);
-  observed.was_here = seen.ok() && seen->has_value();
+  observed.was_here = seen.ok() && seen->has_value() && !IsUnfinished(options_.volume);
   observed.starting = OursRuns() && !observed.held;
   observed.terms = options_.terms;
   return observed;
@@ -314,6 +315,7 @@ Status VolumeHost::RenewKeys(Step step, const api::DesiredState& desired) {
   if (!assignment.renewing.starts_with(order)) {
     assignment.renewing = order + HexEncode(TRY(ReadKeyring(paths_)).kek_id);
     TRY(SaveAssignment(paths_, assignment));
+    CrashPoint("renewal.begun");
   }
   TRY(ChangeKey(step == Step::kRekey ? "rekey" : "re-encrypt", desired,
                 {{"from_kek", assignment.renewing.substr(order.size())}}));
@@ -347,6 +349,7 @@ Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desir
 }
 
 Status VolumeHost::TakeOrder(const api::DesiredState& desired, Step done) {
+  CrashPoint("order.done");
   const auto present = TRY(LoadAssignment(paths_));
   return SaveAssignment(paths_, OrderAfter(done, desired, present, options_.adopt));
 }

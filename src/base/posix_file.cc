@@ -1,6 +1,7 @@
 #include "base/posix_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,13 +87,21 @@ Status ReplaceFile(const std::string& path, ByteView contents, mode_t mode) {
     }
   }
   CrashPoint("replace.synced");
-  if (rename(temporary.c_str(), path.c_str()) != 0) {
-    const int failure = errno;
-    unlink(temporary.c_str());
-    return ErrnoError(failure, "rename to " + path);
-  }
+  auto renamed = RenameFile(temporary, path);
+  if (!renamed.ok()) unlink(temporary.c_str());
+  return renamed;
+}
+
+Status RenameFile(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) return ErrnoError(errno, "rename to " + to);
   CrashPoint("replace.renamed");
-  return SyncDirectory(DirectoryOf(path));
+  return SyncDirectory(DirectoryOf(to));
+}
+
+Result<UniqueFd> LockBeside(const std::string& path) {
+  UniqueFd lock = TRY(OpenFile(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (flock(lock.get(), LOCK_EX) != 0) return ErrnoError(errno, path);
+  return lock;
 }
 
 Status SyncDirectory(const std::string& path) {

@@ -43,6 +43,12 @@ Result<Bytes> ReadRegularFile(const std::string& path, std::size_t limit = 16 <<
 
 // All or nothing, durable when it returns: write PATH.new, fsync, rename, fsync the directory.
 Status ReplaceFile(const std::string& path, ByteView contents, mode_t mode);
+// Durable when it returns; both in one directory.
+Status RenameFile(const std::string& from, const std::string& to);
+
+// Waits until nobody else holds PATH.lock, which is made; held until the descriptor is closed.
+Result<UniqueFd> LockBeside(const std::string& path);
+
 // fsync of a directory, so that names made or removed in it are durable.
 Status SyncDirectory(const std::string& path);
 

@@ -1,10 +1,6 @@
 #include "cli/audit_key.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
-
-#include <cerrno>
 
 #include "base/posix_file.h"
 
@@ -13,9 +9,7 @@ namespace freehold::cli {
 Result<SigningKey> LoadAuditKey(const std::string& directory) {
   const std::string path = directory + "/audit.key";
   // Of two servers that begin at once, the second takes what the first has made.
-  const UniqueFd lock =
-      TRY(OpenFile(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (flock(lock.get(), LOCK_EX) != 0) return ErrnoError(errno, path);
+  const UniqueFd lock = TRY(LockBeside(path));
   auto present = ReadRegularFile(path);
   if (present.ok()) {
     const SecretBytes pem = SecretBytes::CopyOf(*present);

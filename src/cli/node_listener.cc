@@ -12,6 +12,7 @@
 #include "base/posix_file.h"
 #include "cli/listen_address.h"
 #include "cli/process_limits.h"
+#include "crypto/certificate.h"
 #include "fmt/format.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -22,25 +23,40 @@ namespace {
 // Agents hold a connection each.
 constexpr std::size_t kMostAgents = 16'000;
 
+Result<SecretBytes> ReadKey(const std::string& path) {
+  Bytes key = TRY(ReadRegularFile(path));
+  SecretBytes secret = SecretBytes::CopyOf(key);
+  explicit_bzero(key.data(), key.size());
+  return secret;
+}
+
+// The certificate, once it is there, says that the authority is made. Until then, and in a start
+// that was cut off right after it, its key is under another name.
 Result<CertificateAndKey> LoadAuthority(const std::string& directory) {
   const std::string certificate_path = directory + "/agents-ca.pem";
   const std::string key_path = directory + "/agents-ca.key";
+  const std::string next_key_path = key_path + ".next";
+  const UniqueFd alone = TRY(LockBeside(key_path));
   const auto present = ReadRegularFile(certificate_path);
   if (present.ok()) {
-    Bytes key = TRY(ReadRegularFile(key_path));
-    CertificateAndKey authority{std::string(AsText(*present)), SecretBytes::CopyOf(key)};
-    explicit_bzero(key.data(), key.size());
-    return authority;
+    const std::string certificate(AsText(*present));
+    auto key = ReadKey(key_path);
+    if (key.ok()) return CertificateAndKey{certificate, std::move(*key)};
+    auto next = ReadKey(next_key_path);
+    if (!next.ok()) return key.error();
+    if (TRY(KeyDigest(*next)) != TRY(OwnerOfPem(certificate)).key_digest) return key.error();
+    TRY(RenameFile(next_key_path, key_path));
+    return CertificateAndKey{certificate, std::move(*next)};
   }
   if (present.error().code() != ErrorCode::kNotFound) return present.error();
-  if (access(key_path.c_str(), F_OK) == 0) {
+  if (PathExists(key_path)) {
     return Error(ErrorCode::kIo, fmt::format("{} is there and {} is not: restore it from a backup",
                                              key_path, certificate_path));
   }
   CertificateAndKey made = TRY(MakeAuthority("Freehold nodes", SystemClock().Wall()));
-  // The key first: a certificate without one would be taken for a whole authority.
-  TRY(ReplaceFile(key_path, made.key_pem.ExposeSecret(), 0600));
+  TRY(ReplaceFile(next_key_path, made.key_pem.ExposeSecret(), 0600));
   TRY(ReplaceFile(certificate_path, AsBytes(made.certificate_pem), 0644));
+  TRY(RenameFile(next_key_path, key_path));
   return made;
 }
 

@@ -164,11 +164,10 @@ Status Serve(const ServerOptions& options) {
   if (metrics_listener != nullptr) {
     Print(fmt::format("metrics are at {}/metrics", metrics_listener->Url()));
   }
-  // Last: a key that was made and not shown would be lost.
-  const auto first = TRY(control::Credentials(store, SystemClock()).Bootstrap());
-  if (first.has_value()) {
-    Print(fmt::format("the operator's API key, shown this once: {}", first->secret));
-  }
+  TRY(control::Credentials(store, SystemClock()).Bootstrap([](const std::string& secret) {
+    Print(fmt::format("the operator's API key, shown this once: {}", secret));
+    return Status();
+  }));
   if (options.ready_fd >= 0) {
     TRY(WriteAll(options.ready_fd, AsBytes("READY\n")));
     close(options.ready_fd);

@@ -1,10 +1,6 @@
 #include "cli/webhook_key.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
-
-#include <cerrno>
 
 #include "base/posix_file.h"
 #include "crypto/crypto.h"
@@ -31,9 +27,7 @@ Result<SecretBytes> Decoded(Bytes& text, const std::string& path) {
 Result<SecretBytes> LoadWebhookKey(const std::string& directory) {
   const std::string path = directory + "/webhooks.key";
   // Of two servers that begin at once, the second takes what the first has made.
-  const UniqueFd lock =
-      TRY(OpenFile(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (flock(lock.get(), LOCK_EX) != 0) return ErrnoError(errno, path);
+  const UniqueFd lock = TRY(LockBeside(path));
   auto present = ReadRegularFile(path);
   if (present.ok()) return Decoded(*present, path);
   if (present.error().code() != ErrorCode::kNotFound) return present.error();

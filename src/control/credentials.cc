@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "base/bytes.h"
+#include "base/crash_point.h"
 #include "control/audit.h"
 #include "control/restorers.h"
 #include "crypto/crypto.h"
@@ -61,23 +62,26 @@ std::string ApiKeyText(std::string_view id, std::string_view secret) {
   return fmt::format("{}{}_{}", kPrefix, id, secret);
 }
 
-Result<std::optional<NewApiKey>> Credentials::Bootstrap() {
-  std::optional<NewApiKey> made;
-  TRY(store_.Change([&](Transaction& transaction) -> Status {
-    made.reset();
+Status Credentials::Bootstrap(const Show& show) {
+  const std::string new_account = NewUuid();
+  NewApiKey made = MakeKey(new_account, "first", clock_);
+  bool is_shown = false;
+  return store_.Change([&](Transaction& transaction) -> Status {
     const auto accounts = TRY(LoadAll<ServiceAccount>(transaction, Kind::kServiceAccount, "", {}));
     for (const ServiceAccount& account : accounts) {
       if (!TRY(transaction.List(Kind::kApiKey, account.id, {"", 1})).empty()) return {};
     }
     const ServiceAccount account =
         accounts.empty()
-            ? ServiceAccount{NewUuid(), "", "operator", clock_.Wall(), {{Role::kOperator, {}}}}
+            ? ServiceAccount{new_account, "", "operator", clock_.Wall(), {{Role::kOperator, {}}}}
             : accounts.front();
-    made = MakeKey(account.id, "first", clock_);
+    made.key.service_account = account.id;
     TRY(transaction.Put(ToRecord(account)));
-    return transaction.Put(ToRecord(made->key));
-  }));
-  return made;
+    TRY(transaction.Put(ToRecord(made.key)));
+    if (!std::exchange(is_shown, true)) TRY(show(made.secret));
+    CrashPoint("first-key.shown");
+    return {};
+  });
 }
 
 Result<Caller> Credentials::Authenticate(std::string_view text) {

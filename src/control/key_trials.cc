@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/bytes.h"
+#include "base/crash_point.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
 
@@ -79,12 +80,14 @@ Result<std::vector<std::optional<api::TrialAnswer>>> KeyTrials::Ask(
     trials.push_back({NewUuid(), wish.node, wish.spec, wish.external_id, clock_.Wall(), {}});
   }
   TRY(Put(trials));
+  CrashPoint("trial.ordered");
   const BootTime deadline = clock_.Boot() + kPatience;
   Result<bool> answered = false;
   while (answered.ok() && !*answered && clock_.Boot() < deadline) {
     std::this_thread::sleep_for(kLookInterval);
     answered = AllAnswered(trials);
   }
+  CrashPoint("trial.answered");
   TRY(store_.Change([&](Transaction& transaction) -> Status {
     for (const TrialRecord& trial : trials) {
       TRY(transaction.Remove(Kind::kKeyTrial, trial.id));

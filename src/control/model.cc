@@ -6,6 +6,7 @@
 #include "api/custody_fields.h"
 #include "api/node_fields.h"
 #include "base/bytes.h"
+#include "base/crash_point.h"
 #include "fmt/format.h"
 
 namespace freehold::api {
@@ -255,14 +256,19 @@ Result<std::vector<T>> LoadAll(Transaction& transaction, Kind kind, const std::s
 
 Status ChangeAs(Store& store, const Caller& caller,
                 const std::function<Status(Transaction&)>& work) {
-  return store.Change([&](Transaction& transaction) -> Status {
+  CrashPoint("change.asked");
+  TRY(store.Change([&](Transaction& transaction) -> Status {
     const auto key = TRY(transaction.Get(Kind::kApiKey, caller.api_key));
     const auto account = TRY(transaction.Get(Kind::kServiceAccount, caller.service_account));
     if (!key.has_value() || !account.has_value()) {
       return Error(ErrorCode::kUnauthenticated, "this API key was deleted");
     }
-    return work(transaction);
-  });
+    TRY(work(transaction));
+    CrashPoint("change.written");
+    return {};
+  }));
+  CrashPoint("change.committed");
+  return {};
 }
 
 Status CheckLabel(std::string_view what, const std::string& text, std::size_t longest) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/bytes.h"
+#include "base/crash_point.h"
 #include "control/audit.h"
 #include "control/cmek.h"
 #include "control/desired.h"
@@ -205,7 +206,10 @@ Status Nodes::TakeIn(Transaction& transaction, const Record& node_record, const 
   const auto states = TRY(LoadStates(transaction, cluster.id, now));
   changed = TakeInReports(cluster, states, now) || changed;
   TRY(TellNews(transaction, cluster, states, now));
-  return changed ? transaction.Put(ToRecord(cluster)) : Status();
+  if (!changed) return {};
+  TRY(transaction.Put(ToRecord(cluster)));
+  CrashPoint("report.confirming");
+  return {};
 }
 
 Result<api::DesiredState> Nodes::Report(const Node& who, const api::NodeReport& report) {
@@ -237,11 +241,13 @@ Result<api::DesiredState> Nodes::Report(const Node& who, const api::NodeReport& 
     if (is_due) {
       TRY(transaction.Put(ToRecord(said, node.cluster)));
       TRY(TakeIn(transaction, *record, node, report, state, repeats));
+      CrashPoint("report.written");
     }
     Seen seen;
     desired = TRY(DesiredIn(transaction, node.id, state, seen));
     return {};
   }));
+  CrashPoint("report.committed");
   return desired;
 }
 

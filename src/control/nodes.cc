@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "base/bytes.h"
+#include "base/crash_point.h"
 #include "control/audit.h"
 #include "control/cmek.h"
 #include "crypto/crypto.h"
@@ -178,6 +179,7 @@ Result<Joined> Nodes::Join(const std::string& token_id, const std::string& secre
     }
     return {};
   }));
+  CrashPoint("join.committed");
   std::string certificate = TRY(SignClientCertificate(authority_, request, node_id, clock_.Wall(),
                                                       settings_.certificate_life));
   return Joined{node_id, std::move(certificate)};
@@ -210,6 +212,7 @@ Result<Node> Nodes::Authenticate(const std::string& name, std::string_view publi
     node.key_digest = std::exchange(node.next_key_digest, "");
     return transaction.Put(ToRecord(node));
   }));
+  CrashPoint("renewal.used");
   return node;
 }
 
@@ -220,6 +223,7 @@ Result<Joined> Nodes::Renew(const Node& node, ByteView request) {
     present.next_key_digest = digest;
     return transaction.Put(ToRecord(present));
   }));
+  CrashPoint("renewal.committed");
   std::string certificate = TRY(SignClientCertificate(authority_, request, node.id, clock_.Wall(),
                                                       settings_.certificate_life));
   return Joined{node.id, std::move(certificate)};

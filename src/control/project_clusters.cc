@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/crash_point.h"
 #include "control/audit.h"
 #include "control/nodes.h"
 #include "control/outbox.h"
@@ -123,6 +124,7 @@ Result<ProjectOutcome> ProjectClusters::Update(const Caller& caller, const std::
   const auto rotate = [&](const Cluster& cluster) -> Status {
     const auto here = TRY(SpecsToFollow(loaded.project, cluster, specs));
     if (!here.empty()) TRY(clusters_.FollowProject(caller, cluster.id, here));
+    CrashPoint("project.followed");
     return {};
   };
   return Outcome(caller, id, ForEach(clock_, loaded.clusters, rotate));

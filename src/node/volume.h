@@ -32,6 +32,9 @@ struct CreateOptions {
 Status CreateVolume(const CreateOptions& options, KeyProviderFactory& factory, const PinStore& pins,
                     const Clock& clock);
 
+// A creation was cut off here: there is no keyring and no data, and CreateVolume begins anew.
+bool IsUnfinished(const std::string& directory);
+
 struct OpenOptions {
   std::optional<KeyAccess> access;      // given by name: allowed from now on
   std::vector<std::string> allow_keys;  // shell patterns of key URIs; none: any

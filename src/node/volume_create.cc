@@ -77,6 +77,7 @@ Status WriteNewVolume(const VolumePaths& paths, const PinStore& pins, const Id& 
   TRY(SyncDirectory(paths.directory));
   CrashPoint("create.data");
   TRY(pins.SaveVolumeAt(paths.directory, volume_id));
+  CrashPoint("create.placed");
   return ReplaceFile(paths.keyring(), keyring, 0600);
 }
 
@@ -89,6 +90,13 @@ void TakeBack(const VolumePaths& paths, bool directory_was_there) {
 
 }  // namespace
 
+bool IsUnfinished(const std::string& directory) {
+  const VolumePaths paths(directory);
+  if (PathExists(paths.keyring()) || !PathExists(paths.meta())) return false;
+  const auto has_no_data = IsAbsentOrEmpty(paths.data());
+  return has_no_data.ok() && *has_no_data;
+}
+
 Status CreateVolume(const CreateOptions& options, KeyProviderFactory& factory, const PinStore& pins,
                     const Clock& clock) {
   const VolumePaths paths(options.directory);
@@ -96,8 +104,7 @@ Status CreateVolume(const CreateOptions& options, KeyProviderFactory& factory, c
   UniqueFd held;
   if (was_there && !PathExists(paths.keyring())) {
     held = TRY(HoldNewDirectory(options.directory));
-    // What a creation that was killed left behind is no volume and holds no data.
-    if (!PathExists(paths.keyring()) && PathExists(paths.meta())) TakeBack(paths, true);
+    if (IsUnfinished(options.directory)) TakeBack(paths, true);
   }
   TRY(CheckFree(paths));
   Pin pin;

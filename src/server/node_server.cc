@@ -1,6 +1,7 @@
 #include "server/node_server.h"
 
 #include "api/json_reader.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "fmt/format.h"
 #include "server/route.h"
@@ -134,6 +135,7 @@ void NodeServer::Tell(const std::vector<std::string>& nodes) {
     if (connected.empty()) continue;
     const auto desired = nodes_.Desired(connected);
     if (!desired.ok()) continue;  // a report asks again
+    CrashPoint("order.read");
     for (const auto& [node, stream] : streams) {
       const auto wanted = desired->find(node);
       if (wanted == desired->end()) {
@@ -142,6 +144,7 @@ void NodeServer::Tell(const std::vector<std::string>& nodes) {
         stream->Send(FormatEvent("desired", api::Encode(wanted->second)));
       }
     }
+    CrashPoint("order.sent");
   }
 }
 
