@@ -14,6 +14,7 @@
 #include "crypto/uuid.h"
 #include "fmt/format.h"
 #include "node/control_socket.h"
+#include "node/run_lock.h"
 #include "node/status_json.h"
 #include "node/volume.h"
 
@@ -138,7 +139,7 @@ Observed VolumeHost::Look() {
   }
   const auto seen = PinStore(options_.state).VolumeAt(options_.volume);
   observed.was_here = seen.ok() && seen->has_value() && !IsUnfinished(options_.volume);
-  observed.starting = OursRuns() && !observed.held;
+  observed.starting = !observed.held && IsRun();
   observed.terms = options_.terms;
   return observed;
 }
@@ -182,6 +183,9 @@ void VolumeHost::LookAtDaemon(Observed& observed) {
   observed.old_key_bytes = OldKeyBytes(*status, observed.deks);
   observed.database = TextAt(*status, "database");
 }
+
+// By us, or by an agent before us.
+bool VolumeHost::IsRun() { return OursRuns() || IsRunLocked(paths_); }
 
 bool VolumeHost::OursRuns() {
   if (running_ == 0) return false;
@@ -292,18 +296,20 @@ std::string VolumeHost::Recheck() const {
 
 Status VolumeHost::Stop() {
   const BootTime deadline = clock_.Boot() + kStopTime;
-  if (OursRuns()) {
-    kill(running_, SIGTERM);
-  } else if (auto daemon = ConnectControl(paths_.control_socket()); daemon.ok()) {
-    TRY(CallControl(**daemon, {{"command", "unmount"}, {"force", true}}, kSealMs));
-  }
-  while (OursRuns() || ConnectControl(paths_.control_socket()).ok()) {
+  if (OursRuns()) kill(running_, SIGTERM);
+  for (bool is_asked = false;;) {
+    if (!OursRuns()) {
+      const auto daemon = ConnectControl(paths_.control_socket());
+      if (!daemon.ok() && !IsRunLocked(paths_)) return {};
+      if (daemon.ok() && !std::exchange(is_asked, true)) {
+        TRY(CallControl(**daemon, {{"command", "unmount"}, {"force", true}}, kSealMs));
+      }
+    }
     if (clock_.Boot() >= deadline) {
       return Error(ErrorCode::kTimeout, "the volume does not stop");
     }
     poll(nullptr, 0, 50);  // a process whose end nobody tells us of
   }
-  return {};
 }
 
 // Once for each order: an agent that died after it had asked asks again, for a KEK instead of the

@@ -71,6 +71,7 @@ class VolumeHost {
   void LookAtPin(const Keyring& keyring, Observed& observed) const;
   void LookAtDaemon(Observed& observed);
   bool OursRuns();
+  bool IsRun();
 
   const HostOptions options_;
   const VolumePaths paths_;

@@ -13,6 +13,7 @@
 #include "node/control_socket.h"
 #include "node/database_workload.h"
 #include "node/hook_workload.h"
+#include "node/run_lock.h"
 #include "node/supervisor.h"
 
 namespace freehold::cli {
@@ -114,6 +115,7 @@ Result<int> Supervise(const RunOptions& options) {
   const CustodySettings custody = TRY(ParseCustodyFlags(options.custody));
   TRY(CheckReserve(options.reserve));
   TRY(ReadKeyring(VolumePaths(volume)));  // "there is no volume at ..." before anything starts
+  const UniqueFd alone = TRY(LockRun(VolumePaths(volume)));
   Work work = TRY(NewWork(options, volume, mount));
   TRY(ClearMountPoint(volume, mount));
   SupervisorOptions supervisor;
