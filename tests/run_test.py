@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from freehold_testing import BINARY, OK, ROOT, Volume, wait_for
+from freehold_testing import BINARY, BUSY, OK, ROOT, Volume, wait_for
 from postgres_testing import free_port, psql
 from process_testing import alive, every_pid, with_descendants, words_of
 
@@ -298,3 +298,22 @@ def test_the_worked_example_of_the_page_is_a_profile(node):
     node.run("--profile", str(profile), database=False)
     assert node.process.wait(timeout=20) == 3
     assert node.logged("redis is not installed here: there is no /nonexistent/redis-server")
+
+
+def test_a_second_run_of_the_same_volume_is_told_so_and_changes_nothing(node):
+    node.run("--no-supervise", "--on-open", "true", "--on-seal", "true", database=False)
+    wait_for("open", lambda: node.state() == "open")
+    second = node.volume.run("run", "--volume", node.volume.directory, "--mount", node.mount, "--state",
+                             node.volume.state, "--no-supervise", "--on-open", "true", "--on-seal", "true")
+    assert second.code == BUSY and "another 'freehold run'" in second.err, second
+    assert node.state() == "open" and node.stop() == 0
+
+
+def test_a_database_does_not_hold_the_volume_beside_it(node, new_kms, tmp_path):
+    (tmp_path / "beside").mkdir()
+    beside = Volume(new_kms, tmp_path / "beside").create().mount()
+    node.run().wait_ready()
+    daemon = beside.daemon_pid()
+    assert beside.volume("unmount").code == OK
+    wait_for("the daemon's end", lambda: not alive(daemon))
+    assert node.ready() and node.stop() == 0

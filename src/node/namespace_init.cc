@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "adapters/fuse/mount_point.h"
 #include "fmt/format.h"
 
 namespace freehold {
@@ -76,12 +77,24 @@ Status BringBack(const Kept& kept) {
   return {};
 }
 
+// What is mounted when a namespace begins stays in use until that ends, wherever mounts are private
+// from the start: a volume would not come down before its neighbour's database does.
+void LeaveOtherVolumes(const std::vector<std::string>& visible) {
+  for (const std::string& path : fuse::FreeholdMounts()) {
+    const bool is_ours = std::any_of(visible.begin(), visible.end(), [&](const auto& place) {
+      return IsAtOrBelow(place, path) || IsAtOrBelow(path, place);
+    });
+    if (!is_ours) umount2(path.c_str(), MNT_DETACH);
+  }
+}
+
 Status MakePlaces(const NamespacePlaces& places) {
   umask(022);  // the parents of what is brought back must let the database's user pass
   // Slave: that the volume's mount is taken away shows in here; nothing from here shows outside.
   if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
     return ErrnoError(errno, "private mounts");
   }
+  LeaveOtherVolumes(places.visible);
   const std::vector<std::string> directories = Outermost(places.private_tmpfs);
   std::vector<Kept> kept;
   for (const std::string& path : places.visible) {

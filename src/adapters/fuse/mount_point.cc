@@ -26,25 +26,34 @@ std::string Unescape(const std::string& field) {
 }
 
 struct MountLine {
+  std::string path;
   std::string type;
   std::string source;
 };
 
-// From the kernel's list, never by looking at the path: a stopped daemon would not answer.
-std::optional<MountLine> FindMount(const std::string& path) {
-  std::ifstream mounts("/proc/self/mountinfo");
-  std::optional<MountLine> found;
-  for (std::string line; std::getline(mounts, line);) {
+// From the kernel's list, never by looking at a path: a stopped daemon would not answer.
+std::vector<MountLine> AllMounts() {
+  std::ifstream list("/proc/self/mountinfo");
+  std::vector<MountLine> mounts;
+  for (std::string line; std::getline(list, line);) {
     std::istringstream fields(line);
     std::string field;
     for (int i = 0; i < 5; ++i) fields >> field;
-    if (Unescape(field) != path) continue;
+    MountLine mount;
+    mount.path = Unescape(field);
     while (fields >> field && field != "-") {
     }
-    MountLine mount;
     fields >> mount.type >> field;
     mount.source = Unescape(field);
-    found = mount;  // the last one lies on top
+    mounts.push_back(std::move(mount));
+  }
+  return mounts;
+}
+
+std::optional<MountLine> FindMount(const std::string& path) {
+  std::optional<MountLine> found;
+  for (MountLine& mount : AllMounts()) {
+    if (mount.path == path) found = std::move(mount);  // the last one lies on top
   }
   return found;
 }
@@ -76,6 +85,14 @@ bool IsMountPoint(const std::string& path) { return FindMount(path).has_value();
 std::string SourceOfMount(const std::string& path) {
   const auto mount = FindMount(path);
   return mount.has_value() && mount->type == kFileSystemType ? mount->source : "";
+}
+
+std::vector<std::string> FreeholdMounts() {
+  std::vector<std::string> paths;
+  for (MountLine& mount : AllMounts()) {
+    if (mount.type == kFileSystemType) paths.push_back(std::move(mount.path));
+  }
+  return paths;
 }
 
 }  // namespace freehold::fuse

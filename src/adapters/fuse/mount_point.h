@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -18,6 +19,9 @@ void AbortMountPoint(const std::string& mount_point);
 
 // The source of the Freehold mount at this path, "" where there is none.
 std::string SourceOfMount(const std::string& path);
+
+// Where Freehold's own are mounted, in the order of the kernel's list.
+std::vector<std::string> FreeholdMounts();
 
 // True if something is mounted exactly there. `path` is absolute and without symbolic links.
 bool IsMountPoint(const std::string& path);
