@@ -27,6 +27,7 @@ class Host:
         self.mount.mkdir()
         self.port = free_port() if database else None
         self.log = self.base / "agent.log"
+        self.crash_file = self.base / "crash"  # the step to die at, base/crash_point.h
         self.process = None
 
     def start(self, token=None, words=(), switches=(), allow=("aws-kms:*",)):
@@ -47,8 +48,10 @@ class Host:
             (self.base / "token").write_text(token)
             command += ["--join-file", self.base / "token"]
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen(command, env=self.service.kms.environment("operator"),
-                                            stderr=log, stdout=log)
+            environment = self.service.kms.environment("operator")
+            self.process = subprocess.Popen(
+                command, env=environment | {"FREEHOLD_CRASH_FILE": str(self.crash_file)},
+                stderr=log, stdout=log)
         EmbeddedKms.started.append(self.process)
         return self
 

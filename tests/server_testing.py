@@ -32,6 +32,7 @@ class Server:
     def __init__(self, directory, *options, operator_key=None):
         """With the operator's key where another server over the same store has printed it."""
         self.directory = pathlib.Path(directory)
+        self.crash_file = self.directory / "crash"  # the step to die at, base/crash_point.h
         self.options = options
         self.operator_key = operator_key
         self.requests_per_second = 1000
@@ -43,7 +44,8 @@ class Server:
             ["setpriv", "--pdeathsig", "KILL", BINARY, "server", "--data", self.directory, "--listen", "127.0.0.1:0", "--insecure",
              "--account-id", "999988887777", "--requests-per-second",
              str(self.requests_per_second), "--ready-fd", str(theirs), *self.options],
-            pass_fds=[theirs], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            pass_fds=[theirs], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=dict(os.environ, FREEHOLD_CRASH_FILE=str(self.crash_file)))
         EmbeddedKms.started.append(self.process)
         os.close(theirs)
         with os.fdopen(ready, "rb") as pipe:
