@@ -99,10 +99,10 @@ def revoked_and_started(life):
     life.start()
 
 
-def test_a_revoke_comes_when_the_daemon_died_at_any_step_of_a_rotation(life):
-    for point in OF_THE_DAEMON:
-        with Dying(life.host, point, times=1, of_child=True) as dying:
-            rotation = Rotation(life)
-            wait_for(f"a death at {point}", lambda: dying.deaths)
-            revoke(life)
-        stays_revoked_and_comes_back(life, rotation)
+@pytest.mark.parametrize("point", OF_THE_DAEMON)  # a daemon is brought back later each time
+def test_a_revoke_comes_when_the_daemon_died_at_any_step_of_a_rotation(life, point):
+    with Dying(life.host, point, times=1, of_child=True) as dying:
+        rotation = Rotation(life)
+        wait_for(f"a death at {point}", lambda: dying.deaths)
+        revoke(life)
+    stays_revoked_and_comes_back(life, rotation)
