@@ -32,7 +32,8 @@ OF_JOINING = ("certificate.key-kept", "certificate.request-kept", "certificate.a
               "certificate.kept")
 OF_A_NEW_VOLUME = ("order.heard", "order.kept", "step.decided", "order.done", "step.done",
                    "report.answered")
-CREATING = ("create.pinned", "create.directories", "create.data", "create.placed")  # in a command of the agent's
+# In a command of the agent's.
+CREATING = ("create.pinned", "create.directories", "create.data", "create.placed")
 
 
 def test_every_step_of_the_agent_is_one_that_it_dies_at():

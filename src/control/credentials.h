@@ -25,8 +25,8 @@ class Credentials {
  public:
   Credentials(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
-  // Where the operator has no API key: one, and the account for it if there is none. `show` is given
-  // its secret before it is good: one that was good and that nobody saw would lock the store.
+  // Where the operator has no API key: one, and the account for it if there is none. `show` is
+  // given its secret before it is good: one that was good and that nobody saw would lock the store.
   using Show = std::function<Status(const std::string& secret)>;
   Status Bootstrap(const Show& show);
 

@@ -22,8 +22,8 @@ Result<UniqueFd> LockRun(const VolumePaths& paths) {
     if (errno != EWOULDBLOCK) return ErrnoError(errno, paths.meta());
     poll(nullptr, 0, kPauseMs);
   }
-  return Error(ErrorCode::kBusy, fmt::format("another 'freehold run' looks after the volume {}",
-                                             paths.directory));
+  return Error(ErrorCode::kBusy,
+               fmt::format("another 'freehold run' looks after the volume {}", paths.directory));
 }
 
 bool IsRunLocked(const VolumePaths& paths) {
