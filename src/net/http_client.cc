@@ -1,7 +1,6 @@
 #include "net/http_client.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -10,18 +9,10 @@
 #include <memory>
 
 #include "fmt/format.h"
+#include "net/curl_handle.h"
 
 namespace freehold {
 namespace {
-
-struct CurlDeleter {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
-  void operator()(char* text) const { curl_free(text); }
-};
-template <typename T>
-using CurlPtr = std::unique_ptr<T, CurlDeleter>;
 
 // Where clouds and container engines hand out credentials to what runs on this machine.
 constexpr std::array<std::string_view, 5> kLinkLocal = {
@@ -44,33 +35,6 @@ std::string Part(CURLU* url, CURLUPart part) {
 
 Error BadUrl(const std::string& text, std::string_view why) {
   return Error(ErrorCode::kInvalidArgument, fmt::format("URL '{}' {}", text, why));
-}
-
-HttpFailureKind KindOf(CURLcode code) {
-  switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-      return HttpFailureKind::kResolve;
-    case CURLE_COULDNT_CONNECT:
-      return HttpFailureKind::kConnect;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_SHUTDOWN_FAILED:
-      return HttpFailureKind::kTls;
-    case CURLE_OPERATION_TIMEDOUT:
-      return HttpFailureKind::kTimeout;
-    case CURLE_GOT_NOTHING:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-    case CURLE_PARTIAL_FILE:
-      return HttpFailureKind::kReset;
-    default:
-      return HttpFailureKind::kOther;
-  }
 }
 
 struct Receiver {
@@ -132,10 +96,6 @@ CurlPtr<curl_slist> HeaderList(const HttpHeaders& headers) {
   return list;
 }
 
-long Milliseconds(Duration duration) {
-  return static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
 // One handle a thread: what it keeps between two requests are open connections and TLS sessions,
 // and of options nothing.
 class KeptHandle {
@@ -150,8 +110,7 @@ class KeptHandle {
 
  private:
   static const CurlPtr<CURL>& OfThread() {
-    static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
-    thread_local const CurlPtr<CURL> handle(initialized == CURLE_OK ? curl_easy_init() : nullptr);
+    thread_local const CurlPtr<CURL> handle = NewCurlHandle();
     return handle;
   }
   CURL* const handle_;
@@ -216,44 +175,18 @@ int AskWhetherToGoOn(void* listener_pointer, curl_off_t, curl_off_t, curl_off_t,
 }
 
 void UseIdentity(CURL* handle, const HttpOptions& options) {
-  const auto blob_of = [](const void* data, std::size_t size) {
-    return curl_blob{const_cast<void*>(data), size, CURL_BLOB_COPY};
-  };
   if (!options.authority_pem.empty()) {
-    const curl_blob authority = blob_of(options.authority_pem.data(), options.authority_pem.size());
+    const curl_blob authority = CopiedBlob(AsBytes(options.authority_pem));
     curl_easy_setopt(handle, CURLOPT_CAINFO_BLOB, &authority);
   } else if (!options.ca_bundle.empty()) {
     curl_easy_setopt(handle, CURLOPT_CAINFO, options.ca_bundle.c_str());
   }
-  if (options.identity == nullptr) return;
-  const std::string& certificate = options.identity->certificate_pem;
-  const ByteView key = options.identity->key_pem.ExposeSecret();
-  const curl_blob certificate_blob = blob_of(certificate.data(), certificate.size());
-  const curl_blob key_blob = blob_of(key.data(), key.size());
-  curl_easy_setopt(handle, CURLOPT_SSLCERTTYPE, "PEM");
-  curl_easy_setopt(handle, CURLOPT_SSLCERT_BLOB, &certificate_blob);
-  curl_easy_setopt(handle, CURLOPT_SSLKEYTYPE, "PEM");
-  curl_easy_setopt(handle, CURLOPT_SSLKEY_BLOB, &key_blob);
+  if (options.identity != nullptr) ShowIdentity(handle, *options.identity);
 }
 
-struct Door {
-  const AddressPolicy* policy = nullptr;
-  bool refused = false;
-};
-
-curl_socket_t OpenAllowed(void* door_pointer, curlsocktype, curl_sockaddr* to) {
-  auto& door = *static_cast<Door*>(door_pointer);
-  if (!door.policy->Allows(&to->addr)) {
-    door.refused = true;
-    return CURL_SOCKET_BAD;
-  }
-  return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-}
-
-void Guard(CURL* handle, Door& door) {
+void Guard(CURL* handle, CurlDoor& door) {
   if (door.policy == nullptr) return;
-  curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, OpenAllowed);
-  curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, &door);
+  door.Guard(handle);
   curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
   curl_easy_setopt(handle, CURLOPT_FORBID_REUSE, 1L);
   curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
@@ -289,9 +222,9 @@ HttpResult Perform(const std::string& origin, const HttpRequest& request,
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_MAXLIFETIME_CONN, kConnectionLifeSeconds);
   curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(options.connect_timeout));
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, CurlMilliseconds(options.connect_timeout));
   if (listener == nullptr) {
-    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, Milliseconds(options.total_timeout));
+    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, CurlMilliseconds(options.total_timeout));
   }
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, TakeBody);
@@ -316,7 +249,7 @@ HttpResult Perform(const std::string& origin, const HttpRequest& request,
   }
   if (url->origin.starts_with("http://")) curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
 
-  Door door{options.addresses.get(), false};
+  CurlDoor door{options.addresses.get(), false};
   Guard(handle, door);
 
   const CURLcode code = curl_easy_perform(handle);
@@ -331,7 +264,8 @@ HttpResult Perform(const std::string& origin, const HttpRequest& request,
   const bool had_enough =
       listener != nullptr && (code == CURLE_WRITE_ERROR || code == CURLE_ABORTED_BY_CALLBACK);
   if (code != CURLE_OK && !had_enough) {
-    const HttpFailureKind kind = receiver.too_large ? HttpFailureKind::kTooLarge : KindOf(code);
+    const HttpFailureKind kind =
+        receiver.too_large ? HttpFailureKind::kTooLarge : FailureKindOf(code);
     const std::string said = receiver.too_large ? "the answer is too large"
                              : words[0] != '\0' ? words.data()
                                                 : curl_easy_strerror(code);

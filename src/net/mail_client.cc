@@ -1,7 +1,6 @@
 #include "net/mail_client.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <string.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "fmt/format.h"
+#include "net/curl_handle.h"
 
 namespace freehold {
 namespace {
@@ -18,14 +18,6 @@ namespace {
 constexpr std::size_t kLongestLine = 75;  // of quoted-printable, with the '=' of a soft break
 constexpr std::size_t kLongestAddress = 254;
 constexpr std::size_t kLongestLocalPart = 64;
-
-struct CurlDeleter {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
-};
-template <typename T>
-using CurlPtr = std::unique_ptr<T, CurlDeleter>;
 
 std::string Part(CURLU* url, CURLUPart part) {
   char* text = nullptr;
@@ -118,10 +110,6 @@ std::size_t GiveMore(char* into, std::size_t size, std::size_t count, void* rest
   return now;
 }
 
-long Milliseconds(Duration duration) {
-  return static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
 }  // namespace
 
 Status CheckMailAddress(const std::string& address) {
@@ -181,8 +169,7 @@ Status SendMail(const MailServer& server, const Mail& mail) {
                                     [](unsigned char c) { return c >= ' ' && c < 127; });
   if (!is_plain) return Error(ErrorCode::kInvalidArgument, "the subject is not plain text");
   const ServerPlace place = TRY(PlaceOf(server));
-  static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const CurlPtr<CURL> curl(initialized == CURLE_OK ? curl_easy_init() : nullptr);
+  const CurlPtr<CURL> curl = NewCurlHandle();
   if (curl == nullptr) return Error(ErrorCode::kInternal, "libcurl does not start");
   CURL* handle = curl.get();
   const std::string sender = "<" + server.from + ">";
@@ -201,8 +188,8 @@ Status SendMail(const MailServer& server, const Mail& mail) {
   if (!server.ca_bundle.empty()) {
     curl_easy_setopt(handle, CURLOPT_CAINFO, server.ca_bundle.c_str());
   }
-  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(server.connect_timeout));
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, Milliseconds(server.total_timeout));
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, CurlMilliseconds(server.connect_timeout));
+  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, CurlMilliseconds(server.total_timeout));
   if (!server.user.empty()) {
     std::string password(AsText(server.password.ExposeSecret()));
     curl_easy_setopt(handle, CURLOPT_USERNAME, server.user.c_str());
