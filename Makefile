@@ -7,7 +7,7 @@ PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
 WORKERS := $(shell echo $$(($$(nproc) + 1)))
 # Every kind of KMS: the embedded one serves many at once, a helper asks it for us.
 KMS_TESTS := $(addprefix tests/,kms_conformance_test.py kms_helper_test.py aws_client_test.py \
-  azure_test.py google_test.py pkcs11_test.py vault_test.py secrets_test.py)
+  azure_test.py google_test.py kmip_test.py pkcs11_test.py vault_test.py secrets_test.py)
 # What loads a mount and seals it, with threads that have something to race for.
 TSAN_TESTS := $(KMS_TESTS) tests/parallel_test.py $(wildcard tests/posix_*_test.py) tests/seal_test.py \
   tests/rotate_test.py tests/reencrypt_test.py tests/reserve_test.py tests/write_once_test.py \

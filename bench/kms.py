@@ -2,7 +2,7 @@
 """What a customer's "no" takes until a mount is fenced and sealed, per kind of KMS; and what an unwrap
 of ours costs beside the bare request.
 
-The KMS is the embedded one, for PKCS#11 SoftHSM2: no network and no real service's time is in here.
+The KMS is the embedded one, for PKCS#11 SoftHSM2, for KMIP PyKMIP: no network and no real service's time is in here.
 Of the time to a seal most are the settings' waits, which the table names. Between the mounting and
 the denial is a random part of the check interval, as nobody knows when a customer says no.
 
@@ -25,14 +25,16 @@ import time
 from contenders import temporary_directory
 from conformance_testing import CONTEXT, SUBJECTS
 from freehold_testing import OK, Volume
+from kmip_testing import OURS
 from kms_helper_testing import UNWRAP, Answer, ask, request_frame
 from rounds import Compared, first_line, machine, report, run, show
 
 # Kind of KMS -> how its owner says no and yes again: what the subject's `troubles` call it.
 DENIALS = {"AWS": "disabled", "Google": "disabled", "Azure": "disabled",
-           "Vault": "permission removed", "PKCS#11": "disabled"}
+           "Vault": "permission removed", "PKCS#11": "disabled", "KMIP": "permission removed"}
 WORDS = {"AWS": "key disabled", "Google": "version disabled", "Azure": "key disabled",
-         "Vault": "policy without decrypt", "PKCS#11": "CKA_DECRYPT false"}
+         "Vault": "policy without decrypt", "PKCS#11": "CKA_DECRYPT false",
+         "KMIP": "operation policy without GET"}
 
 
 class Customer:
@@ -54,6 +56,8 @@ class Customer:
     def say_yes(self):
         if self.name == "Vault":
             self.subject.kms.set_policy("encrypt", "decrypt", "keys")
+        elif self.name == "KMIP":
+            self.subject.kms.allow(*OURS)
         else:
             self.subject.troubles()["enabled again"]()
 

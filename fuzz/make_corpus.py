@@ -11,6 +11,8 @@ import pathlib
 import re
 import struct
 
+from kmip_seeds import kmip_answers
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 MRK = "aws-kms://arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
@@ -236,6 +238,7 @@ def key_uri():
             "gcp-kms://projects/p/locations/global/keyRings/r/cryptoKeys/k",
             "https://acme.vault.azure.net/keys/k/0123456789abcdef0123456789abcdef",
             "hcvault://vault.example.com:8200/team/transit/keys/k?namespace=admin",
+            "kmip://kmip.example.com:5696/1f3c-2a",
             "pkcs11:token=a%20b;serial=1;object=k;id=%01%FE", "azure-kv://h.managedhsm.azure.net/keys/k",
             "deadbeef", "caf\u00e9 \u20ac \U0001f511", "a\x1b[31m"]
 
@@ -384,7 +387,7 @@ def manifest():
 def main():
     for make in (file_header, encrypted_file, keyring, reencrypt_journal, profile, aws_answers, aws_config,
                  helper_protocol, control_request, key_uri, sigv4, kms_policy, kms_store,
-                 kms_request, vault_answers, vault_policy, google_request, google_answers,
+                 kms_request, kmip_answers, vault_answers, vault_policy, google_request, google_answers,
                  azure_answers, api_request, manifest):
         folder = ROOT / "fuzz/corpus" / make.__name__
         folder.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ class Host:
         self.volume, self.mount, self.state = (self.base / part for part in ("vol", "mnt", "state"))
         self.mount.mkdir()
         self.port = free_port() if database else None
+        self.environment = {}  # beside what reaches the embedded KMS
         self.log = self.base / "agent.log"
         self.crash_file = self.base / "crash"  # the step to die at, base/crash_point.h
         self.process = None
@@ -48,7 +49,7 @@ class Host:
             (self.base / "token").write_text(token)
             command += ["--join-file", self.base / "token"]
         with open(self.log, "a") as log:
-            environment = self.service.kms.environment("operator")
+            environment = self.environment | self.service.kms.environment("operator")
             self.process = subprocess.Popen(
                 command, env=environment | {"FREEHOLD_CRASH_FILE": str(self.crash_file)},
                 stderr=log, stdout=log)

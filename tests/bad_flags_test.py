@@ -72,6 +72,7 @@ BAD_URIS = [
     "file:///etc/passwd",
     "gcp-kms://projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1",
     "vault://127.0.0.1/transit/keys/k", "hcvault://evil@v/transit/keys/k", "pkcs11:object=o",
+    "kmip://127.0.0.1", "kmip://evil@v/k", "kmip://v/k?ca=/tmp/evil.pem",
     "azure-kv://vault/keys/k", "AWS-KMS://arn:aws:kms:us-east-1:111122223333:key/x",
     "aws-kms://arn:aws:kms:us-east-1:111122223333:alias/mine", "arn:aws:s3:::bucket",
     "aws-kms://arn:aws:kms:us-east-1:1111:key/x",

@@ -11,6 +11,7 @@ from azure_testing import uri as azure_uri
 from google_testing import FREEHOLD, VIEW, GoogleKms
 from kms_helper_testing import UNWRAP, WRAP, Answer, ask, request_frame
 from import_testing import import_material
+from kmip_testing import KmipKms
 from kms_testing import Kms
 from pkcs11_testing import Hsm, change_pin
 from policy_testing import ROLE, role_policy, role_trust
@@ -154,6 +155,7 @@ class AwsImportedSubject(AwsSubject):
 class VaultSubject(Subject):
     absent = {
         "disabled": "transit keys cannot be disabled: policy, soft-delete or versions say no",
+        "enabled again": "transit keys cannot be disabled",
         "clock skew": "nothing in a request to Vault depends on our clock",
         "imported material deleted": "the same as a deleted key",
         "firewall": "a refusal by address looks like a missing permission",
@@ -361,5 +363,56 @@ class Pkcs11Subject(Subject):
         }
 
 
+class KmipSubject(Subject):
+    absent = {
+        "enabled again": "a key that was deactivated never becomes active again",
+        "scheduled for deletion": "a KMIP server destroys at once",
+        "recreated under its name": "a URI has the unique identifier, which no other key ever gets",
+        "clock skew": "nothing in a request depends on our clock",
+        "throttled": "KMIP 1.x has no such answer",
+        "imported material deleted": "the same as a destroyed key",
+        "sealed": "KMIP has no such state",
+        "version retired": "keys of KMIP have no versions",
+        "firewall": "a refusal by address is one of a connection",
+        "new version": "keys of KMIP have no versions: a new one has another identifier",
+    }
+    newest = "1.4"
+
+    def __init__(self, directory):
+        self.kms = KmipKms(directory, self.newest)
+        self.uri = self.kms.uri()
+        self.other_uri = self.kms.uri(self.kms.make_key("other"))
+
+    def environment(self):
+        return self.kms.environment()
+
+    def stop(self):
+        self.kms.stop()
+
+    def rename(self):
+        self.kms.variables["FREEHOLD_KMIP_SERVERS"] = "kmip.invalid"
+        self.uri = f"kmip://kmip.invalid/{self.kms.key}"
+
+    def troubles(self):
+        has = super().troubles()
+        del has["throttled"]
+        return has | {
+            "disabled": self.kms.revoke,
+            "deleted": self.kms.destroy,
+            "permission removed": lambda: self.kms.allow("GET_ATTRIBUTES"),
+            "trust removed": self.kms.withdraw,
+            "our credentials ended": self.kms.expire,
+            "certificate not trusted": self.kms.distrust,
+            "name not resolved": self.rename,
+        }
+
+
+class KmipCbcSubject(KmipSubject):
+    """The same, of a server that knows no associated data."""
+
+    newest = "1.2"
+
+
 SUBJECTS = {"AWS": AwsSubject, "AWS imported": AwsImportedSubject, "Google": GoogleSubject,
-            "Azure": AzureSubject, "Vault": VaultSubject, "PKCS#11": Pkcs11Subject}
+            "Azure": AzureSubject, "Vault": VaultSubject, "PKCS#11": Pkcs11Subject,
+            "KMIP": KmipSubject, "KMIP 1.2": KmipCbcSubject}

@@ -138,6 +138,10 @@ class EmbeddedKms:
             )
         )
 
+    def log(self):
+        """What its customers see."""
+        return self.command("log", "--json").out
+
     def fault(self, *options):
         result = self.command("fault", *options)
         assert result.code == OK, result

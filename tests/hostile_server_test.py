@@ -87,7 +87,7 @@ class Site:
             ("AZURE_KEY_VAULT", "https://evil.vault.azure.net/keys/k"),
             ("AZURE_KEY_VAULT", f"https://127.0.0.1:{self.trap.port}/keys/k"),
             ("PKCS11", "pkcs11:token=t;object=k"), ("PKCS11", f"pkcs11:token=t;object={mine}"),
-            ("KMIP", "kmip://127.0.0.1/k"), ("", other), ("aws_kms", other)]
+            ("KMIP", "kmip://127.0.0.1/k"), ("KMIP", f"kmip://127.0.0.1:{self.trap.port}/k"), ("", other), ("aws_kms", other)]
 
     # ---- what must hold ----
 

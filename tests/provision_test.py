@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from freehold_testing import BINARY, OK, ROOT, USAGE, Result, Volume
+from kmip_testing import KmipKms
 from policy_testing import CUSTOMER, OPERATOR_ROOT, ROLE
 from vault_testing import VaultKms
 
@@ -18,6 +19,7 @@ OPERATOR = {
     "azure": ["--operator", "0" * 8 + "-1111-2222-3333-" + "4" * 12,
               "--tenant", "5" * 8 + "-6666-7777-8888-" + "9" * 12, "--vault", "acme"],
     "vault": [],
+    "kmip": [],
 }
 
 
@@ -171,6 +173,29 @@ def test_the_vault_papers_are_the_pages_and_work(tmp_path):
         kms.stop()
 
 
+def test_the_kmip_papers_make_a_key_and_a_certificate_that_are_enough(tmp_path):
+    kms = KmipKms(tmp_path / "kms")
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    try:
+        subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                        "-nodes", "-subj", "/CN=the-operator", "-keyout", desk / "ours.key",
+                        "-out", desk / "freehold.csr"], check=True, capture_output=True, timeout=60)
+        kms.authority.hand_over(desk / "ca.pem", desk / "ca.key")
+        (desk / "freehold.sh").write_text(paper("kmip", "--key", "orders", "--policy", "acme"))
+        done = subprocess.run(["sh", "freehold.sh"], cwd=desk, capture_output=True, text=True, timeout=60,
+                              check=False, env=dict(os.environ, HOME=str(kms.client_home(desk))))
+        assert done.returncode == 0, done.stderr
+        key = re.search(r"unique identifier: (\S+)", done.stdout)[1]
+        kms.variables = {"FREEHOLD_KMIP_CERT_FILE": str(desk / "freehold.pem"),
+                         "FREEHOLD_KMIP_KEY_FILE": str(desk / "ours.key")}
+        volume = Volume(kms, tmp_path, key=kms.uri(key))
+        report = volume.run("key", "check", volume.key, "--json").json
+        assert report["valid"] and "the-operator at PyKMIP" in json.dumps(report), report
+    finally:
+        kms.stop()
+
+
 def test_azures_commands_are_those_of_the_page():
     page = (ROOT / "docs/providers/azure.md").read_text()
     identities = dict(zip(OPERATOR["azure"][::2], OPERATOR["azure"][1::2]))
@@ -238,6 +263,9 @@ def test_keymgmt_is_as_the_requirement_page_has_it(into):
     ("vault", ["--role", "Root"]),
     ("vault", ["--role", "default"]),
     ("vault", ["--role", "-x"]),
+    ("kmip", ["--key", 'k", evil="']),
+    ("kmip", ["--policy", "a\nSCRIPT"]),
+    ("kmip", ["--format", "terraform"]),
 ])
 def test_values_that_would_change_a_papers_meaning_are_refused(cloud, arguments):
     given = [word for word in OPERATOR[cloud]]
@@ -252,7 +280,7 @@ def test_values_that_would_change_a_papers_meaning_are_refused(cloud, arguments)
 
 def test_shell_commands_are_valid_shell(tmp_path):
     for cloud, format in [("gcp", "commands"), ("azure", "commands"), ("vault", "commands"),
-                          ("vault", "keymgmt-aws"), ("vault", "keymgmt-gcp")]:
+                          ("kmip", "commands"), ("vault", "keymgmt-aws"), ("vault", "keymgmt-gcp")]:
         file = tmp_path / f"{cloud}.sh"
         file.write_text(paper(cloud, "--format", format))
         assert re.search(r"\A(#.*\n)+set -eu\n", file.read_text()), cloud

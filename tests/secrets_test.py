@@ -39,6 +39,7 @@ KINDS = {
     "Azure": Kind("KeyUnwrap", rb"eyJ[\w-]{20}",
                   lambda it: it.environment()["AZURE_CLIENT_SECRET"]),
     "Vault": Kind("decrypt", rb"hv[bs]\.[\w-]{20}", lambda it: it.kms.secret_id),
+    "KMIP": Kind("Decrypt", rb"-----BEGIN PRIVATE KEY-----", lambda it: it.kms.private_key_line()),
     "PKCS#11": Kind("", PIN.encode(), lambda _: PIN),
 }
 
@@ -196,8 +197,8 @@ def test_no_secret_is_in_a_log_whatever_happens(customer, volume):
     volume.wait_for_state("sealed")
     check = volume.run("key", "check", volume.key, *volume.access, "--json")
     said = volume.log() + check.out + check.err + volume.volume("status", "--json").out
-    if hasattr(customer.subject, "kms"):
-        said += customer.subject.kms.command("log", "--json").out
+    if customer.kind.operation:
+        said += customer.subject.kms.log()
     assert customer.kind.given(customer.subject) not in said
     for token in re.findall(customer.kind.token, said.encode()):
         assert token.startswith(b"ASIA"), token  # an access key's id is no secret

@@ -25,6 +25,7 @@ ALLOWED = {
     "kms/aws": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/gcp": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/pkcs11": {"base", "crypto", "kms", "kms/service"},
+    "kms/kmip": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/vault": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/azure": {"base", "crypto", "kms", "kms/service", "net"},
     "kms/embedded": {"base", "crypto", "kms", "kms/service", "net"},
@@ -41,7 +42,8 @@ ALLOWED = {
     "node": {"base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms"},
     "agent": {"base", "api", "crypto", "custody", "keyring", "kms", "net", "node"},
     "cli": {"agent", "api", "base", "crypto", "format", "keyring", "custody", "vfs", "adapters/fuse", "kms", "kms/aws",
-            "kms/azure", "kms/gcp", "kms/vault", "kms/pkcs11", "kms/embedded", "kms/embedded/azure",
+            "kms/azure", "kms/gcp", "kms/vault", "kms/pkcs11", "kms/kmip", "kms/embedded",
+            "kms/embedded/azure",
             "kms/embedded/google", "kms/embedded/vault", "node", "net", "papers", "server",
             "store/sqlite", "store/postgresql",
             "cli/control"},  # main.cc alone, which is above both

@@ -29,6 +29,7 @@ std::string EnableCommand(const KeyUri& uri) {
                          uri.azure().host, uri.azure().key);
     case KmsType::kHashicorpVault:
     case KmsType::kPkcs11:
+    case KmsType::kKmip:
       break;
   }
   return "";
@@ -52,6 +53,7 @@ std::vector<std::string> CancelDeletionCommands(const KeyUri& uri) {
                       uri.azure().host, uri.azure().key)};
     case KmsType::kHashicorpVault:
     case KmsType::kPkcs11:
+    case KmsType::kKmip:
       break;
   }
   return {};

@@ -72,6 +72,7 @@ std::string_view CloudOf(KmsType type) {
     case KmsType::kHashicorpVault:
       return "vault";
     case KmsType::kPkcs11:
+    case KmsType::kKmip:
       break;
   }
   return "";

@@ -6,6 +6,8 @@
 #include "kms/azure/classify.h"
 #include "kms/gcp/classify.h"
 #include "kms/gcp/gcp_key_provider.h"
+#include "kms/kmip/classify.h"
+#include "kms/kmip/kmip_key_provider.h"
 #include "kms/pkcs11/classify.h"
 #include "kms/pkcs11/pkcs11_key_provider.h"
 #include "kms/vault/classify.h"
@@ -23,6 +25,8 @@ std::unique_ptr<KeyProvider> KeyProviders::NewProvider(const KeyAccess& access) 
       return std::make_unique<vault::VaultKeyProvider>(access);
     case KmsType::kPkcs11:
       return std::make_unique<pkcs11::Pkcs11KeyProvider>(access);
+    case KmsType::kKmip:
+      return std::make_unique<kmip::KmipKeyProvider>(access);
     case KmsType::kAwsKms:
       break;
   }
@@ -31,8 +35,8 @@ std::unique_ptr<KeyProvider> KeyProviders::NewProvider(const KeyAccess& access) 
 
 std::vector<AnswerRow> AllAnswers() {
   std::vector<AnswerRow> all;
-  for (const auto& rows :
-       {aws::Answers(), gcp::Answers(), azure::Answers(), vault::Answers(), pkcs11::Answers()}) {
+  for (const auto& rows : {aws::Answers(), gcp::Answers(), azure::Answers(), vault::Answers(),
+                           pkcs11::Answers(), kmip::Answers()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;

@@ -142,9 +142,9 @@ void AddKeyCommands(CLI::App& app, int& exit_code) {
   static KeyCheckOptions options;
   CLI::App* check = group->add_subcommand("check", "Try all that a volume needs of a key");
   check
-      ->add_option(
-          "URI", options.uri,
-          "aws-kms://arn:..., gcp-kms://projects/..., azure-kv://..., hcvault://..., pkcs11:...")
+      ->add_option("URI", options.uri,
+                   "aws-kms://arn:..., gcp-kms://projects/..., azure-kv://..., hcvault://..., "
+                   "pkcs11:..., kmip://...")
       ->required();
   check->add_option("--principal", options.principal,
                     "As whom: a role's ARN, a service account, a tenant, a role of Vault");
@@ -206,6 +206,10 @@ void AddProvision(CLI::App& app, int& exit_code) {
   vault->add_option("--mount", options.vault.mount)->capture_default_str();
   vault->add_option("--key", options.vault.key)->capture_default_str();
   vault->add_option("--role", options.vault.role)->capture_default_str();
+  CLI::App* kmip = add("kmip", "A KMIP server: a certificate for the operator, a key");
+  kmip->add_option("--key", options.kmip.key, "Name of the key to make")->capture_default_str();
+  kmip->add_option("--policy", options.kmip.policy, "The server's name of the key's rules")
+      ->capture_default_str();
 }
 
 }  // namespace freehold::cli

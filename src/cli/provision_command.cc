@@ -57,12 +57,21 @@ Result<std::string> Vault(const ProvisionOptions& options) {
   return NoSuchFormat(options, "commands, policy, keymgmt-aws, keymgmt-gcp");
 }
 
+Result<std::string> Kmip(const ProvisionOptions& options) {
+  TRY(papers::Check(options.kmip));
+  if (options.format.empty() || options.format == "commands") {
+    return papers::KmipCommands(options.kmip);
+  }
+  return NoSuchFormat(options, "commands");
+}
+
 }  // namespace
 
 int RunProvision(const ProvisionOptions& options) {
   const auto text = options.cloud == "aws"     ? Aws(options)
                     : options.cloud == "gcp"   ? Gcp(options)
                     : options.cloud == "azure" ? Azure(options)
+                    : options.cloud == "kmip"  ? Kmip(options)
                                                : Vault(options);
   if (!text.ok()) return Fail(text.error());
   std::string_view printed = *text;

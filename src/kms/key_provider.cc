@@ -36,6 +36,9 @@ Status CheckName(KmsType type, const std::string& principal) {
     case KmsType::kHashicorpVault:
       if (AllOf(principal, "-._")) return {};
       return BadPrincipal(principal, "the name of a role");
+    case KmsType::kKmip:
+      return Error(ErrorCode::kInvalidArgument,
+                   "--principal: a KMIP server knows no principals, only our certificate");
     case KmsType::kPkcs11:
       break;
   }

@@ -15,10 +15,11 @@ constexpr std::string_view kGcpScheme = "gcp-kms://";
 constexpr std::string_view kAzureScheme = "azure-kv://";
 constexpr std::string_view kVaultScheme = "hcvault://";
 constexpr std::string_view kPkcs11Scheme = "pkcs11:";
+constexpr std::string_view kKmipScheme = "kmip://";
 
 // In the order of KmsType.
-constexpr std::array<std::string_view, 5> kTypeNames = {
-    "AWS_KMS", "GCP_CLOUD_KMS", "AZURE_KEY_VAULT", "HASHICORP_VAULT", "PKCS11"};
+constexpr std::array<std::string_view, 6> kTypeNames = {
+    "AWS_KMS", "GCP_CLOUD_KMS", "AZURE_KEY_VAULT", "HASHICORP_VAULT", "PKCS11", "KMIP"};
 
 // A token is sent to hosts with these names only: Azure's own, in its three clouds.
 constexpr std::string_view kHsmSuffix = ".managedhsm.";
@@ -140,10 +141,10 @@ Result<AzureKeyId> ParseAzure(std::string_view text, std::string_view id) {
 }
 
 // host or host:port, in lower case; "" when it is neither.
-std::string VaultAuthority(std::string_view authority) {
+std::string AuthorityOf(std::string_view authority, std::string_view usual_port) {
   const auto colon = authority.find(':');
   const std::string_view port =
-      colon == std::string_view::npos ? "8200" : authority.substr(colon + 1);
+      colon == std::string_view::npos ? usual_port : authority.substr(colon + 1);
   const std::string_view host = authority.substr(0, colon);
   const auto is_host = [](unsigned char c) { return IsLabel(c) || c == '.'; };
   if (!AllOf(host, 253, is_host) || !AllOf(port, 5, IsDigit)) return "";
@@ -164,7 +165,7 @@ Result<VaultKeyPath> ParseVault(std::string_view text, std::string_view rest) {
   if (parts.size() < 4 || parts[parts.size() - 2] != "keys") {
     return Refused(text, "is not a transit key (hcvault://HOST:PORT/transit/keys/NAME)");
   }
-  path.authority = VaultAuthority(parts[0]);
+  path.authority = AuthorityOf(parts[0], "8200");
   if (path.authority.empty()) return Refused(text, "has no usable host");
   path.key = parts.back();
   for (std::size_t i = 1; i + 2 < parts.size(); ++i) {
@@ -259,6 +260,19 @@ Result<Pkcs11KeyName> ParsePkcs11(std::string_view text, std::string_view path) 
   return key;
 }
 
+Result<KmipKeyId> ParseKmip(std::string_view text, std::string_view rest) {
+  const auto parts = Split(rest, '/', 2);
+  if (parts.size() != 2) {
+    return Refused(text, "is not a key of a KMIP server (kmip://HOST:PORT/UNIQUE-IDENTIFIER)");
+  }
+  KmipKeyId key{AuthorityOf(parts[0], "5696"), std::string(parts[1])};
+  if (key.authority.empty()) return Refused(text, "has no usable host");
+  if (!IsPathName(key.identifier)) {
+    return Refused(text, "has a character that does not belong in a unique identifier");
+  }
+  return key;
+}
+
 std::string Format(const AwsKeyArn& key) {
   return fmt::format("arn:{}:kms:{}:{}:key/{}", key.partition, key.region, key.account, key.key_id);
 }
@@ -273,6 +287,10 @@ std::string Format(const AzureKeyId& key) {
 std::string Format(const VaultKeyPath& key) {
   return fmt::format("{}/{}/keys/{}{}{}", key.authority, key.mount, key.key,
                      key.name_space.empty() ? "" : "?namespace=", key.name_space);
+}
+
+std::string Format(const KmipKeyId& key) {
+  return fmt::format("{}/{}", key.authority, key.identifier);
 }
 
 std::string Format(const Pkcs11KeyName& key) {
@@ -334,9 +352,12 @@ Result<KeyUri> KeyUri::Parse(std::string_view text) {
   if (text.starts_with(kPkcs11Scheme)) {
     return found(kPkcs11Scheme, TRY(ParsePkcs11(text, after(kPkcs11Scheme))));
   }
+  if (text.starts_with(kKmipScheme)) {
+    return found(kKmipScheme, TRY(ParseKmip(text, after(kKmipScheme))));
+  }
   return Refused(text,
-                 "must start with aws-kms://arn:, gcp-kms://projects/, azure-kv://, hcvault:// "
-                 "or pkcs11:");
+                 "must start with aws-kms://arn:, gcp-kms://projects/, azure-kv://, hcvault://, "
+                 "pkcs11: or kmip://");
 }
 
 std::string KeyUri::AwsArn() const { return Format(aws()); }

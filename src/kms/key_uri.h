@@ -5,6 +5,7 @@
 //   azure-kv://acme.vault.azure.net/keys/K[/VERSION]                  or the bare https:// id
 //   hcvault://vault.example.com:8200/transit/keys/K[?namespace=N]
 //   pkcs11:token=T;object=K[;id=%01...]
+//   kmip://kmip.example.com[:5696]/UNIQUE-IDENTIFIER
 //
 // Whatever can be pointed at another key without the owner's consent is refused, and so is what
 // belongs to this machine's configuration: aliases, a module's path, a PIN. Every part holds only
@@ -21,7 +22,7 @@
 
 namespace freehold {
 
-enum class KmsType { kAwsKms, kGcpCloudKms, kAzureKeyVault, kHashicorpVault, kPkcs11 };
+enum class KmsType { kAwsKms, kGcpCloudKms, kAzureKeyVault, kHashicorpVault, kPkcs11, kKmip };
 
 std::string_view NameOf(KmsType type);  // "AWS_KMS", as in the API's key_spec.type
 Result<KmsType> KmsTypeFromName(std::string_view name);
@@ -64,6 +65,12 @@ struct Pkcs11KeyName {
   Bytes id;            // CKA_ID; empty = any
 };
 
+// A name would not do: its owner can give it to another key.
+struct KmipKeyId {
+  std::string authority;   // "kmip.example.com:5696"
+  std::string identifier;  // the Unique Identifier that the server gave the key
+};
+
 class KeyUri {
  public:
   KeyUri() = default;  // no key: text() is ""
@@ -78,6 +85,7 @@ class KeyUri {
   const AzureKeyId& azure() const { return std::get<AzureKeyId>(key_); }
   const VaultKeyPath& vault() const { return std::get<VaultKeyPath>(key_); }
   const Pkcs11KeyName& pkcs11() const { return std::get<Pkcs11KeyName>(key_); }
+  const KmipKeyId& kmip() const { return std::get<KmipKeyId>(key_); }
   std::string AwsArn() const;  // without the scheme
   std::string Region() const;  // as the URI says it; "" where a KMS has none there
 
@@ -86,7 +94,8 @@ class KeyUri {
   bool IsReplicaOf(const KeyUri& other) const;
 
  private:
-  using Key = std::variant<AwsKeyArn, GcpKeyName, AzureKeyId, VaultKeyPath, Pkcs11KeyName>;
+  using Key =
+      std::variant<AwsKeyArn, GcpKeyName, AzureKeyId, VaultKeyPath, Pkcs11KeyName, KmipKeyId>;
   KeyUri(std::string text, Key key) : text_(std::move(text)), key_(std::move(key)) {}
 
   std::string text_;

@@ -24,6 +24,8 @@ TEST(KeyUri, GivesEveryKindItsCanonicalForm) {
        "hcvault://v:1/a/b/keys/k?namespace=admin/team"},
       {"pkcs11:id=%01%fF;object=my%20key;type=secret-key;token=T",
        "pkcs11:token=T;object=my%20key;id=%01%FF"},
+      {"kmip://KMIP.example.com/1f2e-K.1", "kmip://kmip.example.com:5696/1f2e-K.1"},
+      {"kmip://10.0.0.1:9/k", "kmip://10.0.0.1:9/k"},
   };
   for (const auto& [text, canonical] : forms) {
     const auto uri = KeyUri::Parse(text);
@@ -40,8 +42,9 @@ TEST(KeyUri, KnowsTheType) {
   EXPECT_EQ(KeyUri::Parse("https://a.vault.azure.net/keys/k")->type(), KmsType::kAzureKeyVault);
   EXPECT_EQ(KeyUri::Parse("hcvault://v/transit/keys/k")->type(), KmsType::kHashicorpVault);
   EXPECT_EQ(KeyUri::Parse("pkcs11:token=t;object=o")->type(), KmsType::kPkcs11);
+  EXPECT_EQ(KeyUri::Parse("kmip://h/k")->type(), KmsType::kKmip);
   for (const KmsType type : {KmsType::kAwsKms, KmsType::kGcpCloudKms, KmsType::kAzureKeyVault,
-                             KmsType::kHashicorpVault, KmsType::kPkcs11}) {
+                             KmsType::kHashicorpVault, KmsType::kPkcs11, KmsType::kKmip}) {
     EXPECT_EQ(*KmsTypeFromName(NameOf(type)), type);
   }
 }
@@ -80,6 +83,16 @@ TEST(KeyUri, RefusesWhatCouldLeadElsewhere) {
            "pkcs11:token=t;object=%0a",
            "pkcs11:token=t;object=%4",
            "pkcs11:token=t;;object=o",
+           "kmip://h",
+           "kmip://h/",
+           "kmip:///k",
+           "kmip://user@h/k",
+           "kmip://h:port/k",
+           "kmip://h/k/more",
+           "kmip://h/..",
+           "kmip://h/k?version=1.2",
+           "kmip://h/k%20",
+           "kmip://[::1]/k",
        }) {
     const auto uri = KeyUri::Parse(text);
     ASSERT_FALSE(uri.ok()) << text;

@@ -38,6 +38,8 @@ std::string PlaceOf(const KeyUri& key) {
       return "azure " + key.azure().host;
     case KmsType::kHashicorpVault:
       return "vault " + key.vault().authority;
+    case KmsType::kKmip:
+      return "kmip " + key.kmip().authority;
     case KmsType::kPkcs11:
       break;
   }

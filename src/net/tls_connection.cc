@@ -17,6 +17,16 @@ const AddressPolicy& AnyOrdinaryAddress() {
   return policy;
 }
 
+// libcurl has one code for a handshake that disagreed and one that was broken off.
+bool BrokenOff(CURLcode code, std::string_view words) {
+  constexpr std::string_view kWords[] = {"Connection reset by peer", "unexpected eof",
+                                         "SSL_ERROR_SYSCALL"};
+  return code == CURLE_SSL_CONNECT_ERROR &&
+         std::any_of(std::begin(kWords), std::end(kWords), [words](std::string_view each) {
+           return words.find(each) != std::string_view::npos;
+         });
+}
+
 }  // namespace
 
 struct TlsConnection::State {
@@ -31,7 +41,9 @@ struct TlsConnection::State {
 
   HttpFailure Failure(CURLcode code) const {
     const char* said = words[0] != '\0' ? words.data() : curl_easy_strerror(code);
-    return {FailureKindOf(code), fmt::format("{}: {}", authority, said)};
+    const bool broken_off = BrokenOff(code, said);
+    return {broken_off ? HttpFailureKind::kReset : FailureKindOf(code),
+            fmt::format("{}: {}", authority, said)};
   }
 
   // Until the socket is ready; false when the deadline has passed.

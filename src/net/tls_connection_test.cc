@@ -8,8 +8,8 @@
 namespace freehold {
 namespace {
 
-HttpFailure FailureOfOpening(const std::string& authority) {
-  auto connection = TlsConnection::Open(authority, {});
+HttpFailure FailureOfOpening(const std::string& authority, const TlsOptions& options = {}) {
+  auto connection = TlsConnection::Open(authority, options);
   if (!connection.has_value()) return connection.error();
   ADD_FAILURE() << authority << " was opened";
   return {};
@@ -37,9 +37,10 @@ TEST(TlsConnection, TellsWhyThereIsNone) {
     dead = gone.Url().substr(7);
   }
   EXPECT_EQ(FailureOfOpening(dead).kind, HttpFailureKind::kConnect);
-  ScriptedServer plain({{200, {}, "no TLS"}});
-  const HttpFailure failure = FailureOfOpening(plain.Url().substr(7));
-  EXPECT_EQ(failure.kind, HttpFailureKind::kTls) << failure.message;
+  ScriptedServer silent({{ScriptedServer::kSayNothing, {}, ""}});
+  TlsOptions impatient;
+  impatient.connect_timeout = std::chrono::milliseconds(50);
+  EXPECT_EQ(FailureOfOpening(silent.Url().substr(7), impatient).kind, HttpFailureKind::kTimeout);
 }
 
 }  // namespace

@@ -64,6 +64,13 @@ std::string VaultCommands(const VaultPapers& papers);
 // A key made in Vault and pushed into a cloud's KMS by the keymgmt engine (Vault Enterprise).
 std::string VaultKeymgmtCommands(const VaultPapers& papers, bool into_aws);
 
+struct KmipPapers {
+  std::string key = "freehold";
+  std::string policy = "freehold";  // the server's name for who may use the key how
+};
+Status Check(const KmipPapers& papers);
+std::string KmipCommands(const KmipPapers& papers);
+
 // Text with "@NAME@" replaced by a value; every name must be given.
 std::string Fill(std::string_view text,
                  const std::vector<std::pair<std::string_view, std::string>>& values);

@@ -21,7 +21,7 @@ std::vector<std::string_view> StatusNames() {
 
 std::vector<std::string_view> KmsTypeNames() {
   std::vector<std::string_view> names;
-  for (auto i = 0; i <= static_cast<int>(KmsType::kPkcs11); ++i) {
+  for (auto i = 0; i <= static_cast<int>(KmsType::kKmip); ++i) {
     names.push_back(NameOf(static_cast<KmsType>(i)));
   }
   return names;

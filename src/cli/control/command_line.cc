@@ -233,7 +233,7 @@ void AddCmek(CLI::App& app, int& exit_code) {
   manifest->add_option("--region", flags.regions, "Without a cluster; may be repeated");
   manifest
       ->add_option("--type", flags.type,
-                   "AWS_KMS, GCP_CLOUD_KMS, AZURE_KEY_VAULT, HASHICORP_VAULT or PKCS11")
+                   "AWS_KMS, GCP_CLOUD_KMS, AZURE_KEY_VAULT, HASHICORP_VAULT, PKCS11 or KMIP")
       ->capture_default_str();
 }
 

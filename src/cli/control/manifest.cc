@@ -35,6 +35,7 @@ constexpr Example kExamples[] = {
     {KmsType::kHashicorpVault, "hcvault://{HOST}:8200/{MOUNT}/keys/{KEY}", "{ROLE}",
      "the role that the nodes log in with"},
     {KmsType::kPkcs11, "pkcs11:token={TOKEN};object={KEY}", "", "not used"},
+    {KmsType::kKmip, "kmip://{HOST}:5696/{UNIQUE_IDENTIFIER}", "", "not used"},
 };
 
 Result<Example> ExampleOf(const std::string& name) {
