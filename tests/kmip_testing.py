@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 warnings.filterwarnings("ignore", module="kmip")
-from kmip.core import enums  # noqa: E402
+from kmip.core import attributes, enums, objects  # noqa: E402
+from kmip.core.messages import contents, messages, payloads  # noqa: E402
 from kmip.pie.client import ProxyKmipClient  # noqa: E402
 
 from freehold_testing import ROOT  # noqa: E402
@@ -179,7 +180,7 @@ class KmipKms:
         self._write("policy.json", {"acme": {"preset": {"SYMMETRIC_KEY": rules}}})
 
     @contextlib.contextmanager
-    def customer(self, version=enums.KMIPVersion.KMIP_1_4):
+    def customer(self, version=enums.KMIPVersion.KMIP_1_2):
         warnings.simplefilter("ignore", DeprecationWarning)  # ssl.wrap_socket
         settings = self.directory / "client.conf"
         settings.write_text("[client]\n")
@@ -198,14 +199,36 @@ class KmipKms:
             f"keyfile={file}.key\nca_certs={self.authority.file}\nssl_version=PROTOCOL_TLS\n")
         return directory
 
-    def make_key(self, name="orders", active=True, masks=None):
-        with self.customer(enums.KMIPVersion.KMIP_1_2) as client:
-            identifier = client.create(
-                enums.CryptographicAlgorithm.AES, 256, operation_policy_name="acme", name=name,
-                cryptographic_usage_mask=masks or MASKS)
+    def make_key(self, name="orders", active=True, masks=None, **more):
+        """`more`: attributes by their names in PyKMIP, of KMIP 1.4."""
+        version = enums.KMIPVersion.KMIP_1_4 if more else enums.KMIPVersion.KMIP_1_2
+        wanted = {"CRYPTOGRAPHIC_ALGORITHM": enums.CryptographicAlgorithm.AES,
+                  "CRYPTOGRAPHIC_LENGTH": 256, "CRYPTOGRAPHIC_USAGE_MASK": masks or MASKS,
+                  "OPERATION_POLICY_NAME": "acme", "NAME": name} | more
+        with self.customer(version) as client:
+            template = objects.TemplateAttribute(attributes=[
+                client.attribute_factory.create_attribute(enums.AttributeType[kind], value)
+                for kind, value in wanted.items()])
+            made = client.proxy.create(enums.ObjectType.SYMMETRIC_KEY, template)
+            assert made.result_status.value == enums.ResultStatus.SUCCESS, made.result_message
             if active:
-                client.activate(identifier)
-        return identifier
+                client.activate(made.uuid)
+        return made.uuid
+
+    def decrypt(self, key, ciphertext, iv, tag, associated_data):
+        """What the customer's own client gets; None when the server refuses."""
+        parameters = attributes.CryptographicParameters(
+            cryptographic_algorithm=enums.CryptographicAlgorithm.AES,
+            block_cipher_mode=enums.BlockCipherMode.GCM, tag_length=16)
+        payload = payloads.DecryptRequestPayload(
+            unique_identifier=key, cryptographic_parameters=parameters, data=ciphertext,
+            iv_counter_nonce=iv, auth_additional_data=associated_data, auth_tag=tag)
+        with self.customer(enums.KMIPVersion.KMIP_1_4) as client:
+            item = messages.RequestBatchItem(
+                operation=contents.Operation(enums.Operation.DECRYPT), request_payload=payload)
+            request = client.proxy._build_request_message(None, [item])
+            answer = client.proxy._send_and_receive_message(request).batch_items[0]
+        return answer.response_payload.data if answer.response_payload else None
 
     def revoke(self, reason=enums.RevocationReasonCode.CESSATION_OF_OPERATION, key=None):
         with self.customer() as client:
