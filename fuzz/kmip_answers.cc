@@ -1,6 +1,7 @@
 // What a KMIP server, or whoever answers in its place, may send: kms/kmip/.
 //
-// Input: a byte that chooses the operation, and all that the server says, one message after another.
+// Input: a byte that chooses the operation, and all that the server says, one message after
+// another.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,8 +42,8 @@ WrappedKey Wrapped(bool gcm) {
   blob.push_back(static_cast<std::uint8_t>(iv));
   blob.resize(blob.size() + iv);
   blob.push_back(static_cast<std::uint8_t>(tag));
-  blob.resize(blob.size() + tag + 80);
-  return {std::move(blob), "k", gcm ? "AES-GCM" : "AES-CBC"};
+  blob.resize(blob.size() + tag + (gcm ? 32 : 64));
+  return {std::move(blob), "k", gcm ? "AES-GCM" : "AES-CTR"};
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ def kmip_answers():
         return ttlv(0x420008, 1, [ttlv(0x42000A, 7, name), ttlv(0x42000B, kind, value)])
 
     key = ttlv(0x420094, 7, "k")
-    data, longer = ttlv(0x4200C2, 8, bytes(32)), ttlv(0x4200C2, 8, bytes(80))
+    data, longer = ttlv(0x4200C2, 8, bytes(32)), ttlv(0x4200C2, 8, bytes(64))
     iv, tag = ttlv(0x42003D, 8, bytes(12)), ttlv(0x4200FF, 8, bytes(16))
     told = [attribute("State", 5, 2), attribute("Cryptographic Algorithm", 5, 3),
             attribute("Cryptographic Usage Mask", 2, 12), attribute("Sensitive", 6, 1),

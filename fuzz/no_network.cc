@@ -1,4 +1,5 @@
-// In place of net/http_client.cc, net/http_server.cc and net/tls_connection.cc, which are not linked.
+// In place of net/http_client.cc, net/http_server.cc and net/tls_connection.cc, which are not
+// linked.
 #include "fuzz/no_network.h"
 
 #include <algorithm>

@@ -407,7 +407,7 @@ class KmipSubject(Subject):
         }
 
 
-class KmipCbcSubject(KmipSubject):
+class KmipCtrSubject(KmipSubject):
     """The same, of a server that knows no associated data."""
 
     newest = "1.2"
@@ -415,4 +415,4 @@ class KmipCbcSubject(KmipSubject):
 
 SUBJECTS = {"AWS": AwsSubject, "AWS imported": AwsImportedSubject, "Google": GoogleSubject,
             "Azure": AzureSubject, "Vault": VaultSubject, "PKCS#11": Pkcs11Subject,
-            "KMIP": KmipSubject, "KMIP 1.2": KmipCbcSubject}
+            "KMIP": KmipSubject, "KMIP 1.2": KmipCtrSubject}

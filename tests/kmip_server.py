@@ -3,7 +3,7 @@
 PyKMIP's own launcher knows one file of settings, TLS 1.2 at most and no revocation list. This one
 reads its settings anew at every connection, so that a test changes them while it runs:
 
-  settings.json  {"newest": "1.4" of KMIP's versions, "tls": "1.3", "modes": ["GCM", "CBC"]}
+  settings.json  {"newest": "1.4" of KMIP's versions, "tls": "1.3", "modes": ["GCM", "CTR"]}
   policy.json    operation policies, as PyKMIP reads them
   authority.pem, revoked.pem, server.pem, server.key
 

@@ -64,7 +64,7 @@ def test_a_key_is_valid_and_a_volume_lives_under_it(either, volume_of_either):
         assert (root / "f").read_bytes() == b"under a key in a KMIP server"
     kek = volume.status()["keks"][0]
     assert (kek["kms_type"], kek["key_version"]) == ("KMIP", either.key)
-    assert kek["algorithm"] == ("AES-GCM" if either.settings["newest"] == "1.4" else "AES-CBC")
+    assert kek["algorithm"] == ("AES-GCM" if either.settings["newest"] == "1.4" else "AES-CTR")
 
 
 def test_the_preflight_names_us_and_the_server(volume):
@@ -165,14 +165,21 @@ def test_a_server_with_tls_1_2_serves(kms, volume):
     assert check(volume).json["valid"]
 
 
-def test_a_server_without_gcm_gets_cbc_and_the_context_still_binds(kms, volume):
-    kms.set(modes=["CBC"])
+def test_a_server_without_gcm_gets_ctr_and_the_context_still_binds(kms, volume):
+    kms.set(modes=["CTR"])
     assert check(volume).json["valid"]
     volume.create()
-    assert volume.status()["keks"][0]["algorithm"] == "AES-CBC"
-    kms.set(newest="2.0", modes=["GCM", "CBC"])  # what was wrapped before still unwraps
+    assert volume.status()["keks"][0]["algorithm"] == "AES-CTR"
+    kms.set(newest="2.0", modes=["GCM", "CTR"])  # what was wrapped before still unwraps
     with volume.opened() as root:
         (root / "f").write_bytes(b"x")
+
+
+def test_a_server_with_neither_gcm_nor_ctr_is_refused(kms, volume):
+    """CBC would say whether padding fits, and so, asked often enough, what the KEK is."""
+    kms.set(modes=["CBC", "ECB"])
+    code, meaning, detail = failed(volume)
+    assert (code, meaning) == (DATA, "bad_request") and "GCM" in detail, detail
 
 
 def test_a_server_that_is_too_old_is_refused(kms, volume):

@@ -154,7 +154,7 @@ class KmipKms:
         self.authority.issue_server()
         self.authority.issue_client("customer")
         self.our_certificate = self.authority.issue_client("freehold")
-        self.settings = {"newest": newest, "tls": tls, "modes": ["GCM", "CBC"]}
+        self.settings = {"newest": newest, "tls": tls, "modes": ["GCM", "CTR"]}
         self.variables = {}
         self.set()
         self.allow(*OURS)

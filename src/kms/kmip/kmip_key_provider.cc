@@ -14,7 +14,7 @@ constexpr std::uint32_t kAes = 3;
 constexpr std::uint32_t kServerInformation = 3;
 constexpr std::uint32_t kMayEncrypt = 4, kMayDecrypt = 8;  // bits of the usage mask
 
-std::string_view AlgorithmOf(Mode mode) { return mode == Mode::kGcm ? "AES-GCM" : "AES-CBC"; }
+std::string_view AlgorithmOf(Mode mode) { return mode == Mode::kGcm ? "AES-GCM" : "AES-CTR"; }
 
 Bytes Pack(Mode mode, const Encrypted& encrypted) {
   Bytes blob = {static_cast<std::uint8_t>(mode), static_cast<std::uint8_t>(encrypted.iv.size())};
@@ -58,7 +58,7 @@ std::optional<Unpacked> Unpack(const WrappedKey& wrapped) {
 
 KmsResult<Encrypted> EncryptWith(ServerKey& key, Mode mode, const SecretBytes& plaintext,
                                  const EncryptionContext& context) {
-  if (mode == Mode::kCbc) {
+  if (mode == Mode::kCtr) {
     return key.Encrypt(mode, SealContext(plaintext, context).ExposeSecret(), {});
   }
   return key.Encrypt(mode, plaintext.ExposeSecret(), AsBytes(CanonicalContext(context)));
@@ -74,13 +74,8 @@ KmsResult<SecretBytes> DecryptWith(ServerKey& key, const Unpacked& wrapped,
     return RequireKeySize(operation, std::move(*plaintext));
   }
   const auto payload = key.Decrypt(wrapped.mode, wrapped.encrypted, {});
-  if (payload.has_value()) return OpenPayload(operation, payload->ExposeSecret(), context);
-  if (payload.error().meaning != KmsMeaning::kWrongCiphertext) {
-    return tl::unexpected(payload.error());
-  }
-  // Padding that does not fit must look like a context that does not: the difference, asked for
-  // often enough, would tell the plaintext.
-  return OpenPayload(operation, {}, context);
+  if (!payload.has_value()) return tl::unexpected(payload.error());
+  return OpenPayload(operation, payload->ExposeSecret(), context);
 }
 
 }  // namespace
@@ -106,14 +101,14 @@ KmsResult<WrappedKey> KmipKeyProvider::Wrap(const SecretBytes& plaintext,
                                             const EncryptionContext& context) {
   return WithKey<WrappedKey>(
       std::nullopt, [&](ServerKey& key, ProtocolVersion version) -> KmsResult<WrappedKey> {
-        Mode mode = version >= kAeadVersion ? Mode::kGcm : Mode::kCbc;
+        Mode mode = version >= kAeadVersion ? Mode::kGcm : Mode::kCtr;
         auto encrypted = EncryptWith(key, mode, plaintext, context);
         // One that speaks of associated data, and has no mode that takes it.
         if (!encrypted.has_value() && mode == Mode::kGcm &&
             encrypted.error().kms_class == KmsClass::kData) {
-          auto again = EncryptWith(key, Mode::kCbc, plaintext, context);
+          auto again = EncryptWith(key, Mode::kCtr, plaintext, context);
           if (again.has_value()) {
-            mode = Mode::kCbc;
+            mode = Mode::kCtr;
             encrypted = std::move(again);
           }
         }

@@ -1,7 +1,7 @@
 // KmipKeyProvider: an AES key in a KMIP server behind the KeyProvider interface.
 //
 // Wrapped form: mode (1 byte) | IV size (1) | IV | tag size (1) | tag | ciphertext. With AES-GCM
-// the canonical encryption context is associated data; a server without that gets AES-CBC, and the
+// the canonical encryption context is associated data; a server without that gets AES-CTR, and the
 // context sealed into what it encrypts (payload.h). Keys have no versions: key_version is the
 // Unique Identifier. Each operation connects anew, so that a certificate that was revoked shows at
 // the next one. Errors: KmsFailure. Threads: one caller at a time. Spec: docs/providers/kmip.md.

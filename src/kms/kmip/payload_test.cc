@@ -23,7 +23,7 @@ TEST(KmipPayload, OpensUnderItsContextAlone) {
   }
 }
 
-// What AES-CBC lets happen to a ciphertext.
+// What AES-CTR lets happen to a ciphertext.
 TEST(KmipPayload, NoticesEveryChangedBitAndEveryOtherSize) {
   const SecretBytes payload = SealContext(RandomSecret(kKeySize), kContext);
   const Bytes whole = ToBytes(payload.ExposeSecret());

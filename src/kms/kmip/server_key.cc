@@ -7,16 +7,14 @@ namespace freehold::kmip {
 namespace {
 
 constexpr std::uint32_t kAes = 3;
-constexpr std::uint32_t kCbcMode = 1;
+constexpr std::uint32_t kCtrMode = 6;
 constexpr std::uint32_t kGcmMode = 9;
-constexpr std::uint32_t kPkcs5Padding = 3;
-constexpr std::size_t kCbcIvSize = 16;
+constexpr std::size_t kCtrIvSize = 16;
 constexpr std::size_t kLongestPart = 4096;  // of what we store
 
 Writer Parameters(Mode mode) {
   Writer parameters;
-  parameters.Enumeration(Tag::kBlockCipherMode, mode == Mode::kGcm ? kGcmMode : kCbcMode);
-  if (mode == Mode::kCbc) parameters.Enumeration(Tag::kPaddingMethod, kPkcs5Padding);
+  parameters.Enumeration(Tag::kBlockCipherMode, mode == Mode::kGcm ? kGcmMode : kCtrMode);
   parameters.Enumeration(Tag::kCryptographicAlgorithm, kAes);
   if (mode == Mode::kGcm) {
     parameters.Integer(Tag::kTagLength, static_cast<std::int32_t>(kGcmTagSize));
@@ -67,7 +65,7 @@ KmsResult<Answer> ServerKey::AskAbout(Operation operation, const Writer& payload
 KmsResult<Encrypted> ServerKey::EncryptOnce(Mode mode, ByteView plaintext,
                                             ByteView associated_data) {
   Encrypted encrypted;
-  encrypted.iv = RandomBytes(mode == Mode::kGcm ? kGcmNonceSize : kCbcIvSize);
+  encrypted.iv = RandomBytes(mode == Mode::kGcm ? kGcmNonceSize : kCtrIvSize);
   Writer payload;
   payload.Text(Tag::kUniqueIdentifier, identifier_);
   payload.Structure(Tag::kCryptographicParameters, Parameters(mode));

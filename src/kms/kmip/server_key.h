@@ -13,10 +13,11 @@
 
 namespace freehold::kmip {
 
-// The first byte of a wrapped key.
+// The first byte of a wrapped key. AES-CBC is none of them: a server says whether padding fits, and
+// whoever writes to the keyring could learn the KEK from that, a bit at a time.
 enum class Mode : std::uint8_t {
   kGcm = 1,  // AES-GCM, the context as associated data (KMIP 1.4)
-  kCbc = 2,  // AES-CBC with PKCS#5 padding, the context within (payload.h)
+  kCtr = 2,  // AES-CTR, the context within (payload.h)
 };
 
 struct Encrypted {

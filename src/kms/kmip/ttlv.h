@@ -31,7 +31,6 @@ enum class Tag : std::uint32_t {
   kCryptographicParameters = 0x42002B,
   kIvCounterNonce = 0x42003D,
   kOperation = 0x42005C,
-  kPaddingMethod = 0x42005F,
   kProtocolVersion = 0x420069,
   kProtocolVersionMajor = 0x42006A,
   kProtocolVersionMinor = 0x42006B,
