@@ -270,6 +270,7 @@ BAD = {
                        "FREEHOLD_KMIP_CERT_FILE is not set"),
     "no key": ({"FREEHOLD_KMIP_KEY_FILE": ""}, OURS, "FREEHOLD_KMIP_KEY_FILE is not set"),
     "missing": ({"FREEHOLD_KMIP_CERT_FILE": "/nonexistent"}, OURS, "/nonexistent"),
+    "no authority": ({"FREEHOLD_KMIP_CA_FILE": "/nonexistent"}, OURS, "/nonexistent"),
     "no PEM": ({"FREEHOLD_KMIP_CERT_FILE": "/etc/passwd"}, OURS, "holds no certificate"),
     "no PEM key": ({"FREEHOLD_KMIP_KEY_FILE": "/etc/passwd"}, OURS, "holds no private key"),
 }

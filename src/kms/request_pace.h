@@ -3,7 +3,7 @@
 // A thousand volumes that open at once must not use up what a KMS grants per second: the owner's
 // other programs live of the same quota. Each operation takes the next turn of its KMS from a small
 // file that all processes of a user share (one for a region of AWS, for Google, for each Azure
-// vault, each Vault and each KMIP server; a PKCS#11 token has no quota and no pace). A KMS that throttles
+// vault, Vault and KMIP server; a PKCS#11 token has no quota and no pace). A KMS that throttles
 // slows everybody down for a while. Probes have a lane of their own and never wait long: a volume
 // must not be sealed because others open.
 // Errors: kThrottled when the queue is too long. Files that cannot be used mean no pace, never a

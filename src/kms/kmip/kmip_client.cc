@@ -98,6 +98,11 @@ KmsResult<KmipClient> KmipClient::Connect(const KmipKeyId& key, const Surroundin
   options.connect_timeout = surroundings.timeouts.connect;
   options.total_timeout = surroundings.timeouts.request;
   options.ca_bundle = surroundings.Variable("FREEHOLD_KMIP_CA_FILE");
+  if (!options.ca_bundle.empty()) {
+    if (const auto read = ReadFile(options.ca_bundle); !read.ok()) {
+      return Misconfigured(read.error().message());
+    }
+  }
   options.identity = identity->shown;
   auto connection = TlsConnection::Open(key.authority, options);
   if (!connection.has_value()) {

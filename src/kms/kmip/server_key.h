@@ -36,7 +36,7 @@ struct KeyAttributes {
 
 class ServerKey {
  public:
-  // `version` is what all but Decrypt speak.
+  // `version` is what every request says that it is of.
   ServerKey(KmipClient client, std::string identifier, ProtocolVersion version)
       : client_(std::move(client)), identifier_(std::move(identifier)), version_(version) {}
 
