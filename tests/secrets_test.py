@@ -39,7 +39,9 @@ KINDS = {
     "Azure": Kind("KeyUnwrap", rb"eyJ[\w-]{20}",
                   lambda it: it.environment()["AZURE_CLIENT_SECRET"]),
     "Vault": Kind("decrypt", rb"hv[bs]\.[\w-]{20}", lambda it: it.kms.secret_id),
-    "KMIP": Kind("Decrypt", rb"-----BEGIN PRIVATE KEY-----", lambda it: it.kms.private_key_line()),
+    # PKCS#8 of P-256 in base64, up to the secret; its PEM's first line alone would be in libraries too.
+    "KMIP": Kind("Decrypt", rb"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg[\w+/]{14}",
+                 lambda it: it.kms.private_key_line()),
     "PKCS#11": Kind("", PIN.encode(), lambda _: PIN),
 }
 
