@@ -51,7 +51,8 @@ ALLOWED = {
 }
 # third-party headers -> the only places that may include them
 OWNERS = {
-    r"openssl/.*": {"crypto"},
+    r"openssl/(?!(ssl|bio|err)\.h).*": {"crypto"},
+    r"openssl/(ssl|bio|err)\.h": {"crypto", "net"},
     r"curl/.*": {"net"},
     r"boost/(asio|beast)/?.*": {"net"},
     r"fuse_lowlevel\.h|linux/fuse\.h": {"adapters/fuse"},
