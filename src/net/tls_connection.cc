@@ -20,7 +20,7 @@ const AddressPolicy& AnyOrdinaryAddress() {
 // libcurl has one code for a handshake that disagreed and one that was broken off.
 bool BrokenOff(CURLcode code, std::string_view words) {
   constexpr std::string_view kWords[] = {"Connection reset by peer", "unexpected eof",
-                                         "SSL_ERROR_SYSCALL"};
+                                         "SSL_ERROR_SYSCALL", "getpeername() failed"};
   return code == CURLE_SSL_CONNECT_ERROR &&
          std::any_of(std::begin(kWords), std::end(kWords), [words](std::string_view each) {
            return words.find(each) != std::string_view::npos;
