@@ -12,7 +12,6 @@ from node_testing import HandMadeNode
 from server_testing import Server, spec, specs
 
 PROJECTS = "/api/v1/projects"
-ACCOUNTS = "/api/v1/service-accounts"
 LOOPBACK = ("--webhooks-allow", "127.0.0.0/8")
 
 
@@ -50,25 +49,6 @@ def test_a_revoked_cluster_is_not_deleted_by_whom_it_was_revoked_by(server):
     assert server.ask("PATCH", cmek, server.admin, {"action": "RESTORE"}).status == 403
     # docs/api/README.md: "A revoked cluster is deleted only by who may restore."
     assert server.ask("DELETE", f"{CLUSTERS}/{cluster}", server.admin).status == 403
-
-
-def test_whoever_revokes_does_not_take_away_the_last_who_could_restore(server):
-    cluster = server.new_cluster(server.admin, specs=[spec()])
-    cmek = f"{CLUSTERS}/{cluster['id']}/cmek"
-    paths, keys = [], []
-    for name in ("one", "two"):
-        account = server.made(ACCOUNTS, server.admin, {"name": name, "roles": [{"role": "KEY_CUSTODIAN"}]})
-        key = server.made(f"{ACCOUNTS}/{account['id']}/api-keys", server.admin, {"name": "key"})
-        paths.append((f"{ACCOUNTS}/{account['id']}", f"/api/v1/api-keys/{key['secret'].split('_')[1]}"))
-        keys.append(key["secret"])
-    assert server.ask("PATCH", cmek, server.admin, {"action": "REVOKE"}).status == 200
-    assert server.ask("DELETE", paths[0][0], server.admin).status == 200
-    for path in paths[1]:
-        answer = server.ask("DELETE", path, server.admin)
-        assert answer.status == 400 and cluster["name"] in answer.json["message"], answer
-    assert server.ask("PATCH", cmek, keys[1], {"action": "RESTORE"}).status == 200
-    for path in reversed(paths[1]):
-        assert server.ask("DELETE", path, server.admin).status == 200
 
 
 def test_a_cluster_of_a_revoked_project_is_not_deleted_by_who_may_not_restore_it(server):

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from freehold_testing import BINARY, EmbeddedKms, wait_for
 from hostile_server import Authority
@@ -158,6 +158,47 @@ def test_clients_that_vanish_anywhere_leave_the_others_alone(server):
     with server.connect() as connection:
         connection.sendall(server.head("GET", OPENAPI))
         assert answer_of(connection)[0] == 200
+
+
+def test_the_end_of_a_connection_is_said_in_tls(server):
+    """Without that a client cannot tell it from an answer that somebody cut short."""
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.minimum_version = context.maximum_version = version
+        plain = socket.create_connection(server.address(), timeout=30)
+        with context.wrap_socket(plain, suppress_ragged_eofs=False) as connection:
+            connection.sendall(server.head("GET", OPENAPI, "connection: close"))
+            assert answer_of(connection)[0] == 200
+            assert connection.recv(1) == b""
+
+
+def test_an_answer_to_a_body_that_is_too_large_arrives(server):
+    """Although the client is not done with sending."""
+    for _ in range(10):
+        with server.connect() as connection:
+            connection.sendall(server.head("POST", "/api/v1/organizations", "content-length: 4000000"))
+            connection.sendall(b" " * 4_000_000)
+            status, said = answer_of(connection)
+            assert (status, said) == (413, b"the request is too large\n")
+
+
+def test_a_key_of_another_certificate_and_one_with_a_passphrase_are_refused(tmp_path):
+    authority = Authority()
+    ours, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    (tmp_path / "chain.pem").write_text(authority.certify("127.0.0.1", ours.public_key()))
+    for key, how, words in (
+            (other, serialization.NoEncryption(), "key"),
+            (rsa.generate_private_key(65537, 2048), serialization.NoEncryption(), "key"),
+            (ours, serialization.BestAvailableEncryption(b"secret"), "key")):
+        (tmp_path / "key.pem").write_bytes(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how))
+        result = subprocess.run(
+            [BINARY, "server", "--data", tmp_path / "data", "--listen", "127.0.0.1:0",
+             "--tls-certificate", tmp_path / "chain.pem", "--tls-key", tmp_path / "key.pem"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+        assert result.returncode == 2 and words in result.stderr and "fhk_" not in result.stdout
+        assert "pass phrase" not in result.stderr and len(result.stderr.splitlines()) == 1, result.stderr
 
 
 def test_garbage_between_records_ends_the_connection_alone(server):

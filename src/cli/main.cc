@@ -246,6 +246,7 @@ int AfterOutput(int exit_code) {
 }  // namespace freehold::cli
 
 int main(int argc, char** argv) {
+  freehold::cli::OccupyStandardDescriptors();
   CLI::App app{"Freehold: customer-managed encryption keys for any database"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "freehold 0.1.0");

@@ -30,6 +30,12 @@ Result<SecretBytes> ReadKey(const std::string& path) {
   return secret;
 }
 
+bool AreOne(const std::string& certificate, const SecretBytes& key) {
+  const auto owner = OwnerOfPem(certificate);
+  const auto digest = KeyDigest(key);
+  return owner.ok() && digest.ok() && owner->key_digest == *digest;
+}
+
 // The certificate, once it is there, says that the authority is made. Until then, and in a start
 // that was cut off right after it, its key is under another name.
 Result<CertificateAndKey> LoadAuthority(const std::string& directory) {
@@ -41,10 +47,14 @@ Result<CertificateAndKey> LoadAuthority(const std::string& directory) {
   if (present.ok()) {
     const std::string certificate(AsText(*present));
     auto key = ReadKey(key_path);
-    if (key.ok()) return CertificateAndKey{certificate, std::move(*key)};
+    if (key.ok()) {
+      if (AreOne(certificate, *key)) return CertificateAndKey{certificate, std::move(*key)};
+      return Error(
+          ErrorCode::kInvalidArgument,
+          fmt::format("{} is not the key of the certificate in {}", key_path, certificate_path));
+    }
     auto next = ReadKey(next_key_path);
-    if (!next.ok()) return key.error();
-    if (TRY(KeyDigest(*next)) != TRY(OwnerOfPem(certificate)).key_digest) return key.error();
+    if (!next.ok() || !AreOne(certificate, *next)) return key.error();
     TRY(RenameFile(next_key_path, key_path));
     return CertificateAndKey{certificate, std::move(*next)};
   }

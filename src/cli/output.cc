@@ -1,11 +1,14 @@
 #include "cli/output.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <cctype>
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/bytes.h"
 #include "crypto/crypto.h"
@@ -49,8 +52,23 @@ int Fail(const Error& error, bool json) {
 }
 
 void Print(std::string_view text) {
-  fmt::print("{}\n", text);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fputc('\n', stdout);
   std::fflush(stdout);
+}
+
+Status PrintForSure(std::string_view text) {
+  Print(text);
+  if (std::ferror(stdout) == 0) return {};
+  return Error(ErrorCode::kIo, "standard output could not be written to");
+}
+
+void OccupyStandardDescriptors() {
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(number, F_GETFD) >= 0) continue;
+    const int opened = open("/dev/null", number == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+    if (opened != number) std::_Exit(InfoOf(ErrorCode::kIo).exit_code);
+  }
 }
 
 void RefuseCoreFiles() {

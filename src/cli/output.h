@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/error.h"
+#include "base/result.h"
 
 namespace freehold::cli {
 
@@ -12,8 +12,14 @@ namespace freehold::cli {
 // the exit code of the error's code.
 int Fail(const Error& error, bool json = false);
 
-// Prints text and a newline on standard output.
+// Prints text and a newline on standard output. What could not be written, the exit code says.
 void Print(std::string_view text);
+// The same for what is shown once: kIo when it was not written.
+Status PrintForSure(std::string_view text);
+
+// First of all: a file that is opened later must not get the number of a standard descriptor that
+// our caller has closed, and what is printed with it. Writing to standard output fails then.
+void OccupyStandardDescriptors();
 
 // No core files of this process, and no attaching by other users: for what holds credentials.
 void RefuseCoreFiles();

@@ -165,8 +165,7 @@ Status Serve(const ServerOptions& options) {
     Print(fmt::format("metrics are at {}/metrics", metrics_listener->Url()));
   }
   TRY(control::Credentials(store, SystemClock()).Bootstrap([](const std::string& secret) {
-    Print(fmt::format("the operator's API key, shown this once: {}", secret));
-    return Status();
+    return PrintForSure(fmt::format("the operator's API key, shown this once: {}", secret));
   }));
   if (options.ready_fd >= 0) {
     TRY(WriteAll(options.ready_fd, AsBytes("READY\n")));

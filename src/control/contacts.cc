@@ -22,6 +22,8 @@ inline constexpr int kEnumCount<control::ContactKind> = 2;
 namespace freehold::control {
 namespace {
 
+// Who are still to be told that they are no contacts any more.
+constexpr std::size_t kMostRemoved = 40;
 constexpr Duration kBetweenTests = std::chrono::minutes(1);
 constexpr std::size_t kSecretSize = 32;
 
@@ -79,12 +81,15 @@ void Fields(Archive& archive, Contact& contact) {
   archive("last_failed_at", contact.last_failed_at);
   archive("last_failure", contact.last_failure);
   archive("given_up", contact.given_up);
+  archive("removed", contact.removed);
 }
 
-// Its name makes it unique below its organization.
+// Its name makes it unique below its organization, while it is there.
 Record ToRecord(const Contact& contact) {
-  return {Kind::kContact, contact.id, contact.organization,
-          fmt::format("{} {}", NameOf(contact.purpose), contact.address), api::EncodeBody(contact)};
+  std::string name =
+      contact.removed ? "" : fmt::format("{} {}", NameOf(contact.purpose), contact.address);
+  return {Kind::kContact, contact.id, contact.organization, std::move(name),
+          api::EncodeBody(contact)};
 }
 
 template <>
@@ -97,14 +102,17 @@ Result<Contact> Load(Transaction& transaction, Kind kind, const std::string& id,
                      std::string_view what) {
   const auto record = TRY(transaction.Get(kind, id));
   if (!record.has_value()) return Absent(what, id);
-  return FromRecord<Contact>(*record);
+  auto contact = TRY(FromRecord<Contact>(*record));
+  if (contact.removed) return Absent(what, id);
+  return contact;
 }
 
 Result<std::vector<Contact>> LoadContacts(Transaction& transaction,
                                           const std::string& organization) {
   std::vector<Contact> contacts;
   for (const Record& record : TRY(transaction.List(Kind::kContact, organization, {}))) {
-    contacts.push_back(TRY(FromRecord<Contact>(record)));
+    auto contact = TRY(FromRecord<Contact>(record));
+    if (!contact.removed) contacts.push_back(std::move(contact));
   }
   return contacts;
 }
@@ -160,10 +168,14 @@ Result<Contacts::Made> Contacts::Create(const Caller& caller, const Wish& wish) 
   TRY(caller.Require(Permission::kManageAccess, {wish.organization, "", ""}));
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     TRY(Load<Organization>(transaction, Kind::kOrganization, wish.organization, "organization"));
-    const auto present = TRY(transaction.List(Kind::kContact, wish.organization, {}));
-    if (present.size() >= kMostContacts) {
+    if (TRY(LoadContacts(transaction, wish.organization)).size() >= kMostContacts) {
       return Error(ErrorCode::kPrecondition,
                    fmt::format("an organization has at most {} contacts", kMostContacts));
+    }
+    const auto all = TRY(transaction.List(Kind::kContact, wish.organization, {}));
+    if (all.size() >= kMostContacts + kMostRemoved) {
+      return Error(ErrorCode::kRateLimited,
+                   "too many contacts were removed and are not yet told of it");
     }
     TRY(transaction.Put(ToRecord(contact)));
     return Note(transaction, clock_, caller, {"CREATE_CONTACT", {wish.organization, "", ""}},
@@ -184,12 +196,18 @@ Result<std::vector<Contact>> Contacts::List(const Caller& caller, const std::str
 
 Status Contacts::Delete(const Caller& caller, const std::string& id) {
   return ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
-    const Contact contact = TRY(LoadFor(transaction, caller, id));
-    for (const Record& message : TRY(transaction.List(Kind::kMessage, id, {}))) {
-      TRY(transaction.Remove(Kind::kMessage, message.id));
-    }
-    TRY(transaction.Remove(Kind::kContact, id));
+    Contact contact = TRY(LoadFor(transaction, caller, id));
     TRY(TellRemoved(transaction, contact, caller, clock_.Wall()));
+    if (contact.purpose == ContactPurpose::kSecurity) {
+      contact.removed = true;
+      TRY(transaction.Put(ToRecord(contact)));
+      TRY(ForgetIfTold(transaction, contact));
+    } else {
+      for (const Record& message : TRY(transaction.List(Kind::kMessage, id, {}))) {
+        TRY(transaction.Remove(Kind::kMessage, message.id));
+      }
+      TRY(transaction.Remove(Kind::kContact, id));
+    }
     return Note(transaction, clock_, caller, {"DELETE_CONTACT", {contact.organization, "", ""}},
                 PayloadOf(contact));
   });

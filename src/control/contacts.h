@@ -39,6 +39,9 @@ struct Contact {
   std::optional<WallTime> last_failed_at;
   std::string last_failure;    // in words; "" once something was delivered
   std::uint64_t given_up = 0;  // messages that could not be delivered
+  // Gone for everybody but the outbox, which still tells a security contact what it was to be told,
+  // and that it was removed: whoever takes it away does not silence it.
+  bool removed = false;
 };
 Record ToRecord(const Contact& contact);
 template <>

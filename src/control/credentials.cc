@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "base/crash_point.h"
 #include "control/audit.h"
-#include "control/restorers.h"
 #include "crypto/crypto.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
@@ -179,7 +178,6 @@ Status Credentials::DeleteAccount(const Caller& caller, const std::string& id) {
     if (account.id == caller.service_account) {
       return Error(ErrorCode::kPrecondition, "a service account does not delete itself");
     }
-    TRY(CheckNotLastToRestore(transaction, account, ""));
     for (const ApiKey& key : TRY(LoadAll<ApiKey>(transaction, Kind::kApiKey, id, {}))) {
       TRY(transaction.Remove(Kind::kApiKey, key.id));
     }
@@ -227,7 +225,6 @@ Status Credentials::DeleteKey(const Caller& caller, const std::string& id) {
     const auto account = TRY(Load<ServiceAccount>(transaction, Kind::kServiceAccount,
                                                   key.service_account, "service account"));
     TRY(Require(caller, Permission::kManageAccess, {account.organization, "", ""}, "API key", id));
-    TRY(CheckNotLastToRestore(transaction, account, id));
     TRY(transaction.Remove(Kind::kApiKey, id));
     return Note(transaction, clock_, caller, {"DELETE_API_KEY", {account.organization, "", ""}},
                 {{"api_key_id", id}, {"service_account_id", account.id}});

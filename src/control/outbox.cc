@@ -204,6 +204,12 @@ Status TellRemoved(Transaction& transaction, const Contact& contact, const Calle
   return {};
 }
 
+Status ForgetIfTold(Transaction& transaction, const Contact& contact) {
+  if (!contact.removed) return {};
+  const auto waiting = TRY(transaction.List(Kind::kMessage, contact.id, {"", 1}));
+  return waiting.empty() ? transaction.Remove(Kind::kContact, contact.id) : Status();
+}
+
 Status ForgetNews(Transaction& transaction, const std::string& cluster) {
   const ClusterNews told = TRY(LoadNews(transaction, cluster));
   for (const auto& [name, region] : told.regions) {
@@ -260,7 +266,8 @@ Status Outbox::Delivered(const Message& message) {
     contact->last_delivered_at = clock_.Wall();
     contact->last_failure.clear();
     contact->last_failed_at.reset();
-    return transaction.Put(ToRecord(*contact));
+    TRY(transaction.Put(ToRecord(*contact)));
+    return ForgetIfTold(transaction, *contact);
   });
 }
 
@@ -284,7 +291,8 @@ Result<bool> Outbox::Failed(const Message& failed, const std::string& problem) {
     if (!contact.has_value()) return {};
     if (given_up) ++contact->given_up;
     NoteFailure(*contact, now, problem);
-    return transaction.Put(ToRecord(*contact));
+    TRY(transaction.Put(ToRecord(*contact)));
+    return ForgetIfTold(transaction, *contact);
   }));
   return given_up;
 }

@@ -58,9 +58,11 @@ Status TellLeft(Transaction& transaction, const Cluster& cluster, const Caller& 
                 WallTime now);
 Status TellLoosened(Transaction& transaction, const Cluster& cluster, const Caller& caller,
                     const std::vector<std::string>& settings, WallTime now);
-// To those that are left.
+// To those that are left, and to itself if it is told of such things.
 Status TellRemoved(Transaction& transaction, const Contact& contact, const Caller& caller,
                    WallTime now);
+// A removed contact for whom no message waits.
+Status ForgetIfTold(Transaction& transaction, const Contact& contact);
 // Of a cluster that is deleted.
 Status ForgetNews(Transaction& transaction, const std::string& cluster);
 

@@ -39,6 +39,11 @@ using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
 using Acceptor = asio::basic_socket_acceptor<Tcp, asio::io_context::executor_type>;
 using boost::system::error_code;
 
+// How long, and how much, of a client is read after the last answer.
+constexpr Duration kLinger = std::chrono::seconds(2);
+constexpr std::size_t kMostDiscarded = 16 << 20;
+constexpr std::size_t kDiscardedAtOnce = 16 << 10;
+
 std::string Lower(beast::string_view text) {
   std::string lower(text);
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -177,9 +182,31 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
                       [self = this->shared_from_this(), keep_alive, in_flight = InFlight(shared_)](
                           error_code error, std::size_t) {
                         if (!error && keep_alive) return self->Read();
-                        error_code ignored;
-                        SocketOf(self->stream_).shutdown(Socket::shutdown_send, ignored);
+                        if (!error) self->Linger();
                       });
+  }
+
+  // A socket that is closed with bytes unread resets the connection, and the answer may be lost
+  // with it. So the rest of what the client sends is read, up to a point, until it ends.
+  void Linger() {
+    SayEnd();
+    SetDeadline(std::min<Duration>(kLinger, shared_->options.idle_timeout));
+    Discard(kMostDiscarded);
+  }
+
+  void SayEnd() {
+    if constexpr (std::is_same_v<Stream, SecureStream>) stream_.SayEnd();
+    error_code ignored;
+    SocketOf(stream_).shutdown(Socket::shutdown_send, ignored);
+  }
+
+  void Discard(std::size_t left) {
+    buffer_.clear();
+    stream_.async_read_some(
+        buffer_.prepare(kDiscardedAtOnce),
+        [self = this->shared_from_this(), left](error_code error, std::size_t size) {
+          if (!error && size < left && !self->shared_->stopping) self->Discard(left - size);
+        });
   }
 
   // The rest of the connection is the stream's. It is kept alive by the stream, and lets go of it
@@ -226,12 +253,14 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
 
   void EndEvents() {
     events_->Abandon();
+    SayEnd();
     CutOff();
   }
 
   // For what has now begun, and until it is set anew.
-  void SetDeadline() {
-    deadline_.expires_after(shared_->options.idle_timeout);
+  void SetDeadline() { SetDeadline(shared_->options.idle_timeout); }
+  void SetDeadline(Duration after) {
+    deadline_.expires_after(after);
     deadline_.async_wait([weak = this->weak_from_this()](error_code error) {
       const auto self = weak.lock();
       if (error || self == nullptr) return;
@@ -317,9 +346,18 @@ class BeastHttpServer : public HttpServer {
     tls_->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
                           asio::ssl::context::no_tlsv1_1,
                       error);
+    // Nobody is there to type a passphrase.
+    if (!error) {
+      tls_->set_password_callback(
+          [](std::size_t, asio::ssl::context::password_purpose) { return std::string(); }, error);
+    }
     if (!error) tls_->use_certificate_chain(asio::buffer(certificate.chain_pem), error);
     if (!error) {
       tls_->use_private_key(asio::buffer(key.data(), key.size()), asio::ssl::context::pem, error);
+    }
+    if (!error && SSL_CTX_check_private_key(tls_->native_handle()) != 1) {
+      ERR_clear_error();
+      return Error(ErrorCode::kInvalidArgument, "the key is not that of the certificate");
     }
     if (!error && !certificate.client_authority_pem.empty()) {
       tls_->add_certificate_authority(asio::buffer(certificate.client_authority_pem), error);

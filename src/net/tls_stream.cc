@@ -62,6 +62,8 @@ TlsPointer TlsOnSocket(SSL_CTX* context, int descriptor) {
   BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(descriptor)));
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl.get(), bio, bio);  // takes it
+  // A flood of records without data would keep a thread in one read, past every deadline.
+  SSL_clear_mode(ssl.get(), SSL_MODE_AUTO_RETRY);
   // A write may be taken in parts, and the caller's buffer may lie elsewhere when it is tried
   // again.
   SSL_set_mode(ssl.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |

@@ -53,6 +53,14 @@ class TlsStream {
   Socket& socket() { return socket_; }
   SSL* tls() { return ssl_.get(); }  // null: no memory
 
+  // Tells the client that nothing follows, if that can be said at once.
+  void SayEnd() {
+    if (ssl_ == nullptr) return;
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+  }
+
   template <typename Token>
   auto async_handshake(Token&& token) {
     return Begin([](SSL* ssl, std::size_t&) { return SSL_accept(ssl); }, token);
