@@ -1,6 +1,7 @@
 """Orders (seal, unmount, status) while the KMS hangs: obeyed at once, not when it answers."""
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import signal
@@ -31,12 +32,11 @@ def helpers(volume):
 
 def helpers_of(daemon):
     """Processes that ask the KMS on behalf of a volume's daemon."""
-    found = set()
+    children = []
     for task in pathlib.Path(f"/proc/{daemon}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"kms-helper" in words_of(child):
-                found.add(int(child))
-    return found
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+            children += (task / "children").read_text().split()
+    return {int(child) for child in children if b"kms-helper" in words_of(child)}
 
 
 def staying_helpers(volume):
