@@ -97,7 +97,12 @@ Result<Caller> Credentials::Authenticate(std::string_view text) {
     auto account = Load<ServiceAccount>(transaction, Kind::kServiceAccount, key.service_account,
                                         "service account");
     if (!account.ok()) return Unknown();
-    caller = CallerWith(*account, key);
+    caller = {key.id,
+              account->id,
+              account->name,
+              account->organization,
+              std::move(account->grants),
+              std::max(key.created_at, account->created_at)};
     return {};
   }));
   return caller;

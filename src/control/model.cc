@@ -206,12 +206,6 @@ Record ToRecord(const TrialRecord& trial) {
 }
 Record ToRecord(const ApiKey& key) { return RecordOf(Kind::kApiKey, key, key.service_account); }
 
-Caller CallerWith(const ServiceAccount& account, const ApiKey& key) {
-  return {key.id,         account.id,
-          account.name,   account.organization,
-          account.grants, std::max(key.created_at, account.created_at)};
-}
-
 Status PutCluster(Transaction& transaction, Cluster& cluster) {
   TRY(transaction.Put(ToRecord(cluster)));
   if (!cluster.revoked.has_value() || cluster.revoked->revision != 0) return {};

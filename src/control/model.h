@@ -143,9 +143,6 @@ struct ApiKey {
   WallTime created_at;
 };
 
-// Who asks with this key of the account's.
-Caller CallerWith(const ServiceAccount& account, const ApiKey& key);
-
 // Stores it; a revocation that is new gets the revision of this change.
 Status PutCluster(Transaction& transaction, Cluster& cluster);
 

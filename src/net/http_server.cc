@@ -76,8 +76,7 @@ class InFlight {
 Socket& SocketOf(Socket& socket) { return socket; }
 Socket& SocketOf(SecureStream& stream) { return stream.socket(); }
 
-// What it showed was verified by the handshake. libssl has parsed it, which takes as long as the
-// rest of a request.
+// What it showed was verified by the handshake, for which libssl has parsed it.
 ClientCertificate CertificateOf(SecureStream& stream) {
   ClientCertificate shown;
   X509* certificate = SSL_get0_peer_certificate(stream.tls());
