@@ -13,6 +13,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: long campaigns, left out under sanitizers")
 
 
+def pytest_collection_modifyitems(items):
+    """Deaths at each step take long: were they the last, one worker would be left alone with them."""
+    items.sort(key=lambda item: not hasattr(item.module, "Dying"))
+
+
 def pytest_sessionstart():
     if os.geteuid() != 0:
         raise pytest.UsageError("these tests need root: sudo make test")

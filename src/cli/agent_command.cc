@@ -1,7 +1,6 @@
 #include "cli/agent_command.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -10,6 +9,7 @@
 #include "agent/agent.h"
 #include "api/cluster_identity.h"
 #include "base/bytes.h"
+#include "base/file_lock.h"
 #include "base/posix_file.h"
 #include "cli/output.h"
 #include "cli/shared_flags.h"
@@ -135,9 +135,7 @@ Status RunAgent(AgentFlags flags) {
   const std::string directory = flags.state + "/agent";
   TRY(MakeDirectories(directory, 0700));
   const UniqueFd alone = TRY(OpenFile(directory + "/lock", O_RDWR | O_CREAT | O_CLOEXEC));
-  if (flock(alone.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Error(ErrorCode::kBusy, fmt::format("another agent runs on {}", directory));
-  }
+  TRY(LockAlone(alone, directory, fmt::format("another agent runs on {}", directory)));
   agent::VolumeHost host(TRY(HostOptionsOf(flags)), SystemClock());
   agent::Identity identity = TRY(IdentityOf(flags, directory));
   Print(fmt::format("node {} of {}", identity.node, identity.server));

@@ -1,13 +1,13 @@
 #include "cli/server_command.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
 #include "CLI/CLI.hpp"
 #include "api/cluster_identity.h"
+#include "base/file_lock.h"
 #include "base/posix_file.h"
 #include "base/stop_signal.h"
 #include "cli/audit_key.h"
@@ -71,10 +71,10 @@ Result<HttpServerOptions> HttpOptionsOf(const ServerOptions& options) {
 }
 
 // One server for each data directory.
-Result<UniqueFd> LockAlone(const std::string& data) {
+Result<UniqueFd> LockData(const std::string& data) {
   UniqueFd file = TRY(OpenFile(data + "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW));
-  if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
-  return Error(ErrorCode::kBusy, fmt::format("another server runs on {}", data));
+  TRY(LockAlone(file, data, fmt::format("another server runs on {}", data)));
+  return file;
 }
 
 // Nothing for the file in the data directory.
@@ -128,7 +128,7 @@ Status Serve(const ServerOptions& options) {
   server::MessengerOptions messenger_options = TRY(MessengerOptionsOf(options.messages));
   const auto outbox_settings = TRY(OutboxSettingsOf(options.messages));
   TRY(MakeDirectories(options.data, 0700));
-  const UniqueFd alone = TRY(LockAlone(options.data));
+  const UniqueFd alone = TRY(LockData(options.data));
   const auto opened = TRY(OpenStore(database, options.data));
   control::CountingStore store(*opened);
   const auto nodes = TRY(NewNodes(store, options.nodes, options.data));

@@ -1,15 +1,13 @@
 #include "kms/request_pace.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
-#include <thread>
 
-#include "base/posix_file.h"
+#include "base/file_lock.h"
 #include "crypto/crypto.h"
 #include "fmt/format.h"
 
@@ -46,16 +44,6 @@ std::string PlaceOf(const KeyUri& key) {
   return "";
 }
 
-// Whoever holds a lock was perhaps stopped with it: nobody waits for that long, and flock has no
-// time-out of its own.
-bool LockInTime(int fd) {
-  for (Duration waited{}; waited < kLockPatience; waited += std::chrono::milliseconds(2)) {
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return false;
-}
-
 bool Plausible(const Turns& turns, std::int64_t now) {
   constexpr std::int64_t kFar = std::chrono::nanoseconds(std::chrono::hours(1)).count();
   return turns.next >= 0 && turns.next < now + kFar && turns.level >= 0 && turns.level < 32 &&
@@ -67,7 +55,8 @@ bool WithTurns(const std::string& directory, const std::string& name, std::int64
                const std::function<void(Turns&)>& change) {
   if (directory.empty() || !MakeDirectories(directory, 0700).ok()) return false;
   const auto file = OpenFile(directory + "/" + name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW);
-  if (!file.ok() || !LockInTime(file->get())) return false;
+  // Whoever holds the lock was perhaps stopped with it: nobody waits for that long.
+  if (!file.ok() || !LockAlone(*file, directory, "", kLockPatience).ok()) return false;
   Turns turns;
   if (pread(file->get(), &turns, sizeof turns, 0) != sizeof turns || !Plausible(turns, now)) {
     turns = Turns{};

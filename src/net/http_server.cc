@@ -44,6 +44,8 @@ constexpr Duration kLinger = std::chrono::seconds(2);
 constexpr std::size_t kMostDiscarded = 16 << 20;
 constexpr std::size_t kDiscardedAtOnce = 16 << 10;
 
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
 std::string Lower(beast::string_view text) {
   std::string lower(text);
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -124,6 +126,24 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     parser_->body_limit(shared_->options.body_limit);
     parser_->header_limit(32 * 1024);
     SetDeadline();
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = this->shared_from_this()](error_code error, std::size_t) {
+                              if (error) return self->OnRead(error);
+                              const auto expected = self->parser_->get()[http::field::expect];
+                              const bool waits = beast::iequals(expected, "100-continue");
+                              waits ? self->SayContinue() : self->ReadBody();
+                            });
+  }
+
+  // It keeps the body back until it is told that the head will do.
+  void SayContinue() {
+    asio::async_write(stream_, asio::buffer(kContinue),
+                      [self = this->shared_from_this()](error_code error, std::size_t) {
+                        error ? self->OnRead(error) : self->ReadBody();
+                      });
+  }
+
+  void ReadBody() {
     http::async_read(
         stream_, buffer_, *parser_,
         [self = this->shared_from_this()](error_code error, std::size_t) { self->OnRead(error); });

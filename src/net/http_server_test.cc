@@ -25,14 +25,19 @@ class HttpServerTest : public testing::Test {
     server_ = *std::move(server);
   }
 
-  // Sends raw bytes, closes the sending side and returns all that comes back.
-  std::string Talk(std::string_view text) {
-    const UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
+  UniqueFd Connect() {
+    UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(server_->port());
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    return fd;
+  }
+
+  // Sends raw bytes, closes the sending side and returns all that comes back.
+  std::string Talk(std::string_view text) {
+    const UniqueFd fd = Connect();
     EXPECT_TRUE(WriteAll(fd.get(), AsBytes(text)).ok());
     shutdown(fd.get(), SHUT_WR);
     const auto answer = ReadUntilEnd(fd.get(), 1 << 20);
@@ -72,6 +77,25 @@ TEST_F(HttpServerTest, RefusesWhatIsTooLargeOrNotHttp) {
   EXPECT_THAT(Talk("\x16\x03\x01 nonsense\r\n\r\n"), StartsWith("HTTP/1.1 400"));
   EXPECT_EQ(Talk(""), "");
   EXPECT_EQ(Talk("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab"), "");
+}
+
+TEST_F(HttpServerTest, TellsWhoWaitsToSendItsBodyToGoOn) {
+  HttpServerOptions options;
+  options.body_limit = 10;
+  Start(options);
+  const std::string head =
+      "POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: ";
+  const UniqueFd fd = Connect();
+  ASSERT_TRUE(WriteAll(fd.get(), AsBytes(head + "2\r\n\r\n")).ok());
+  const std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+  Bytes said(go_on.size());
+  ASSERT_TRUE(ReadExactly(fd.get(), said).ok());
+  EXPECT_EQ(AsText(said), go_on);
+  ASSERT_TRUE(WriteAll(fd.get(), AsBytes("hi")).ok());
+  shutdown(fd.get(), SHUT_WR);
+  EXPECT_THAT(AsText(*ReadUntilEnd(fd.get(), 1 << 20)), HasSubstr("POST hi"));
+  // What is too large is refused before it is sent.
+  EXPECT_THAT(Talk(head + "11\r\n\r\n"), StartsWith("HTTP/1.1 413"));
 }
 
 TEST(StartHttpServer, RefusesToListenBeyondLoopbackUnlessTold) {

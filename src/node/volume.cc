@@ -2,10 +2,8 @@
 
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <sys/file.h>
 
-#include <cerrno>
-
+#include "base/file_lock.h"
 #include "fmt/format.h"
 #include "node/keyring_file.h"
 
@@ -14,13 +12,8 @@ namespace {
 
 Result<UniqueFd> TakeLock(const VolumePaths& paths) {
   UniqueFd fd = TRY(OpenFile(paths.lock(), O_RDWR | O_CREAT, 0600));
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
-      return Error(ErrorCode::kBusy,
-                   fmt::format("the volume {} is open in another process", paths.directory));
-    }
-    return ErrnoError(errno, paths.lock());
-  }
+  TRY(LockAlone(fd, paths.lock(),
+                fmt::format("the volume {} is open in another process", paths.directory)));
   return fd;
 }
 

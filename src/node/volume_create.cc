@@ -1,12 +1,12 @@
 // CreateVolume: node/volume.h.
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "base/crash_point.h"
+#include "base/file_lock.h"
 #include "fmt/format.h"
 #include "node/volume.h"
 
@@ -53,10 +53,8 @@ Result<Bytes> NewKeyring(const CreateOptions& options, KeyProviderFactory& facto
 // Of two creations at once in one directory, the second is told so.
 Result<UniqueFd> HoldNewDirectory(const std::string& directory) {
   UniqueFd fd = TRY(OpenFile(directory, O_RDONLY | O_DIRECTORY));
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno != EWOULDBLOCK) return ErrnoError(errno, directory);
-  return Error(ErrorCode::kBusy,
-               fmt::format("another process is making a volume in {}", directory));
+  TRY(LockAlone(fd, directory, fmt::format("another process is making a volume in {}", directory)));
+  return fd;
 }
 
 Status CheckFree(const VolumePaths& paths) {

@@ -1,10 +1,9 @@
 #include "kms/embedded/key_store.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 
-#include <cerrno>
 
+#include "base/file_lock.h"
 #include "base/log.h"
 
 namespace freehold::embedded {
@@ -18,9 +17,7 @@ Result<std::unique_ptr<KeyStore>> KeyStore::Open(const std::string& directory) {
 
 Status KeyStore::Lock() {
   lock_ = TRY(OpenFile(directory_ + "/lock", O_RDWR | O_CREAT));
-  if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return {};
-  if (errno != EWOULDBLOCK) return ErrnoError(errno, directory_ + "/lock");
-  return Error(ErrorCode::kBusy, fmt::format("another process serves {}", directory_));
+  return LockAlone(lock_, directory_, fmt::format("another process serves {}", directory_));
 }
 
 Status KeyStore::Load() {
