@@ -275,17 +275,33 @@ def test_without_a_mail_server_there_is_no_mail(start):
     assert answer.status == 400 and "sends no e-mail" in answer.json["message"], answer
 
 
-def test_a_server_that_dies_before_it_sends_has_lost_nothing(start, receiver, monkeypatch):
-    monkeypatch.setenv("FREEHOLD_CRASH_AT", "message.due")
-    server = start(*LOOPBACK, "--webhooks-ca", receiver.certificate)
+def sends_and_dies(start, receiver, monkeypatch, point):
+    """A server that was killed at this point of sending one message, and began again."""
+    monkeypatch.setenv("FREEHOLD_CRASH_AT", point)
+    server = start(*LOOPBACK, "--webhooks-ca", receiver.certificate, "--metrics-listen", "127.0.0.1:0")
     _, server.admin = server.new_organization("acme")
     contact = add_webhook(server, server.admin, receiver)
     send_test(server, contact)
     server.process.communicate(timeout=60)
-    assert server.process.returncode == -signal.SIGKILL and receiver.ids == []
+    assert server.process.returncode == -signal.SIGKILL
+    before = list(receiver.ids)
     monkeypatch.delenv("FREEHOLD_CRASH_AT")
     server.start()
+    wait_for("an empty outbox", lambda: "freehold_messages_waiting 0\n" in metrics_of(server))
+    return before
+
+
+def test_a_server_that_dies_before_it_sends_has_lost_nothing(start, receiver, monkeypatch):
+    assert sends_and_dies(start, receiver, monkeypatch, "message.due") == []
     receiver.wait("contact.test")
+
+
+def test_a_server_that_dies_before_it_notes_what_it_sent_sends_it_under_the_same_id(
+        start, receiver, monkeypatch):
+    monkeypatch.setenv("FREEHOLD_MUTANT", "short-leases")  # the dead server's is over at once
+    [sent] = sends_and_dies(start, receiver, monkeypatch, "message.sent")
+    assert receiver.ids == [sent, sent]
+    receiver.wait("contact.test", "contact.test")
 
 
 def test_servers_over_one_database_send_one_message_each_once(start, receiver, postgresql, tmp_path):

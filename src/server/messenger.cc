@@ -99,6 +99,7 @@ void Messenger::SendOne(const std::string& id, control::Outbox::Waiting taken) {
   const auto& [message, contact] = **leased;
   const Status sent = Deliver(message, contact);
   if (sent.ok()) {
+    CrashPoint("message.sent");
     ++delivered_;
     // If this fails it goes out once more when the lease is over, under the same id.
     if (auto done = outbox_.Delivered(message); !done.ok()) {
