@@ -39,6 +39,7 @@ struct ServerOptions {
   MessageFlags messages;
   bool insecure = false;
   int requests_per_second = 10;
+  std::string restore_wait = "72h";
   int ready_fd = -1;
 };
 
@@ -68,6 +69,14 @@ Result<HttpServerOptions> HttpOptionsOf(const ServerOptions& options) {
   http.tls = std::make_shared<const TlsCertificate>(std::move(identity));
   TRY(CheckListenAddress(http));
   return http;
+}
+
+// Long enough that who is told can answer.
+Result<Duration> RestoreWaitOf(const std::string& text) {
+  auto wait = ParseDuration(text);
+  if (!wait.ok()) return wait.error().Because("--restore-wait");
+  if (*wait >= std::chrono::hours(1)) return wait;
+  return Error(ErrorCode::kInvalidArgument, "--restore-wait: must be at least 1h");
 }
 
 // One server for each data directory.
@@ -124,6 +133,7 @@ Result<std::unique_ptr<control::Store>> OpenStore(const std::optional<store::Dat
 Status Serve(const ServerOptions& options) {
   StopSignal stop;
   const HttpServerOptions http = TRY(HttpOptionsOf(options));
+  const Duration restore_wait = TRY(RestoreWaitOf(options.restore_wait));
   const auto database = TRY(DatabaseOf(options));
   server::MessengerOptions messenger_options = TRY(MessengerOptionsOf(options.messages));
   const auto outbox_settings = TRY(OutboxSettingsOf(options.messages));
@@ -140,8 +150,8 @@ Status Serve(const ServerOptions& options) {
   const auto listener = TRY(StartNodeListener(*nodes, options.nodes));
   server::RequestCounter requests;
   auto identities = TRY(api::ParseClusterIdentities(options.identities));
-  server::ApiOptions api_options{options.requests_per_second, options.account_id,
-                                 std::move(identities), nullptr, &requests};
+  server::ApiOptions api_options{options.requests_per_second, restore_wait, options.account_id,
+                                 std::move(identities),       nullptr,      &requests};
   api_options.webhook_key = &webhook_key;
   api_options.webhook_addresses = messenger_options.addresses;
   api_options.sends_mail = messenger_options.mail != nullptr;
@@ -208,6 +218,12 @@ void AddServer(CLI::App& app, int& exit_code) {
   server
       ->add_option("--requests-per-second", options.requests_per_second,
                    "Of one service account; more are told to wait")
+      ->capture_default_str();
+  server
+      ->add_option("--restore-wait", options.restore_wait,
+                   "How old a customer's service account and API key must be to restore what was "
+                   "revoked before they were made; at least 1h, and the same for all servers over "
+                   "one store")
       ->capture_default_str();
   server->add_option("--ready-fd", options.ready_fd, "Descriptor that gets READY when serving");
   server->callback([&exit_code] {

@@ -78,6 +78,10 @@ bool Grant::Covers(const Place& place) const {
   return at.project.empty() || at.project == place.project;
 }
 
+WallTime Caller::MatureAt() const {
+  return {std::chrono::ceil<std::chrono::seconds>((since + restore_wait).since_epoch)};
+}
+
 std::vector<Role> Caller::RolesFor(Permission permission, const Place& place) const {
   std::vector<Role> roles;
   for (const Grant& grant : grants) {

@@ -59,6 +59,9 @@ struct Grant {
   bool Covers(const Place& place) const;
 };
 
+// A server's, unless it says otherwise.
+inline constexpr Duration kUsualRestoreWait = std::chrono::hours(72);
+
 struct Caller {
   std::string api_key;          // id
   std::string service_account;  // id
@@ -66,6 +69,13 @@ struct Caller {
   std::string organization;     // "" = the operator's
   std::vector<Grant> grants;
   WallTime since = {};  // when the younger of account and API key was made
+  // When the operator last had a hand in where both come from: it made one of them, or the account
+  // or the API key by which one of them was made, and so on. Until somebody says: always just now.
+  WallTime operator_touched_at = {Duration::max()};
+  Duration restore_wait = kUsualRestoreWait;  // the server's
+
+  // From when it may restore what was revoked before it was made. In whole seconds, as it is said.
+  WallTime MatureAt() const;
 
   // The roles that allow this there; empty: none does.
   std::vector<Role> RolesFor(Permission permission, const Place& place) const;

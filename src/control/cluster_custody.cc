@@ -7,22 +7,9 @@
 #include "control/custody_rules.h"
 #include "control/nodes.h"
 #include "control/outbox.h"
+#include "control/restorers.h"
 
 namespace freehold::control {
-namespace {
-
-// What was taken from a whole project is not given back by halves either.
-Status CheckProjectLetsLoosen(Transaction& transaction, const Cluster& cluster,
-                              const Caller& caller) {
-  if (cluster.project.empty()) return {};
-  const auto project = TRY(Load<Project>(transaction, Kind::kProject, cluster.project, "project"));
-  if (!project.revoked.has_value()) return {};
-  return CheckMayRestore(*project.revoked, caller,
-                         caller.RolesFor(Permission::kRestoreKeys, PlaceOf(project)));
-}
-
-}  // namespace
-
 Result<ClusterCustody::Loaded> ClusterCustody::LoadFor(Transaction& transaction,
                                                        const Caller& caller, const std::string& id,
                                                        Permission permission) {
@@ -33,7 +20,14 @@ Result<ClusterCustody::Loaded> ClusterCustody::LoadFor(Transaction& transaction,
   loaded.organization = TRY(Load<Organization>(transaction, Kind::kOrganization,
                                                view.cluster.organization, "organization"));
   view.bounds = loaded.organization.custody_bounds;
-  view.nodes = TRY(LoadStates(transaction, id, clock_.Wall()));
+  const WallTime now = clock_.Wall();
+  view.nodes = TRY(LoadStates(transaction, id, now));
+  if (!view.cluster.project.empty()) {
+    loaded.project =
+        TRY(Load<Project>(transaction, Kind::kProject, view.cluster.project, "project"));
+  }
+  view.restore_warning =
+      TRY(RestoreWarning(transaction, view.cluster, loaded.project, caller, now));
   return loaded;
 }
 
@@ -57,7 +51,7 @@ Result<CustodyView> ClusterCustody::Change(const Caller& caller, const std::stri
     TRY(transaction.Put(ToRecord(cluster)));
     const auto loosened = Loosened(before, *cluster.terms);
     if (!loosened.empty()) {
-      TRY(CheckProjectLetsLoosen(transaction, cluster, caller));
+      TRY(CheckMayRestoreProject(loaded.project, caller, clock_.Wall()));
       TRY(TellLoosened(transaction, cluster, caller, loosened, clock_.Wall()));
     }
     TRY(Note(transaction, clock_, caller, {"UPDATE_CUSTODY", PlaceOf(cluster), cluster.name},

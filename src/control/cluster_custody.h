@@ -15,6 +15,7 @@ struct CustodyView {
   Cluster cluster;
   api::CustodyBounds bounds;  // of its organization
   std::vector<NodeState> nodes;
+  std::string restore_warning;  // restorers.h; "" = none
 };
 
 class ClusterCustody {
@@ -29,6 +30,7 @@ class ClusterCustody {
   struct Loaded {
     CustodyView view;
     Organization organization;
+    std::optional<Project> project;
   };
   Result<Loaded> LoadFor(Transaction& transaction, const Caller& caller, const std::string& id,
                          Permission permission);

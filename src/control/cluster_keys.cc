@@ -8,6 +8,7 @@
 #include "control/clusters.h"
 #include "control/outbox.h"
 #include "control/project_keys.h"
+#include "control/restorers.h"
 #include "fmt/format.h"
 
 namespace freehold::control {
@@ -42,7 +43,11 @@ Result<api::CmekClusterInfo> Clusters::ChangeKeys(const Caller& caller, const st
              payload));
     const bool is_revoked = loaded.cluster.revoked.has_value();
     if (is_revoked != was_revoked) {
-      TRY(TellRevocation(transaction, loaded.cluster, caller, clock_.Wall()));
+      const WallTime now = clock_.Wall();
+      const std::string warning =
+          is_revoked ? TRY(RestoreWarning(transaction, loaded.cluster, loaded.project, caller, now))
+                     : "";
+      TRY(TellRevocation(transaction, loaded.cluster, caller, warning, now));
     }
     if (action == kDisenrolAction) {
       TRY(TellLeft(transaction, loaded.cluster, caller, clock_.Wall()));
@@ -165,9 +170,11 @@ Result<api::CmekClusterInfo> Clusters::Act(const Caller& caller, const std::stri
   if (action == api::CmekAction::kRestore) {
     return ChangeKeys(
         caller, id, Permission::kRestoreKeys, "RESTORE_CMEK", {}, [&](Loaded& loaded) -> Status {
-          TRY(CheckProjectLets(loaded, caller));
+          const WallTime now = clock_.Wall();
+          TRY(CheckMayRestoreProject(loaded.project, caller, now));
           return RestoreCmek(loaded.cluster, caller,
-                             caller.RolesFor(Permission::kRestoreKeys, PlaceOf(loaded.cluster)));
+                             caller.RolesFor(Permission::kRestoreKeys, PlaceOf(loaded.cluster)),
+                             now);
         });
   }
   return ChangeKeys(caller, id, Permission::kRevokeKeys, "REVOKE_CMEK", {}, [&](Loaded& loaded) {
@@ -210,16 +217,6 @@ Status Clusters::CheckAreCustomers(const std::vector<api::RegionSpec>& specs) co
                              spec.region));
   }
   return {};
-}
-
-// What was taken from a whole project is given back by who may do that for all of it.
-Status Clusters::CheckProjectLets(const Loaded& loaded, const Caller& caller) {
-  if (!loaded.project.has_value() || !loaded.project->revoked.has_value()) return {};
-  const auto roles = caller.RolesFor(Permission::kRestoreKeys, PlaceOf(*loaded.project));
-  if (!roles.empty()) return CheckMayRestore(*loaded.project->revoked, caller, roles);
-  return Error(ErrorCode::kForbidden,
-               "the keys of its whole project are revoked; who may restore the project may restore "
-               "this cluster");
 }
 
 Status Clusters::CheckUnique(Transaction& transaction, const Loaded& loaded,

@@ -196,9 +196,10 @@ Result<Cluster> Clusters::Delete(const Caller& caller, const std::string& id) {
       // Making it again would be a restore.
       TRY(caller.Require(Permission::kRestoreKeys, PlaceOf(loaded.cluster)));
       TRY(CheckMayRestore(*loaded.cluster.revoked, caller,
-                          caller.RolesFor(Permission::kRestoreKeys, PlaceOf(loaded.cluster))));
+                          caller.RolesFor(Permission::kRestoreKeys, PlaceOf(loaded.cluster)),
+                          clock_.Wall()));
     }
-    TRY(CheckProjectLets(loaded, caller));
+    TRY(CheckMayRestoreProject(loaded.project, caller, clock_.Wall()));
     TRY(ReleaseNodes(transaction, loaded.cluster));
     deleted = std::move(loaded.cluster);
     deleted.state = ClusterState::kDeleting;

@@ -91,7 +91,6 @@ class Clusters {
   Result<Cluster> ChangeState(const Caller& caller, const std::string& id, ClusterState state);
   // Under the operator's own key a cluster comes by DISENROL only.
   Status CheckAreCustomers(const std::vector<api::RegionSpec>& specs) const;
-  static Status CheckProjectLets(const Loaded& loaded, const Caller& caller);
   // A new KEK, or new DEKs as well, under the present keys.
   Result<api::CmekClusterInfo> Renew(const Caller& caller, const std::string& id, bool new_deks);
   Status CheckUnique(Transaction& transaction, const Loaded& loaded,

@@ -76,6 +76,22 @@ void Again(Region& region, WallTime now) {
   key.updated_at = now;
 }
 
+Status CheckIsAnotherRole(const Revocation& revoked, const std::vector<Role>& roles) {
+  const auto other = [&](Role role) {
+    return std::find(revoked.roles.begin(), revoked.roles.end(), role) == revoked.roles.end();
+  };
+  // Who had every role that restores leaves none that is another: then the account is.
+  const auto restores = [&](Role role) {
+    return !May(role, Permission::kRestoreKeys) || !other(role);
+  };
+  const std::span<const Role> all = AllRoles();
+  if (std::all_of(all.begin(), all.end(), restores)) return {};
+  if (std::any_of(roles.begin(), roles.end(), other)) return {};
+  return Error(ErrorCode::kForbidden,
+               fmt::format("the role {} revoked these keys; another one must restore them",
+                           NameOf(revoked.roles.front())));
+}
+
 }  // namespace
 
 Status CheckGranted(const Organization& organization, const std::vector<api::RegionSpec>& specs) {
@@ -146,39 +162,47 @@ Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role
 }
 
 Status CheckMayRestore(const Revocation& revoked, const Caller& caller,
-                       const std::vector<Role>& roles) {
+                       const std::vector<Role>& roles, WallTime now) {
   // A store that was lost learned it from nodes: nobody knows who, and all accounts are new.
   if (revoked.by.empty()) return {};
-  if (caller.service_account == revoked.by || caller.since >= revoked.at) {
+  if (caller.service_account == revoked.by) {
     return Error(ErrorCode::kForbidden,
                  "these keys are restored by another service account than the one that revoked "
-                 "them, and by one that was there, with its API key, before");
+                 "them");
   }
-  const auto other = [&](Role role) {
-    return std::find(revoked.roles.begin(), revoked.roles.end(), role) == revoked.roles.end();
-  };
-  // Who had every role that restores leaves none that is another: then the account is.
-  const auto restores = [&](Role role) {
-    return !May(role, Permission::kRestoreKeys) || !other(role);
-  };
-  const std::span<const Role> all = AllRoles();
-  if (std::all_of(all.begin(), all.end(), restores)) return {};
-  if (std::none_of(roles.begin(), roles.end(), other)) {
+  TRY(CheckIsAnotherRole(revoked, roles));
+  if (caller.since < revoked.at) return {};
+  if (caller.operator_touched_at >= revoked.at) {
     return Error(ErrorCode::kForbidden,
-                 fmt::format("the role {} revoked these keys; another one must restore them",
-                             NameOf(revoked.roles.front())));
+                 "this service account never restores these keys: after they were revoked the "
+                 "operator made it, its API key, or whoever made one of these");
   }
-  return {};
+  if (now >= caller.MatureAt()) return {};
+  return Error(ErrorCode::kForbidden,
+               fmt::format("this service account or its API key was made after these keys were "
+                           "revoked, and may restore them from {} on",
+                           FormatTime(caller.MatureAt())));
 }
 
-Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles) {
+Status CheckMayRestoreProject(const std::optional<Project>& project, const Caller& caller,
+                              WallTime now) {
+  if (!project.has_value() || !project->revoked.has_value()) return {};
+  const auto roles = caller.RolesFor(Permission::kRestoreKeys, PlaceOf(*project));
+  if (!roles.empty()) return CheckMayRestore(*project->revoked, caller, roles, now);
+  return Error(ErrorCode::kForbidden,
+               "the keys of its whole project are revoked; who may restore the project may restore "
+               "this cluster");
+}
+
+Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles,
+                   WallTime now) {
   if (!cluster.revoked.has_value()) {
     const bool by_hand = HasKeys(cluster) && TermsOf(cluster).on_key_return == OnKeyReturn::kManual;
     if (!by_hand) return Error(ErrorCode::kPrecondition, "the cluster's keys are not revoked");
     ++cluster.opens;
     return {};
   }
-  TRY(CheckMayRestore(*cluster.revoked, caller, roles));
+  TRY(CheckMayRestore(*cluster.revoked, caller, roles, now));
   cluster.revoked.reset();
   return {};
 }

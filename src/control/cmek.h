@@ -30,12 +30,18 @@ Status UpdateCmek(Cluster& cluster, const Organization& organization,
 Status RevokeCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& by,
                   WallTime now);
 
-// kForbidden unless it is another account than the one that revoked, older than that, and by a role
-// that it did not have.
+// kForbidden unless it is another account than the one that revoked, by a role that it did not
+// have, and older than the revocation; or younger, if it has been there for the restore wait and is
+// the customer's own: the operator had no hand in where it comes from since the revocation.
 Status CheckMayRestore(const Revocation& revoked, const Caller& caller,
-                       const std::vector<Role>& roles);
+                       const std::vector<Role>& roles, WallTime now);
+// What was taken from a whole project is given back, by halves too, by who may do that for all of
+// it; nothing is in the way of a cluster in no project.
+Status CheckMayRestoreProject(const std::optional<Project>& project, const Caller& caller,
+                              WallTime now);
 // Where nothing was revoked and keys return by hand: nodes that the KMS has sealed open now.
-Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles);
+Status RestoreCmek(Cluster& cluster, const Caller& caller, const std::vector<Role>& roles,
+                   WallTime now);
 
 // A new KEK on every node; with `new_deks` new DEKs too. kPrecondition where there is no customer's
 // key, and while nodes do not hold it.

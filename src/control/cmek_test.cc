@@ -151,14 +151,14 @@ TEST_F(CmekRules, ARestoreTakesAnotherRoleThanTheOneThatRevoked) {
   const Caller young{"k3", "s3", "s", "o", {}, kNow};
   const std::vector<Role> admin = {Role::kOrganizationAdmin};
   const auto refusal = [&](const Caller& caller, const std::vector<Role>& roles) {
-    return RestoreCmek(cluster_, caller, roles).error().code();
+    return RestoreCmek(cluster_, caller, roles, kNow).error().code();
   };
   EXPECT_EQ(refusal(other, admin), ErrorCode::kPrecondition);
   ASSERT_TRUE(RevokeCmek(cluster_, revoker, {Role::kClusterAdmin, Role::kKeyCustodian}, kNow).ok());
   EXPECT_EQ(refusal(other, {Role::kKeyCustodian}), ErrorCode::kForbidden);
   EXPECT_EQ(refusal(revoker, admin), ErrorCode::kForbidden);
   EXPECT_EQ(refusal(young, admin), ErrorCode::kForbidden);
-  EXPECT_TRUE(RestoreCmek(cluster_, other, admin).ok());
+  EXPECT_TRUE(RestoreCmek(cluster_, other, admin, kNow).ok());
   EXPECT_EQ(StatusNow(), CmekStatus::kEnabled);
 }
 
@@ -204,9 +204,9 @@ TEST_F(CmekRules, WhereKeysReturnByHandARestoreOpensWhatTheKmsSealed) {
   Enable();
   Confirm();
   const Caller caller{"k1", "s1", "s", "o", {}, {}};
-  EXPECT_EQ(RestoreCmek(cluster_, caller, {}).error().code(), ErrorCode::kPrecondition);
+  EXPECT_EQ(RestoreCmek(cluster_, caller, {}, kNow).error().code(), ErrorCode::kPrecondition);
   cluster_.terms.emplace().on_key_return = OnKeyReturn::kManual;
-  EXPECT_TRUE(RestoreCmek(cluster_, caller, {}).ok());
+  EXPECT_TRUE(RestoreCmek(cluster_, caller, {}, kNow).ok());
   EXPECT_EQ(cluster_.opens, 1u);
 }
 

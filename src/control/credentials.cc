@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/crash_point.h"
 #include "control/audit.h"
+#include "control/restorers.h"
 #include "crypto/crypto.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
@@ -49,6 +50,11 @@ Status CheckOperatorsShare(const Caller& caller, const std::string& organization
                  "the operator makes an organization's administrators, and they all others");
   }
   return {};
+}
+
+// What it makes comes from where it comes from itself.
+WallTime OperatorTouchedAt(const Caller& maker, WallTime made_at) {
+  return maker.organization.empty() ? made_at : maker.operator_touched_at;
 }
 
 Error Unknown() {
@@ -97,12 +103,7 @@ Result<Caller> Credentials::Authenticate(std::string_view text) {
     auto account = Load<ServiceAccount>(transaction, Kind::kServiceAccount, key.service_account,
                                         "service account");
     if (!account.ok()) return Unknown();
-    caller = {key.id,
-              account->id,
-              account->name,
-              account->organization,
-              std::move(account->grants),
-              std::max(key.created_at, account->created_at)};
+    caller = CallerOf(*account, key, restore_wait_);
     return {};
   }));
   return caller;
@@ -149,6 +150,9 @@ Result<ServiceAccount> Credentials::CreateAccount(const Caller& caller,
       TRY(Load<Organization>(transaction, Kind::kOrganization, organization, "organization"));
     }
     TRY(CheckGrants(transaction, caller, organization, grants));
+    account.created_at =
+        CreationTime(TRY(LoadRevoked(transaction, organization, grants)), clock_.Wall());
+    account.operator_touched_at = OperatorTouchedAt(caller, account.created_at);
     TRY(transaction.Put(ToRecord(account)));
     boost::json::array roles;
     for (const Grant& grant : grants) {
@@ -203,7 +207,12 @@ Result<NewApiKey> Credentials::CreateKey(const Caller& caller, const std::string
     TRY(Require(caller, Permission::kManageAccess, {account.organization, "", ""},
                 "service account", account_id));
     TRY(CheckOperatorsShare(caller, account.organization, account.grants));
+    const WallTime now = clock_.Wall();
+    const auto revoked = TRY(LoadRevoked(transaction, account.organization, account.grants));
+    made.key.created_at = CreationTime(revoked, now);
+    made.key.operator_touched_at = OperatorTouchedAt(caller, made.key.created_at);
     TRY(transaction.Put(ToRecord(made.key)));
+    TRY(TellAwaited(transaction, caller, account, made.key, revoked, now));
     return Note(transaction, clock_, caller, {"CREATE_API_KEY", {account.organization, "", ""}},
                 {{"api_key_id", made.key.id}, {"name", name}, {"service_account_id", account_id}});
   }));

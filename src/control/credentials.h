@@ -23,7 +23,8 @@ std::string ApiKeyText(std::string_view id, std::string_view secret);
 
 class Credentials {
  public:
-  Credentials(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  Credentials(Store& store, const Clock& clock, Duration restore_wait = kUsualRestoreWait)
+      : store_(store), clock_(clock), restore_wait_(restore_wait) {}
 
   // Where the operator has no API key: one, and the account for it if there is none. `show` is
   // given its secret before it is good: one that was good and that nobody saw would lock the store.
@@ -53,6 +54,7 @@ class Credentials {
 
   Store& store_;
   const Clock& clock_;
+  const Duration restore_wait_;
 };
 
 }  // namespace freehold::control

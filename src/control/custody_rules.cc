@@ -58,7 +58,7 @@ std::string Listed(const std::vector<std::string>& names) {
 }
 
 Status CheckMayLoosen(const Cluster& cluster, const Caller& caller,
-                      const std::vector<std::string>& loosened) {
+                      const std::vector<std::string>& loosened, WallTime now) {
   const auto roles = caller.RolesFor(Permission::kRestoreKeys, PlaceOf(cluster));
   if (roles.empty()) {
     return Error(ErrorCode::kForbidden,
@@ -66,7 +66,7 @@ Status CheckMayLoosen(const Cluster& cluster, const Caller& caller,
                              Listed(loosened), NameOf(Permission::kRestoreKeys)));
   }
   if (!cluster.revoked.has_value()) return {};
-  if (auto allowed = CheckMayRestore(*cluster.revoked, caller, roles); !allowed.ok()) {
+  if (auto allowed = CheckMayRestore(*cluster.revoked, caller, roles, now); !allowed.ok()) {
     return allowed.error().Because(Listed(loosened));
   }
   return {};
@@ -129,7 +129,7 @@ Status ChangeTerms(Cluster& cluster, const Organization& organization, const Cal
   const CustodyTerms after = change.AppliedTo(before);
   TRY(CheckBounds(organization.custody_bounds, before, after));
   if (const auto loosened = Loosened(before, after); !loosened.empty()) {
-    TRY(CheckMayLoosen(cluster, caller, loosened));
+    TRY(CheckMayLoosen(cluster, caller, loosened, now));
   }
   cluster.terms = after;
   cluster.updated_at = now;

@@ -163,6 +163,7 @@ void Fields(Archive& archive, ServiceAccount& account) {
   archive("name", account.name);
   archive("created_at", account.created_at);
   archive("grants", account.grants);
+  archive("operator_touched_at", account.operator_touched_at);
 }
 
 template <typename Archive>
@@ -172,6 +173,7 @@ void Fields(Archive& archive, ApiKey& key) {
   archive("name", key.name);
   archive("secret_digest", key.secret_digest);
   archive("created_at", key.created_at);
+  archive("operator_touched_at", key.operator_touched_at);
 }
 
 std::string_view NameOf(ClusterState state) {

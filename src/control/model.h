@@ -132,7 +132,10 @@ struct ServiceAccount {
   std::string organization;  // "" = the operator's
   std::string name;
   WallTime created_at;
-  std::vector<Grant> grants;
+  std::vector<Grant> grants;  // never changed: each is as old as the account
+  // When the operator last had a hand in where it comes from, access.h; unset: made by a release
+  // that did not say.
+  std::optional<WallTime> operator_touched_at = {};
 };
 
 struct ApiKey {
@@ -141,6 +144,7 @@ struct ApiKey {
   std::string name;
   std::string secret_digest;  // hex of SHA-256; the secret itself is shown once and not kept
   WallTime created_at;
+  std::optional<WallTime> operator_touched_at = {};  // as of an account
 };
 
 // Stores it; a revocation that is new gets the revision of this change.

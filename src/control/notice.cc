@@ -28,6 +28,7 @@ constexpr std::array<TypeRow, kNoticeTypeCount> kTypes = {{
     {"keys.restored", "the keys of {} were restored"},
     {"keys.left", "the keys of {} are being left"},
     {"custody.loosened", "the custody of {} was loosened"},
+    {"restore.awaited", "a new API key may restore revoked keys later"},
     {"contact.removed", "a contact was removed"},
     {"contact.test", "a test message"},
 }};

@@ -26,10 +26,11 @@ enum class NoticeType {
   kRestored,           // over the API
   kLeft,               // over the API: back to the operator's key
   kLoosened,           // over the API: custody
+  kRestoreAwaited,     // an API key was made that can restore what was revoked before, later
   kContactRemoved,     // over the API
   kTest,
 };
-inline constexpr int kNoticeTypeCount = 12;
+inline constexpr int kNoticeTypeCount = 13;
 std::string_view NameOf(NoticeType type);  // "key.denied"
 
 struct Notice {

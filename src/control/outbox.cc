@@ -17,6 +17,7 @@ constexpr std::size_t kLongestProblem = 500;
 bool WantsToKnow(const Contact& contact, NoticeType type) {
   const bool is_about_people = type == NoticeType::kRevoked || type == NoticeType::kRestored ||
                                type == NoticeType::kLeft || type == NoticeType::kLoosened ||
+                               type == NoticeType::kRestoreAwaited ||
                                type == NoticeType::kContactRemoved;
   return contact.purpose == ContactPurpose::kSecurity || !is_about_people;
 }
@@ -153,9 +154,10 @@ Status TellNews(Transaction& transaction, const Cluster& cluster,
 }
 
 Status TellRevocation(Transaction& transaction, const Cluster& cluster, const Caller& caller,
-                      WallTime now) {
-  TRY(Post(transaction, RevocationNotice(cluster, caller.name, cluster.revoked.has_value()), now,
-           now));
+                      const std::string& warning, WallTime now) {
+  Notice notice = RevocationNotice(cluster, caller.name, cluster.revoked.has_value());
+  if (!warning.empty()) notice.what += " " + warning;
+  TRY(Post(transaction, notice, now, now));
   return {};
 }
 

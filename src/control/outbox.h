@@ -50,9 +50,9 @@ Result<std::size_t> TakeBack(Transaction& transaction, const std::vector<std::st
 // Tells what the nodes' words have made of the cluster; in the transaction that takes them in.
 Status TellNews(Transaction& transaction, const Cluster& cluster,
                 const std::vector<NodeState>& nodes, WallTime now);
-// Who revoked, or restored, what the cluster now says.
+// Who revoked, or restored, what the cluster now says; with the warning of restorers.h, or "".
 Status TellRevocation(Transaction& transaction, const Cluster& cluster, const Caller& caller,
-                      WallTime now);
+                      const std::string& warning, WallTime now);
 // Who left the customer's keys, or keeps data open longer by which settings.
 Status TellLeft(Transaction& transaction, const Cluster& cluster, const Caller& caller,
                 WallTime now);

@@ -11,6 +11,7 @@
 #include "control/nodes.h"
 #include "control/outbox.h"
 #include "control/project_keys.h"
+#include "control/restorers.h"
 #include "fmt/format.h"
 
 namespace freehold::control {
@@ -79,7 +80,9 @@ Result<ProjectOutcome> ProjectClusters::Outcome(const Caller& caller, const std:
   ProjectOutcome outcome;
   TRY(store_.Read([&](Transaction& transaction) -> Status {
     const Loaded loaded = TRY(LoadFor(transaction, caller, id, Permission::kRead));
-    outcome = {loaded.project, {}};
+    outcome = {loaded.project, {}, {}};
+    outcome.restore_warning =
+        TRY(RestoreWarning(transaction, loaded.project, caller, clock_.Wall()));
     for (const Cluster& cluster : loaded.clusters) {
       const auto nodes = TRY(LoadStates(transaction, cluster.id, clock_.Wall()));
       ClusterOutcome row{
@@ -144,6 +147,7 @@ Result<ProjectOutcome> ProjectClusters::Revoke(const Caller& caller, const std::
       TRY(transaction.Put(ToRecord(project)));
       TRY(Note(transaction, clock_, caller, {"REVOKE_PROJECT_CMEK", PlaceOf(project)}, {}));
     }
+    const std::string warning = TRY(RestoreWarning(transaction, project, caller, now));
     for (Cluster& cluster : loaded.clusters) {
       if (cluster.revoked.has_value()) continue;
       if (auto revoked = RevokeCmek(cluster, caller, roles, now); !revoked.ok()) {
@@ -153,7 +157,7 @@ Result<ProjectOutcome> ProjectClusters::Revoke(const Caller& caller, const std::
       cluster.revoked->of_project = true;
       TRY(PutCluster(transaction, cluster));
       TRY(Note(transaction, clock_, caller, {"REVOKE_CMEK", PlaceOf(cluster), cluster.name}, {}));
-      TRY(TellRevocation(transaction, cluster, caller, clock_.Wall()));
+      TRY(TellRevocation(transaction, cluster, caller, warning, now));
     }
     return {};
   }));
@@ -169,9 +173,9 @@ Result<ProjectOutcome> ProjectClusters::Restore(const Caller& caller, const std:
     if (!project.revoked.has_value()) {
       return Error(ErrorCode::kPrecondition, "the project's keys are not revoked");
     }
-    const Revocation revoked = *project.revoked;
     const auto roles = caller.RolesFor(Permission::kRestoreKeys, PlaceOf(project));
-    TRY(CheckMayRestore(revoked, caller, roles));
+    const WallTime now = clock_.Wall();
+    TRY(CheckMayRestore(*project.revoked, caller, roles, now));
     project.revoked.reset();
     TRY(transaction.Put(ToRecord(project)));
     TRY(Note(transaction, clock_, caller, {"RESTORE_PROJECT_CMEK", PlaceOf(project)}, {}));
@@ -183,13 +187,13 @@ Result<ProjectOutcome> ProjectClusters::Restore(const Caller& caller, const std:
                                                 "project; restore the cluster by itself"));
         continue;
       }
-      if (auto restored = RestoreCmek(cluster, caller, roles); !restored.ok()) {
+      if (auto restored = RestoreCmek(cluster, caller, roles, now); !restored.ok()) {
         refusals.emplace_back(cluster.id, restored.error());
         continue;
       }
       TRY(transaction.Put(ToRecord(cluster)));
       TRY(Note(transaction, clock_, caller, {"RESTORE_CMEK", PlaceOf(cluster), cluster.name}, {}));
-      TRY(TellRevocation(transaction, cluster, caller, clock_.Wall()));
+      TRY(TellRevocation(transaction, cluster, caller, "", now));
     }
     return {};
   }));

@@ -28,6 +28,7 @@ struct ClusterOutcome {
 struct ProjectOutcome {
   Project project;
   std::vector<ClusterOutcome> clusters;
+  std::string restore_warning;  // restorers.h; "" = none
 };
 
 class ProjectClusters {

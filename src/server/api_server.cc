@@ -65,7 +65,7 @@ ApiServer::ApiServer(control::Store& store, control::Nodes& nodes, control::Audi
                      const Clock& clock, ApiOptions options)
     : options_(std::move(options)),
       clock_(clock),
-      credentials_(store, clock),
+      credentials_(store, clock, options_.restore_wait),
       organizations_(store, clock),
       clusters_(store, clock, nodes.escrow()),
       project_clusters_(store, clock, clusters_),

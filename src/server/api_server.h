@@ -28,7 +28,8 @@
 namespace freehold::server {
 
 struct ApiOptions {
-  int requests_per_second = 10;  // of one service account
+  int requests_per_second = 10;                        // of one service account
+  Duration restore_wait = control::kUsualRestoreWait;  // docs/api/README.md
   // What customers are to trust: shown with a cluster.
   std::string account_id;
   std::map<KmsType, std::string> identities;  // templates, api/cluster_identity.h

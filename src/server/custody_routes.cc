@@ -43,7 +43,8 @@ json::object ToJson(const CustodyView& view) {
           {"settings", api::ToJson(terms)},
           {"worst_case", WorstCase(terms)},
           {"bounds", api::ToJson(view.bounds)},
-          {"nodes", std::move(nodes)}};
+          {"nodes", std::move(nodes)},
+          {"restore_warning", view.restore_warning}};
 }
 
 Result<api::CustodyChange> ReadChange(const std::string& text) {

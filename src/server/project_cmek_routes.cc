@@ -28,7 +28,8 @@ json::object ToJson(const ProjectOutcome& outcome) {
   return {{"project_id", outcome.project.id},
           {"revoked", outcome.project.revoked.has_value()},
           {"region_specs", std::move(keys)},
-          {"clusters", std::move(clusters)}};
+          {"clusters", std::move(clusters)},
+          {"restore_warning", outcome.restore_warning}};
 }
 
 }  // namespace

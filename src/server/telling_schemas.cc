@@ -81,7 +81,8 @@ std::vector<Schema> TellingSchemas() {
         {"settings", "CustodySettings"},
         {"worst_case", "WorstCase"},
         {"bounds", "CustodyBounds", "The operator's"},
-        {"nodes", "[NodeCustody]"}}},
+        {"nodes", "[NodeCustody]"},
+        {"restore_warning", "string", "Where no other account could restore at once; else empty"}}},
       // ---- the audit log ----
       {"AuditEntry",
        kOpen,

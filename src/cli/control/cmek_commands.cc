@@ -46,18 +46,21 @@ void Remark(const CmekFlags& flags, const char* text) {
   if (!flags.common.json) Print(text);
 }
 
-// `warning` gets the cluster's name and its regions.
+// `warning` gets the cluster's name and its regions; `more` stands behind it.
+Status Ask(ApiClient& api, const std::string& cluster_path, fmt::string_view warning,
+           const std::string& more = "") {
+  const std::string name = FieldOf(TRY(api.Get(cluster_path)).body, "name");
+  const std::string regions = RegionNames(TRY(api.Get(cluster_path + "/cmek")).body);
+  return AskForName(fmt::vformat(warning, fmt::make_format_args(name, regions)) + more, name,
+                    false);
+}
+
 Status Act(const CmekFlags& flags, std::string_view action, fmt::string_view warning,
            CmekGoal goal) {
   ApiClient api = TRY(Connect(flags.common));
   const std::string cluster_path = TRY(PathOf(api, kClusters, flags.cluster));
-  const std::string path = cluster_path + "/cmek";
-  if (!flags.yes) {
-    const std::string name = FieldOf(TRY(api.Get(cluster_path)).body, "name");
-    const std::string regions = RegionNames(TRY(api.Get(path)).body);
-    TRY(AskForName(fmt::vformat(warning, fmt::make_format_args(name, regions)), name, false));
-  }
-  return Change(api, flags, "PATCH", path, {{"action", action}}, goal);
+  if (!flags.yes) TRY(Ask(api, cluster_path, warning));
+  return Change(api, flags, "PATCH", cluster_path + "/cmek", {{"action", action}}, goal);
 }
 
 }  // namespace
@@ -81,13 +84,21 @@ Status CmekShow(const CmekFlags& flags) {
 }
 
 Status CmekRevoke(const CmekFlags& flags) {
-  return Act(
-      flags, "REVOKE",
-      "Revoking the keys of '{}': its databases stop, and its data in {} is unreadable until "
-      "another service account restores the keys. In the KMS, disable the key rather than "
-      "delete it: a disabled key can be given back, a deleted one takes the data and every "
-      "backup with it for ever.",
-      CmekGoal::kRevoked);
+  ApiClient api = TRY(Connect(flags.common));
+  const std::string cluster_path = TRY(PathOf(api, kClusters, flags.cluster));
+  const std::string warning = RestoreWarning(api, cluster_path + "/custody");
+  if (!flags.yes) {
+    TRY(Ask(api, cluster_path,
+            "Revoking the keys of '{}': its databases stop, and its data in {} is unreadable until "
+            "another service account restores the keys. In the KMS, disable the key rather than "
+            "delete it: a disabled key can be given back, a deleted one takes the data and every "
+            "backup with it for ever.",
+            warning.empty() ? "" : " " + warning));
+  }
+  TRY(Change(api, flags, "PATCH", cluster_path + "/cmek", {{"action", "REVOKE"}},
+             CmekGoal::kRevoked));
+  if (!warning.empty()) Warn(warning);
+  return {};
 }
 
 Status CmekRestore(const CmekFlags& flags) {

@@ -53,6 +53,8 @@ void PrintProjectKeys(const json::object& info) {
                         FieldOf(one, "service_state"), RefusalOf(one)});
   }
   PrintTable({"CLUSTER", "KEYS", "STATE", "REFUSED"}, clusters);
+  const std::string warning = FieldOf(info, "restore_warning");
+  if (FieldOf(info, "revoked") == "true" && !warning.empty()) Print("\n" + warning);
 }
 
 // One refusal makes the command fail, after all rows were shown.
@@ -73,9 +75,13 @@ Status Change(const ProjectFlags& flags, std::string_view method, std::string_vi
   const std::string path = TRY(PathOf(api, kProjects, flags.project));
   if (warning.size() != 0 && !flags.yes) {
     const std::string name = FieldOf(TRY(api.Get(path)).body, "name");
-    const std::size_t clusters = ListOf(TRY(api.Get(path + "/cmek")).body, "clusters").size();
-    TRY(AskForName(fmt::vformat(warning, fmt::make_format_args(name, clusters)), name, false,
-                   "project's name"));
+    const ApiAnswer info = TRY(api.Get(path + "/cmek"));
+    const std::size_t clusters = ListOf(info.body, "clusters").size();
+    const bool is_revocation = FieldOf(body, "action") == "REVOKE";
+    const std::string more = is_revocation ? FieldOf(info.body, "restore_warning") : "";
+    TRY(AskForName(fmt::vformat(warning, fmt::make_format_args(name, clusters)) +
+                       (more.empty() ? "" : " " + more),
+                   name, false, "project's name"));
   }
   return ShowOutcome(TRY(api.Send(method, fmt::format("{}/{}", path, part), body)), flags);
 }

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "base/bytes.h"
+#include "cli/control/table.h"
 #include "fmt/format.h"
 
 namespace freehold::cli {
@@ -24,5 +25,12 @@ Status AskForName(const std::string& warning, const std::string& name, bool yes,
   return Error(ErrorCode::kInvalidArgument,
                fmt::format("that is not the {}; nothing was changed", what));
 }
+
+std::string RestoreWarning(ApiClient& api, const std::string& path) {
+  const auto answer = api.Get(path);
+  return answer.ok() ? FieldOf(answer->body, "restore_warning") : "";
+}
+
+void Warn(const std::string& text) { fmt::print(stderr, "{}\n", Printable(text)); }
 
 }  // namespace freehold::cli

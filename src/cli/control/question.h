@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "cli/control/api_client.h"
 
 namespace freehold::cli {
 
@@ -15,5 +16,12 @@ namespace freehold::cli {
 // question: "cluster's name".
 Status AskForName(const std::string& warning, const std::string& name, bool yes,
                   std::string_view what = "cluster's name");
+
+// What the server says of a revocation that nobody could take back at once, in the field
+// `restore_warning` of its answer to this path; "" for nothing, also where it cannot be asked.
+std::string RestoreWarning(ApiClient& api, const std::string& path);
+
+// On standard error, whatever is printed beside.
+void Warn(const std::string& text);
 
 }  // namespace freehold::cli
