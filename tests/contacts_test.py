@@ -214,6 +214,21 @@ def test_contacts_are_bounded_unique_and_their_organizations_own(server):
     assert named["organization_id"] == server.organization
 
 
+def test_contacts_that_are_removed_and_not_yet_told_are_bounded_too(server, receiver):
+    receiver.answers = [500] * 100_000
+    for number in range(60):
+        made = add(server, server.admin, "WEBHOOK", f"{receiver.url}&n={number}", "SECURITY")["id"]
+        assert server.ask("DELETE", f"{CONTACTS}/{made}", server.admin).status == 200
+    assert server.ask("GET", CONTACTS, server.admin).json["contacts"] == []
+    answer = server.ask("POST", CONTACTS, server.admin, {
+        "purpose": "TECHNICAL", "type": "EMAIL", "address": "one.more@acme.example"})
+    assert answer.status == 429 and "not yet told" in answer.json["message"], answer
+    receiver.answers = []
+    wait_for("those that are told are forgotten", lambda: server.ask(
+        "POST", CONTACTS, server.admin, {"purpose": "TECHNICAL", "type": "EMAIL",
+                                         "address": "one.more@acme.example"}).status == 200)
+
+
 def test_a_second_test_within_a_minute_is_told_to_wait(server, receiver):
     contact = add_webhook(server, server.admin, receiver)
     send_test(server, contact)

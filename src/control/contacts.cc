@@ -1,5 +1,6 @@
 #include "control/contacts.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "api/archive.h"
@@ -33,6 +34,9 @@ Result<Contact> LoadFor(Transaction& transaction, const Caller& caller, const st
   TRY(Require(caller, Permission::kManageAccess, {contact.organization, "", ""}, "contact", id));
   return contact;
 }
+
+// Who was removed has no name any more.
+bool IsPresent(const Record& contact) { return !contact.name.empty(); }
 
 boost::json::object PayloadOf(const Contact& contact) {
   return {{"contact_id", contact.id},
@@ -111,8 +115,7 @@ Result<std::vector<Contact>> LoadContacts(Transaction& transaction,
                                           const std::string& organization) {
   std::vector<Contact> contacts;
   for (const Record& record : TRY(transaction.List(Kind::kContact, organization, {}))) {
-    auto contact = TRY(FromRecord<Contact>(record));
-    if (!contact.removed) contacts.push_back(std::move(contact));
+    if (IsPresent(record)) contacts.push_back(TRY(FromRecord<Contact>(record)));
   }
   return contacts;
 }
@@ -168,11 +171,12 @@ Result<Contacts::Made> Contacts::Create(const Caller& caller, const Wish& wish) 
   TRY(caller.Require(Permission::kManageAccess, {wish.organization, "", ""}));
   TRY(ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     TRY(Load<Organization>(transaction, Kind::kOrganization, wish.organization, "organization"));
-    if (TRY(LoadContacts(transaction, wish.organization)).size() >= kMostContacts) {
+    const auto all = TRY(transaction.List(Kind::kContact, wish.organization, {}));
+    const auto present = std::count_if(all.begin(), all.end(), IsPresent);
+    if (present >= static_cast<std::ptrdiff_t>(kMostContacts)) {
       return Error(ErrorCode::kPrecondition,
                    fmt::format("an organization has at most {} contacts", kMostContacts));
     }
-    const auto all = TRY(transaction.List(Kind::kContact, wish.organization, {}));
     if (all.size() >= kMostContacts + kMostRemoved) {
       return Error(ErrorCode::kRateLimited,
                    "too many contacts were removed and are not yet told of it");
