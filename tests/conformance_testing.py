@@ -33,6 +33,16 @@ class Failure:
     remedy: str
 
 
+def refuses_configuration(volume, bad):
+    """`bad`: what is set in the environment, and the exit code and words that say what is wrong."""
+    variables, code, words = bad
+    volume.extra_environment = variables
+    result = volume.volume("create", "--key", volume.key)
+    assert result.code == code and words in result.err, result
+    assert len(result.err.splitlines()) == 1, result
+    assert not volume.keyring.exists()
+
+
 class Subject:
     """A KMS with a key, and us as its user. `absent`: what troubles it cannot have, and why."""
 

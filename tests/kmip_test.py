@@ -6,6 +6,7 @@ import json
 import pytest
 from kmip.core import enums
 
+from conformance_testing import refuses_configuration
 from freehold_testing import (
     DATA, DENIED, OK, OURS, UNREACHABLE, USAGE, EmbeddedKms, Volume)
 from kmip_testing import DAY, MASKS, Authority, KmipKms
@@ -278,12 +279,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_configuration_is_one_clear_sentence_and_nothing_is_made(volume, name):
-    variables, code, words = BAD[name]
-    volume.extra_environment = variables
-    result = volume.volume("create", "--key", volume.key)
-    assert result.code == code and words in result.err, result
-    assert len(result.err.splitlines()) == 1
-    assert not volume.keyring.exists()
+    refuses_configuration(volume, BAD[name])
 
 
 def test_a_key_of_another_certificate_is_told(kms, volume):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from conformance_testing import refuses_configuration
 from freehold_testing import (
     DATA, DENIED, OK, OURS, UNREACHABLE, USAGE, EmbeddedKms, Volume)
 from pkcs11_testing import KEY_ID, PIN, Hsm, change_pin
@@ -137,11 +138,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_configuration_is_one_clear_sentence_and_nothing_is_made(volume, name):
-    variables, code, words = BAD[name]
-    volume.extra_environment = variables
-    result = volume.volume("create", "--key", volume.key)
-    assert result.code == code and words in result.err, result
-    assert not volume.keyring.exists()
+    refuses_configuration(volume, BAD[name])
 
 
 @pytest.mark.parametrize("more", [["--principal", "x"], ["--principal", "x", "--external-id", "y"]])

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from conformance_testing import refuses_configuration
 from freehold_testing import (
     DATA, DENIED, OK, OURS, ROOT, UNREACHABLE, USAGE, EmbeddedKms, Volume)
 from preflight_testing import check, failed
@@ -286,11 +287,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_configuration_is_one_clear_sentence_and_nothing_is_made(volume, name):
-    variables, code, words = BAD[name]
-    volume.extra_environment = variables
-    result = volume.volume("create", "--key", volume.key)
-    assert result.code == code and words in result.err, result
-    assert not volume.keyring.exists()
+    refuses_configuration(volume, BAD[name])
 
 
 def test_a_principal_that_vault_cannot_know_is_refused(volume):
