@@ -141,7 +141,7 @@ Result<Identity> LoadIdentity(const std::string& directory) {
   const CertificateOwner owner = TRY(OwnerOfPem(file.certificate));
   // A renewal that was cut off between two files: the key that fits the certificate is the next.
   SecretBytes key = TRY(ReadSecret(KeyPath(directory)));
-  if (TRY(KeyDigest(key)) != owner.key_digest) {
+  if (!TRY(IsKeyOf(key, owner))) {
     key = TRY(ReadSecret(NextKeyPath(directory)));
     TRY(ReplaceFile(KeyPath(directory), key.ExposeSecret(), 0600));
   }

@@ -4,6 +4,7 @@
 
 #include "CLI/CLI.hpp"
 #include "base/posix_file.h"
+#include "cli/pem_files.h"
 #include "fmt/format.h"
 
 namespace freehold::cli {
@@ -45,6 +46,9 @@ Result<server::MessengerOptions> MessengerOptionsOf(const MessageFlags& flags) {
   auto policy = AddressPolicy::Allowing(flags.webhooks_allow);
   if (!policy.ok()) return policy.error().Because("--webhooks-allow");
   options.addresses = std::make_shared<const AddressPolicy>(std::move(*policy));
+  if (auto good = CheckHoldsCertificate(flags.webhooks_ca); !good.ok()) {
+    return good.error().Because("--webhooks-ca");
+  }
   options.webhook_ca = flags.webhooks_ca;
   if (flags.smtp.empty()) {
     if (flags.smtp_from.empty() && flags.smtp_user.empty()) return options;
@@ -54,6 +58,9 @@ Result<server::MessengerOptions> MessengerOptionsOf(const MessageFlags& flags) {
   mail.url = flags.smtp;
   mail.from = flags.smtp_from;
   mail.user = flags.smtp_user;
+  if (auto good = CheckHoldsCertificate(flags.smtp_ca); !good.ok()) {
+    return good.error().Because("--smtp-ca");
+  }
   mail.ca_bundle = flags.smtp_ca;
   if (!flags.smtp_password_file.empty())
     mail.password = TRY(ReadPassword(flags.smtp_password_file));

@@ -11,6 +11,7 @@
 #include "api/cmek.h"
 #include "base/posix_file.h"
 #include "cli/listen_address.h"
+#include "cli/pem_files.h"
 #include "cli/process_limits.h"
 #include "crypto/certificate.h"
 #include "fmt/format.h"
@@ -23,19 +24,6 @@ namespace {
 // Agents hold a connection each.
 constexpr std::size_t kMostAgents = 16'000;
 
-Result<SecretBytes> ReadKey(const std::string& path) {
-  Bytes key = TRY(ReadRegularFile(path));
-  SecretBytes secret = SecretBytes::CopyOf(key);
-  explicit_bzero(key.data(), key.size());
-  return secret;
-}
-
-bool AreOne(const std::string& certificate, const SecretBytes& key) {
-  const auto owner = OwnerOfPem(certificate);
-  const auto digest = KeyDigest(key);
-  return owner.ok() && digest.ok() && owner->key_digest == *digest;
-}
-
 // The certificate, once it is there, says that the authority is made. Until then, and in a start
 // that was cut off right after it, its key is under another name.
 Result<CertificateAndKey> LoadAuthority(const std::string& directory) {
@@ -43,22 +31,15 @@ Result<CertificateAndKey> LoadAuthority(const std::string& directory) {
   const std::string key_path = directory + "/agents-ca.key";
   const std::string next_key_path = key_path + ".next";
   const UniqueFd alone = TRY(LockBeside(key_path));
-  const auto present = ReadRegularFile(certificate_path);
-  if (present.ok()) {
-    const std::string certificate(AsText(*present));
-    auto key = ReadKey(key_path);
-    if (key.ok()) {
-      if (AreOne(certificate, *key)) return CertificateAndKey{certificate, std::move(*key)};
-      return Error(
-          ErrorCode::kInvalidArgument,
-          fmt::format("{} is not the key of the certificate in {}", key_path, certificate_path));
+  if (PathExists(certificate_path)) {
+    if (PathExists(key_path) || !PathExists(next_key_path)) {
+      return ReadCertificateAndKey(certificate_path, key_path);
     }
-    auto next = ReadKey(next_key_path);
-    if (!next.ok() || !AreOne(certificate, *next)) return key.error();
+    auto authority = ReadCertificateAndKey(certificate_path, next_key_path);
+    if (!authority.ok()) return authority.error().Because(key_path + " is missing");
     TRY(RenameFile(next_key_path, key_path));
-    return CertificateAndKey{certificate, std::move(*next)};
+    return authority;
   }
-  if (present.error().code() != ErrorCode::kNotFound) return present.error();
   if (PathExists(key_path)) {
     return Error(ErrorCode::kIo, fmt::format("{} is there and {} is not: restore it from a backup",
                                              key_path, certificate_path));
@@ -139,6 +120,13 @@ void AddNodeListenerFlags(CLI::App& command, NodeListenerFlags& flags) {
   command.add_option("--escrow-key", flags.escrow_key,
                      "The operator's own key, over clusters without customer-managed keys");
   command.add_option("--escrow-principal", flags.escrow_principal, "By which it is used");
+}
+
+Status CheckNodeListenerFlags(const NodeListenerFlags& flags) {
+  if (!flags.listen.empty() || (flags.url.empty() && !flags.recover)) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("{} goes with --agents-listen: no agents are listened for without it",
+                           flags.recover ? "--recover" : "--agents-url"));
 }
 
 Result<std::unique_ptr<control::Nodes>> NewNodes(control::Store& store,

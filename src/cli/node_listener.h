@@ -25,6 +25,9 @@ struct NodeListenerFlags {
 };
 void AddNodeListenerFlags(CLI::App& command, NodeListenerFlags& flags);
 
+// kInvalidArgument for those that do nothing without --agents-listen.
+Status CheckNodeListenerFlags(const NodeListenerFlags& flags);
+
 // Made in the data directory the first time: several servers over one store have the same one.
 Result<std::unique_ptr<control::Nodes>> NewNodes(control::Store& store,
                                                  const NodeListenerFlags& flags,

@@ -15,6 +15,7 @@
 #include "cli/message_flags.h"
 #include "cli/node_listener.h"
 #include "cli/output.h"
+#include "cli/pem_files.h"
 #include "cli/webhook_key.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
@@ -46,6 +47,7 @@ struct ServerOptions {
 // With TLS, or on loopback and without when that is said.
 Result<HttpServerOptions> HttpOptionsOf(const ServerOptions& options) {
   HttpServerOptions http;
+  http.clear_text_advice = "give --tls-certificate and --tls-key in place of --insecure";
   http.threads = 64;  // most of them wait for nodes, control/key_trials.h
   TRY(ParseListen("--listen", options.listen, http));
   if (options.requests_per_second < 1 || options.requests_per_second > 100'000) {
@@ -62,10 +64,8 @@ Result<HttpServerOptions> HttpOptionsOf(const ServerOptions& options) {
     return Error(ErrorCode::kInvalidArgument,
                  "give --tls-certificate and --tls-key, or --insecure to serve this machine alone");
   }
-  const Bytes chain = TRY(ReadRegularFile(options.certificate));
-  Bytes key = TRY(ReadRegularFile(options.key));
-  TlsCertificate identity{std::string(AsText(chain)), SecretBytes::CopyOf(key)};
-  explicit_bzero(key.data(), key.size());
+  CertificateAndKey shown = TRY(ReadCertificateAndKey(options.certificate, options.key));
+  TlsCertificate identity{std::move(shown.certificate_pem), std::move(shown.key_pem)};
   http.tls = std::make_shared<const TlsCertificate>(std::move(identity));
   TRY(CheckListenAddress(http));
   return http;
@@ -132,6 +132,10 @@ Result<std::unique_ptr<control::Store>> OpenStore(const std::optional<store::Dat
 
 Status Serve(const ServerOptions& options) {
   StopSignal stop;
+  if (options.data.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "--data: names no directory");
+  }
+  TRY(CheckNodeListenerFlags(options.nodes));
   const HttpServerOptions http = TRY(HttpOptionsOf(options));
   const Duration restore_wait = TRY(RestoreWaitOf(options.restore_wait));
   const auto database = TRY(DatabaseOf(options));

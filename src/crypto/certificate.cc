@@ -185,12 +185,6 @@ Result<std::string> RequestKeyDigest(ByteView der) {
   return PublicKeyDigest(X509_REQ_get0_pubkey(request.get()));
 }
 
-Result<std::string> KeyDigest(const SecretBytes& key_pem) {
-  const auto key = ReadPrivateKey(key_pem);
-  if (key == nullptr) return Failed("the private key cannot be read");
-  return PublicKeyDigest(key.get());
-}
-
 Result<std::string> SignClientCertificate(const CertificateAndKey& authority, ByteView der,
                                           const std::string& name, WallTime now,
                                           Duration valid_for) {
@@ -212,6 +206,15 @@ Result<std::string> SignClientCertificate(const CertificateAndKey& authority, By
 
 Result<CertificateOwner> OwnerOfPem(std::string_view pem) {
   return OwnerOfCertificate(ReadCertificate(pem).get());
+}
+
+Result<bool> IsKeyOf(const SecretBytes& key_pem, const CertificateOwner& owner) {
+  const auto key = ReadPrivateKey(key_pem);
+  if (key == nullptr) {
+    ERR_clear_error();
+    return Error(ErrorCode::kInvalidArgument, "there is no private key in unencrypted PEM");
+  }
+  return TRY(PublicKeyDigest(key.get())) == owner.key_digest;
 }
 
 Result<Bytes> CertificateThumbprint(std::string_view pem) {

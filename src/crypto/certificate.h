@@ -37,8 +37,6 @@ struct CertificateRequest {
 Result<CertificateRequest> MakeCertificateRequest(const std::string& name);
 // SHA-256, in hex, of the public key (SubjectPublicKeyInfo) of a request that proves itself.
 Result<std::string> RequestKeyDigest(ByteView request);
-// The same of a private key in PEM.
-Result<std::string> KeyDigest(const SecretBytes& key_pem);
 // A client's certificate for the key of this request, under this name, whatever name it asks for.
 Result<std::string> SignClientCertificate(const CertificateAndKey& authority, ByteView request,
                                           const std::string& name, WallTime now,
@@ -52,6 +50,9 @@ struct CertificateOwner {
   WallTime valid_until;
 };
 Result<CertificateOwner> OwnerOfPem(std::string_view pem);
+// Whether the certificate is for this private key; kInvalidArgument where that is none, or
+// encrypted.
+Result<bool> IsKeyOf(const SecretBytes& key_pem, const CertificateOwner& owner);
 
 // SHA-256 of the first certificate's DER in a PEM.
 Result<Bytes> CertificateThumbprint(std::string_view pem);

@@ -27,7 +27,8 @@ Result<SecretBytes> PrivateKeyPem(EVP_PKEY* key) {
 std::shared_ptr<EVP_PKEY> ReadPrivateKey(const SecretBytes& pem) {
   const ByteView text = pem.ExposeSecret();
   const OpenSslPtr<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  return OwnKey(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+  const auto no_passphrase = [](char*, int, int, void*) { return -1; };
+  return OwnKey(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
 }
 
 Result<std::string> PublicKeyDigest(EVP_PKEY* key) {

@@ -15,7 +15,7 @@ namespace freehold {
 
 // PKCS#8, unencrypted.
 Result<SecretBytes> PrivateKeyPem(EVP_PKEY* key);
-// Null when it is none.
+// Null when it is none, or encrypted: nobody is there to type a passphrase.
 std::shared_ptr<EVP_PKEY> ReadPrivateKey(const SecretBytes& pem);
 // SHA-256, in hex, of the key's SubjectPublicKeyInfo. Null is an error.
 Result<std::string> PublicKeyDigest(EVP_PKEY* key);

@@ -438,9 +438,9 @@ Status CheckListenAddress(const HttpServerOptions& options) {
   if (address.is_loopback() || options.allow_remote || options.tls != nullptr) return {};
   return Error(ErrorCode::kInvalidArgument,
                fmt::format("{} is not a loopback address, and this server speaks no TLS: "
-                           "requests and plaintext keys would cross the network in the clear. "
-                           "Listen on 127.0.0.1, or give --allow-remote if that is meant",
-                           options.address));
+                           "requests and the keys in them would cross the network in the clear. "
+                           "Listen on 127.0.0.1, or {}",
+                           options.address, options.clear_text_advice));
 }
 
 Result<std::unique_ptr<HttpServer>> StartHttpServer(const HttpServerOptions& options,

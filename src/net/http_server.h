@@ -36,6 +36,8 @@ struct HttpServerOptions {
   std::string address = "127.0.0.1";  // numeric, IPv4 or IPv6
   std::uint16_t port = 0;             // 0: any free port
   bool allow_remote = false;          // listen beyond loopback, in the clear
+  // What whoever wants to go beyond loopback is told to do.
+  std::string clear_text_advice = "give --allow-remote if that is meant";
   int threads = 8;
   std::size_t body_limit = 1 << 20;
   std::size_t connection_limit = 512;

@@ -103,6 +103,9 @@ TEST(StartHttpServer, RefusesToListenBeyondLoopbackUnlessTold) {
   options.address = "0.0.0.0";
   const auto handler = [](const HttpRequest&) { return HttpResponse(); };
   EXPECT_THAT(StartHttpServer(options, handler).error().message(), HasSubstr("--allow-remote"));
+  options.clear_text_advice = "give a certificate";
+  EXPECT_THAT(StartHttpServer(options, handler).error().message(),
+              AllOf(HasSubstr("or give a certificate"), Not(HasSubstr("--allow-remote"))));
   options.allow_remote = true;
   EXPECT_TRUE(StartHttpServer(options, handler).ok());
   options.address = "localhost";

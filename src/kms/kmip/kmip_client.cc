@@ -63,9 +63,9 @@ KmsResult<Identity> ReadIdentity(const Surroundings& surroundings) {
   const std::string pem(AsText(*certificate));
   const auto owner = OwnerOfPem(pem);
   if (!owner.ok()) return Misconfigured(certificate_file + " holds no certificate in PEM");
-  const auto digest = KeyDigest(*key);
-  if (!digest.ok()) return Misconfigured(key_file + " holds no private key in unencrypted PEM");
-  if (*digest != owner->key_digest) {
+  const auto fits = IsKeyOf(*key, *owner);
+  if (!fits.ok()) return Misconfigured(key_file + " holds no private key in unencrypted PEM");
+  if (!*fits) {
     return Misconfigured(fmt::format("the key in {} is not that of the certificate in {}", key_file,
                                      certificate_file));
   }
