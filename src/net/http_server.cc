@@ -126,20 +126,18 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     parser_->body_limit(shared_->options.body_limit);
     parser_->header_limit(32 * 1024);
     SetDeadline();
-    http::async_read_header(stream_, buffer_, *parser_,
-                            [self = this->shared_from_this()](error_code error, std::size_t) {
-                              if (error) return self->OnRead(error);
-                              const auto expected = self->parser_->get()[http::field::expect];
-                              const bool waits = beast::iequals(expected, "100-continue");
-                              waits ? self->SayContinue() : self->ReadBody();
-                            });
+    http::async_read_header(
+        stream_, buffer_, *parser_,
+        [self = this->shared_from_this()](error_code error, std::size_t) { self->OnHead(error); });
   }
 
-  // It keeps the body back until it is told that the head will do.
-  void SayContinue() {
+  void OnHead(error_code error) {
+    if (error) return OnRead(error);
+    if (!beast::iequals(parser_->get()[http::field::expect], "100-continue")) return ReadBody();
+    // It keeps the body back until it is told that the head will do.
     asio::async_write(stream_, asio::buffer(kContinue),
-                      [self = this->shared_from_this()](error_code error, std::size_t) {
-                        error ? self->OnRead(error) : self->ReadBody();
+                      [self = this->shared_from_this()](error_code written, std::size_t) {
+                        if (!written) self->ReadBody();
                       });
   }
 

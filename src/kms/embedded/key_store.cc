@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-
 #include "base/file_lock.h"
 #include "base/log.h"
 
