@@ -4,8 +4,10 @@ import mmap
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -84,6 +86,35 @@ def test_every_file_comes_under_new_keys_and_the_old_ones_are_gone(filled):
     with filled.opened() as mount_point:
         holds_all(mount_point)
         assert filled.volume("verify", "--json").json["faults"] == []
+
+
+def test_times_and_capabilities_stay(filled):
+    capability = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)  # cap_net_raw, permitted, effective
+    old = 978307200 * 10**9 + 123456789
+    with filled.opened() as mount_point:
+        program = mount_point / "odd"
+        os.setxattr(program, "security.capability", capability)
+        for name in FILES:
+            os.utime(mount_point / name, ns=(old, old))
+        assert filled.volume("re-encrypt", "--wait").code == OK
+        os.utime(mount_point / "small", ns=(old, old + 7))
+    with filled.opened() as mount_point:
+        modified = {name: (mount_point / name).stat().st_mtime_ns - old for name in FILES}
+        assert modified == {name: 7 if name == "small" else 0 for name in FILES}
+        assert os.getxattr(mount_point / "odd", "security.capability") == capability
+    for name in FILES:
+        assert (filled.data / name).stat().st_mtime_ns == old + modified[name]
+
+
+def test_a_write_while_it_runs_is_seen_in_the_files_time(filled):
+    with filled.opened() as mount_point:
+        os.utime(mount_point / "units", (0, 0))
+        assert filled.volume("re-encrypt", "--rate", "64KiB").code == OK
+        before = time.time()
+        with open(mount_point / "units", "r+b") as file:
+            file.write(b"new")
+        assert filled.volume("re-encrypt", "--wait", "--rate", "64MiB").code == OK
+    assert (filled.data / "units").stat().st_mtime >= before - 1
 
 
 def test_the_independent_reader_reads_what_was_re_encrypted(filled):

@@ -37,6 +37,7 @@ class EncryptedFile : public File {
   Status Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) override;
   Status Sync(SyncKind kind) override;
   Status Flush() override;
+  void ChangeAttributes(const std::function<void()>& change) override;
   Result<std::uint64_t> SeekData(std::uint64_t offset) override;
   Result<std::uint64_t> SeekHole(std::uint64_t offset) override;
 

@@ -23,6 +23,11 @@ EncryptedFile::KeyUse EncryptedFile::Keys() {
   return use;
 }
 
+void EncryptedFile::ChangeAttributes(const std::function<void()>& change) {
+  std::shared_lock lock(io_);
+  change();
+}
+
 Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journal,
                                                          std::uint64_t max_bytes) {
   std::unique_lock lock(io_);
@@ -31,6 +36,7 @@ Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journ
   if (body_.current == nullptr || header_.cipher == Cipher::kNull) return nothing_left;
   const DekPtr dek = TRY(keys_.Active());
   if (header_.dek_id == dek->id && body_.previous == nullptr) {
+    const auto kept = backing_->KeepAttributes();
     if (other_slot_old_) TRY(RenewOtherSlot());
     return nothing_left;
   }
@@ -38,6 +44,7 @@ Result<EncryptedFile::Step> EncryptedFile::ReencryptStep(ReencryptJournal& journ
   // ended in the journal must have had the same plaintext, or its keystream would be used twice.
   TRY(write_once() ? CleanSlack() : CleanTail());
   TRY(FlushPending());
+  const auto kept = backing_->KeepAttributes();  // nobody has written what comes from here on
   // The record takes the length and the holes for what they are now. If a crash could bring back
   // others, doing it again would leave bytes of the old key below the watermark. And a header with
   // two keys needs the other slot on the disk too.

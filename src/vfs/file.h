@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/bytes.h"
@@ -38,6 +39,12 @@ class File {
   virtual Status Sync(SyncKind kind) = 0;
   // What the object holds back goes to where the other objects of this file see it; no Sync.
   virtual Status Flush() { return {}; }
+  // Where bytes change below and contents do not: what the operating system changes with every
+  // write (when the file was modified, a program's capabilities), as it is now. Put back when the
+  // result goes; what cannot be put back stays as the write made it.
+  virtual std::shared_ptr<void> KeepAttributes() { return nullptr; }
+  // Runs it while nobody holds such attributes to put them back.
+  virtual void ChangeAttributes(const std::function<void()>& change) { change(); }
   // The next byte of data (or hole) at or after offset; kNotFound where there is none.
   virtual Result<std::uint64_t> SeekData(std::uint64_t offset) = 0;
   virtual Result<std::uint64_t> SeekHole(std::uint64_t offset) = 0;

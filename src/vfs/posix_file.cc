@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 namespace freehold {
@@ -23,6 +25,32 @@ int FallocateFlags(AllocateMode mode) {
   }
   return 0;
 }
+
+// The kernel drops a program's capabilities at each write, whoever writes.
+class Kept {
+ public:
+  explicit Kept(int fd) : fd_(fd) {
+    struct stat st = {};
+    if (fstat(fd, &st) == 0) times_[1] = st.st_mtim;
+    size_ = fgetxattr(fd, kCapabilities, capabilities_.data(), capabilities_.size());
+  }
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+  ~Kept() {
+    if (size_ > 0) {
+      fsetxattr(fd_, kCapabilities, capabilities_.data(), static_cast<std::size_t>(size_), 0);
+    }
+    futimens(fd_, times_.data());
+  }
+
+ private:
+  static constexpr const char* kCapabilities = "security.capability";
+
+  const int fd_;
+  std::array<timespec, 2> times_{{{0, UTIME_OMIT}, {0, UTIME_OMIT}}};
+  std::array<char, 64> capabilities_{};  // linux/capability.h: 24 bytes at most
+  ssize_t size_ = 0;
+};
 
 }  // namespace
 
@@ -84,6 +112,8 @@ Status PosixFile::Sync(SyncKind kind) {
   }
   return {};
 }
+
+std::shared_ptr<void> PosixFile::KeepAttributes() { return std::make_shared<Kept>(fd_.get()); }
 
 Result<std::uint64_t> PosixFile::Seek(std::uint64_t offset, int whence) {
   const off_t found = lseek(fd_.get(), static_cast<off_t>(offset), whence);

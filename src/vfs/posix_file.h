@@ -20,6 +20,7 @@ class PosixFile : public File {
   Status Truncate(std::uint64_t size) override;
   Status Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) override;
   Status Sync(SyncKind kind) override;
+  std::shared_ptr<void> KeepAttributes() override;
   Result<std::uint64_t> SeekData(std::uint64_t offset) override;
   Result<std::uint64_t> SeekHole(std::uint64_t offset) override;
   Result<std::uint64_t> Inode() const;

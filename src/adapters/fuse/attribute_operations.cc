@@ -44,6 +44,15 @@ int ApplyTimes(int fd, const struct stat& wanted, int to_set) {
   return utimensat(fd, "", times, AT_EMPTY_PATH) == 0 ? 0 : errno;
 }
 
+// Not within a step of a re-encryption, which puts back the times that it found.
+int SetTimes(Node& node, int fd, const struct stat& wanted, int to_set) {
+  std::lock_guard lock(node.mutex);
+  if (node.file == nullptr) return ApplyTimes(fd, wanted, to_set);
+  int error = 0;
+  node.file->ChangeAttributes([&] { error = ApplyTimes(fd, wanted, to_set); });
+  return error;
+}
+
 // The kernel says when a file was modified only when that changes: truncated and written within one
 // tick of its clock, a file's pages follow and nothing else.
 void RememberModified(Node& node, const struct stat& wanted, int to_set) {
@@ -78,7 +87,7 @@ int ApplyAll(fuse_req_t request, const NodePtr& node, const struct stat& wanted,
     DropPrivilegeBits(request, *node);
   }
   if (state.writeback && node->regular) RememberModified(*node, wanted, to_set);
-  return ApplyTimes(fd->get(), wanted, to_set);
+  return SetTimes(*node, fd->get(), wanted, to_set);
 }
 
 }  // namespace
@@ -94,7 +103,7 @@ void SetToldModified(MountState& state, Node& node) {
   struct stat wanted = {};
   wanted.st_mtim = *told;
   if (auto fd = state.nodes.Open(node, O_PATH); fd) {
-    ApplyTimes(fd->get(), wanted, FUSE_SET_ATTR_MTIME);
+    SetTimes(node, fd->get(), wanted, FUSE_SET_ATTR_MTIME);
   }
 }
 
