@@ -241,10 +241,16 @@ def test_mount_taken_away_comes_back(node):
 def test_hooks(node):
     said = node.base / "said"
     say = f'echo "$0 $FREEHOLD_STATE $FREEHOLD_REASON $FREEHOLD_MOUNT" >> {said}'
-    opening = f"test -d $FREEHOLD_MOUNT && {say.replace('$0', 'open')}"
+    given = node.base / "environment"
+    opening = f"test -d $FREEHOLD_MOUNT && env > {given} && {say.replace('$0', 'open')}"
     sealing = f"sleep 0.5; {say.replace('$0', 'seal')}"
-    node.run("--no-supervise", "--on-open", opening, "--on-seal", sealing, database=False)
+    ours = dict(node.kms.environment(), VAULT_SECRET_ID="s", PGPORT="5433")
+    node.run("--no-supervise", "--on-open", opening, "--on-seal", sealing, database=False, env=ours)
     wait_for("on-open", said.exists, 20)
+    names = {line.partition("=")[0] for line in given.read_text().splitlines()}
+    assert "AWS_CONFIG_FILE" in ours and "PGPORT" in names
+    assert {name for name in names if name.startswith(("AWS_", "VAULT_", "FREEHOLD_"))} == {
+        "FREEHOLD_MOUNT", "FREEHOLD_VOLUME", "FREEHOLD_STATE", "FREEHOLD_REASON"}
     (node.mount / "file").write_text("hello")
     node.disable_key()
     wait_for("sealed", lambda: node.state() == "sealed", 20)

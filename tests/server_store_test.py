@@ -259,3 +259,34 @@ def test_a_store_of_a_newer_release_is_refused(postgresql, tmp_path):
     result = serve(tmp_path / "data", postgresql.url(database))
     assert result.returncode == VERSION and "version 99" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], check=True)
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_server_on_a_full_disk_asks_for_patience_and_still_reads(small_disk):
+    server = Server(small_disk / "data")
+    assert (server.directory / "endpoint").read_text() == server.url + "\n"
+    organization, admin = server.new_organization("acme")
+    with open(small_disk / "filler", "wb") as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(1 << 16))
+    for _ in range(2):
+        answers = [server.ask("POST", "/api/v1/organizations", server.operator_key,
+                              {"name": f"organization {number}"}) for number in range(50)]
+        full = [answer for answer in answers if answer.status != 200]
+        assert full, "the disk did not become full"
+        for answer in full:
+            assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, 14, "5")
+        assert server.ask("GET", "/api/v1/clusters", admin).json["clusters"] == []
+        server.stop()
+        server.start()
+    (small_disk / "filler").unlink()
+    assert server.ask("POST", "/api/v1/organizations", server.operator_key, {"name": "late"}).status == 200
+    server.stop()

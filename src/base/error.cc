@@ -24,7 +24,7 @@ constexpr std::array kTable = {
     ErrorCodeInfo{ErrorCode::kPermissionDenied, "permission_denied", 6, EACCES, 403, false,
                   "this machine refuses: root is needed, or a file's mode forbids it"},
     ErrorCodeInfo{ErrorCode::kIo, "io", 7, EIO, 500, false, "a read or a write failed"},
-    ErrorCodeInfo{ErrorCode::kNoSpace, "no_space", 8, ENOSPC, 507, true, "the disk is full"},
+    ErrorCodeInfo{ErrorCode::kNoSpace, "no_space", 8, ENOSPC, 503, true, "the disk is full"},
     ErrorCodeInfo{ErrorCode::kTooLarge, "too_large", 9, EFBIG, 413, false,
                   "a file would be larger than the disk below, or a limit, lets it be"},
     ErrorCodeInfo{ErrorCode::kKeyDenied, "key_denied", 10, EKEYREVOKED, 403, false,

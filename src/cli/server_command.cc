@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "api/cluster_identity.h"
 #include "base/file_lock.h"
+#include "base/log.h"
 #include "base/posix_file.h"
 #include "base/stop_signal.h"
 #include "cli/audit_key.h"
@@ -172,7 +173,10 @@ Status Serve(const ServerOptions& options) {
   const auto server = TRY(
       StartHttpServer(http, [&api](const HttpRequest& request) { return api.Handle(request); }));
   const auto metrics_listener = TRY(StartMetrics(options, metrics));
-  TRY(ReplaceFile(options.data + "/endpoint", AsBytes(server->Url() + "\n"), 0644));
+  // For people and scripts. On a full disk there is none, and what is there can be read all the
+  // same.
+  const Status told = ReplaceFile(options.data + "/endpoint", AsBytes(server->Url() + "\n"), 0644);
+  if (!told.ok()) LogWarning("server", told.error().message());
   Print(fmt::format("listening on {}", server->Url()));
   if (listener != nullptr) Print(fmt::format("listening for agents on {}", listener->Url()));
   if (metrics_listener != nullptr) {

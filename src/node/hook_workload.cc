@@ -2,10 +2,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/log.h"
 #include "fmt/format.h"
@@ -16,9 +20,29 @@ namespace {
 
 constexpr BootTime kNever{Duration::max()};
 
+// Ours, but for what is meant for us: credentials for a KMS are none of a hook's, which may start
+// what runs as somebody else.
+std::vector<std::string> EnvironmentOf(const Hooks& hooks, const CustodyWords& why) {
+  std::vector<std::string> pairs = {"FREEHOLD_MOUNT=" + hooks.mount,
+                                    "FREEHOLD_VOLUME=" + hooks.volume,
+                                    "FREEHOLD_STATE=" + why.state, "FREEHOLD_REASON=" + why.reason};
+  constexpr std::array<std::string_view, 5> kOurs = {"AWS_", "AZURE_", "GOOGLE_", "VAULT_",
+                                                     "FREEHOLD_"};
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view pair(*variable);
+    const auto is_its = [&](std::string_view prefix) { return pair.starts_with(prefix); };
+    if (std::none_of(kOurs.begin(), kOurs.end(), is_its)) pairs.emplace_back(pair);
+  }
+  return pairs;
+}
+
 }  // namespace
 
 Result<pid_t> HookWorkload::Run(const std::string& command, const CustodyWords& why) const {
+  std::vector<std::string> environment = EnvironmentOf(hooks_, why);
+  std::vector<char*> pairs;
+  for (std::string& pair : environment) pairs.push_back(pair.data());
+  pairs.push_back(nullptr);
   const pid_t child = fork();
   if (child < 0) return ErrnoError(errno, "fork");
   if (child > 0) {
@@ -29,11 +53,7 @@ Result<pid_t> HookWorkload::Run(const std::string& command, const CustodyWords& 
   ResetSignals();
   dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
   CloseDescriptorsFrom(3);
-  setenv("FREEHOLD_MOUNT", hooks_.mount.c_str(), 1);
-  setenv("FREEHOLD_VOLUME", hooks_.volume.c_str(), 1);
-  setenv("FREEHOLD_STATE", why.state.c_str(), 1);
-  setenv("FREEHOLD_REASON", why.reason.c_str(), 1);
-  execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+  execle("/bin/sh", "sh", "-c", command.c_str(), nullptr, pairs.data());
   _exit(kCouldNotRun);
 }
 

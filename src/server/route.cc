@@ -162,7 +162,8 @@ json::object StatusJson(const Error& error) {
 
 HttpResponse ErrorResponse(const Error& error) {
   HttpResponse response = JsonResponse(InfoOf(error.code()).http_status, StatusJson(error));
-  if (error.code() == ErrorCode::kNotReady) response.headers.emplace_back("retry-after", "5");
+  const bool may_pass = error.code() == ErrorCode::kNotReady || error.code() == ErrorCode::kNoSpace;
+  if (may_pass) response.headers.emplace_back("retry-after", "5");
   if (error.code() == ErrorCode::kUnauthenticated) {
     response.headers.emplace_back("www-authenticate", "Bearer");
   }
