@@ -357,6 +357,7 @@ def test_an_agents_authority_that_cannot_be_read_is_named_file_by_file(tmp_path)
     key.write_text("junk")
     refused(f"{key} holds no private key in unencrypted PEM")
     key.unlink()
+    following.touch(0o600)
     following.write_text("junk")
     refused(f"{key} is missing: {following} holds no private key in unencrypted PEM")
     openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", following)
@@ -382,6 +383,31 @@ def test_a_file_that_is_no_store_or_a_newer_one_is_refused(tmp_path):
     (tmp_path / "other" / "freehold.db").chmod(0o600)
     result = serve(tmp_path / "other", "--insecure", "--listen", "127.0.0.1:0")
     assert result.returncode not in (0, USAGE) and "not a database" in result.stderr
+
+
+def test_a_store_that_is_gone_or_empty_is_no_first_start(tmp_path):
+    Server(tmp_path / "data").stop()
+    store = tmp_path / "data/freehold.db"
+    for path in store.parent.glob("freehold.db-*"):
+        path.unlink()
+    store.write_bytes(b"")
+    for _ in range(2):
+        result = serve(tmp_path / "data", "--insecure", "--listen", "127.0.0.1:0")
+        assert result.returncode == 7 and "--recover" in result.stderr, result
+        store.unlink(missing_ok=True)
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("name, mode, words", [
+    ("audit.key", 0o644, "others may read or change it; chmod 600"),
+    ("webhooks.key", 0o604, "others may read or change it; chmod 600"),
+    (".", 0o777, "others may write to it; chmod 700")])
+def test_keys_that_others_may_read_are_refused(tmp_path, name, mode, words):
+    Server(tmp_path / "data").stop()
+    (tmp_path / "data" / name).chmod(mode)
+    result = serve(tmp_path / "data", "--insecure", "--listen", "127.0.0.1:0")
+    assert result.returncode == PERMISSION and words in result.stderr, result
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_first_start_that_fails_loses_no_key(tmp_path):

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/posix_file.h"
+#include "cli/private_place.h"
 
 namespace freehold::cli {
 
@@ -10,6 +11,7 @@ Result<SigningKey> LoadAuditKey(const std::string& directory) {
   const std::string path = directory + "/audit.key";
   // Of two servers that begin at once, the second takes what the first has made.
   const UniqueFd lock = TRY(LockBeside(path));
+  TRY(CheckIsPrivate(path));
   auto present = ReadRegularFile(path);
   if (present.ok()) {
     const SecretBytes pem = SecretBytes::CopyOf(*present);

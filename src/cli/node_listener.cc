@@ -12,6 +12,7 @@
 #include "base/posix_file.h"
 #include "cli/listen_address.h"
 #include "cli/pem_files.h"
+#include "cli/private_place.h"
 #include "cli/process_limits.h"
 #include "crypto/certificate.h"
 #include "fmt/format.h"
@@ -31,6 +32,8 @@ Result<CertificateAndKey> LoadAuthority(const std::string& directory) {
   const std::string key_path = directory + "/agents-ca.key";
   const std::string next_key_path = key_path + ".next";
   const UniqueFd alone = TRY(LockBeside(key_path));
+  TRY(CheckIsPrivate(key_path));
+  TRY(CheckIsPrivate(next_key_path));
   if (PathExists(certificate_path)) {
     if (PathExists(key_path) || !PathExists(next_key_path)) {
       return ReadCertificateAndKey(certificate_path, key_path);

@@ -1,6 +1,7 @@
 #include "cli/server_command.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -17,6 +18,7 @@
 #include "cli/node_listener.h"
 #include "cli/output.h"
 #include "cli/pem_files.h"
+#include "cli/private_place.h"
 #include "cli/webhook_key.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
@@ -122,9 +124,26 @@ std::string_view Words(control::Durability durability) {
   return "as the database has it, which it does not say";
 }
 
+// The audit key is made after the store: where it is, an empty file is what something else has left
+// of one.
+Status CheckStoreIsThere(const std::string& path, const std::string& keys, bool recovers) {
+  struct stat st = {};
+  const bool is_empty = stat(path.c_str(), &st) != 0 || st.st_size == 0;
+  if (!is_empty || recovers || !PathExists(keys + "/audit.key")) return {};
+  return Error(ErrorCode::kIo,
+               fmt::format("{} is missing or empty, and this is no first start: restore it from a "
+                           "backup, or start with --recover to learn from the agents",
+                           path));
+}
+
 Result<std::unique_ptr<control::Store>> OpenStore(const std::optional<store::DatabaseUrl>& database,
-                                                  const std::string& data) {
-  if (!database.has_value()) return store::OpenSqliteStore(data + "/freehold.db");
+                                                  const ServerOptions& options,
+                                                  const std::string& keys) {
+  if (!database.has_value()) {
+    const std::string path = options.data + "/freehold.db";
+    TRY(CheckStoreIsThere(path, keys, options.nodes.recover));
+    return store::OpenSqliteStore(path);
+  }
   auto store = TRY(store::OpenPostgresqlStore(*database));
   Print(fmt::format("the store is at {}; durability {}", database->place(),
                     Words(TRY(store->HowDurable()))));
@@ -143,12 +162,13 @@ Status Serve(const ServerOptions& options) {
   server::MessengerOptions messenger_options = TRY(MessengerOptionsOf(options.messages));
   const auto outbox_settings = TRY(OutboxSettingsOf(options.messages));
   TRY(MakeDirectories(options.data, 0700));
+  TRY(CheckIsPrivate(options.data));
   const UniqueFd alone = TRY(LockData(options.data));
-  const auto opened = TRY(OpenStore(database, options.data));
-  control::CountingStore store(*opened);
-  const auto nodes = TRY(NewNodes(store, options.nodes, options.data));
   const std::string keys =
       options.nodes.authority_directory.empty() ? options.data : options.nodes.authority_directory;
+  const auto opened = TRY(OpenStore(database, options, keys));
+  control::CountingStore store(*opened);
+  const auto nodes = TRY(NewNodes(store, options.nodes, options.data));
   control::AuditLog log(store, SystemClock(), TRY(LoadAuditKey(keys)));
   const control::WebhookKey webhook_key(TRY(LoadWebhookKey(keys)));
   TRY(log.Begin());

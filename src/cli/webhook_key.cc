@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/posix_file.h"
+#include "cli/private_place.h"
 #include "crypto/crypto.h"
 #include "fmt/format.h"
 
@@ -28,6 +29,7 @@ Result<SecretBytes> LoadWebhookKey(const std::string& directory) {
   const std::string path = directory + "/webhooks.key";
   // Of two servers that begin at once, the second takes what the first has made.
   const UniqueFd lock = TRY(LockBeside(path));
+  TRY(CheckIsPrivate(path));
   auto present = ReadRegularFile(path);
   if (present.ok()) return Decoded(*present, path);
   if (present.error().code() != ErrorCode::kNotFound) return present.error();

@@ -106,6 +106,15 @@ Result<AddressPolicy> AddressPolicy::Allowing(const std::vector<std::string>& ne
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("'{}' is not a network, such as 10.1.0.0/16", Printable(text)));
     }
+    const auto holds_all_of_it = [&](const Network& never) {
+      return never.bits <= network->bits && Contains(never, network->address);
+    };
+    if (std::any_of(NeverAllowed().begin(), NeverAllowed().end(), holds_all_of_it)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("{} cannot be allowed: link-local addresses and those of metadata "
+                               "services never are",
+                               text));
+    }
     policy.allowed_.push_back(*network);
   }
   return policy;

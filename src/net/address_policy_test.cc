@@ -1,5 +1,6 @@
 #include "net/address_policy.h"
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace freehold {
@@ -60,6 +61,15 @@ TEST(AddressPolicyTest, WhatIsNoNetworkIsRefusedByName) {
   for (const char* text : {"", "x", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "::/129", "1.2.3"}) {
     EXPECT_FALSE(AddressPolicy::Allowing({text}).ok()) << text;
   }
+}
+
+TEST(AddressPolicyTest, RefusesToAllowWhatNeverIs) {
+  for (const char* text : {"169.254.0.0/16", "169.254.169.254", "fe80::/64", "168.63.129.16"}) {
+    const auto policy = AddressPolicy::Allowing({text});
+    ASSERT_FALSE(policy.ok()) << text;
+    EXPECT_THAT(policy.error().message(), testing::HasSubstr("cannot be allowed")) << text;
+  }
+  EXPECT_TRUE(AddressPolicy::Allowing({"0.0.0.0/0", "169.0.0.0/8"}).ok());
 }
 
 }  // namespace
