@@ -3,6 +3,7 @@
 // second server would see it. For tests only.
 #pragma once
 
+#include <algorithm>
 #include <thread>
 #include <vector>
 
@@ -157,6 +158,40 @@ TYPED_TEST_P(StoreConformance, TwoServersLoseNoChange) {
   EXPECT_EQ(this->Get(Kind::kCluster, "c")->body, std::to_string(2 * kEach));
 }
 
+TYPED_TEST_P(StoreConformance, ChangesOfManyAtOnceHaveARevisionEach) {
+  constexpr int kThreads = 8;
+  constexpr int kEach = 10;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < kEach; ++i) {
+        const Record made = this->Cluster(std::to_string(thread) + "-" + std::to_string(i));
+        EXPECT_TRUE(this->Put(made).ok());
+        EXPECT_FALSE(this->store_
+                         ->Change([&](Transaction& transaction) -> Status {
+                           TRY(transaction.Put(this->Cluster("refused")));
+                           return Error(ErrorCode::kPrecondition, "no");
+                         })
+                         .ok());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<std::uint64_t> revisions;
+  ASSERT_TRUE(this->store_
+                  ->Read([&](Transaction& transaction) -> Status {
+                    revisions.clear();
+                    for (const Record& record : TRY(transaction.ChangedSince(Kind::kCluster, 0))) {
+                      revisions.push_back(record.revision);
+                    }
+                    return {};
+                  })
+                  .ok());
+  EXPECT_EQ(revisions.size(), std::size_t{kThreads * kEach});
+  EXPECT_EQ(std::adjacent_find(revisions.begin(), revisions.end()), revisions.end());
+  EXPECT_EQ(this->store_->State()->revision, revisions.back());
+}
+
 TYPED_TEST_P(StoreConformance, AuditEntriesAreNumberedInTheirOrder) {
   for (const char* organization : {"o1", "o2", "o1"}) {
     ASSERT_TRUE(this->store_
@@ -294,6 +329,7 @@ REGISTER_TYPED_TEST_SUITE_P(StoreConformance, KeepsWhatWasPutAcrossAReopening,
                             ATransactionThatFailsLeavesNothing, NamesAreUniqueBelowTheirOwner,
                             ListsAnOwnersInPages, EveryChangeHasANewRevisionThatReadersCanFollow,
                             ARaisedRevisionIsBehindAllThatFollow, TwoServersLoseNoChange,
+                            ChangesOfManyAtOnceHaveARevisionEach,
                             AuditEntriesAreNumberedInTheirOrder,
                             SealedAuditEntriesAreReadByTheirPositions, WhatIsRemovedIsGone,
                             AReadDoesNotWaitForAChangeAndSeesNothingOfIt, AReadSeesOneMoment,

@@ -13,6 +13,7 @@
 #include "store/pool.h"
 #include "store/rows.h"
 #include "store/sqlite/statement.h"
+#include "store/sqlite/writer.h"
 
 namespace freehold::store {
 namespace {
@@ -48,11 +49,6 @@ constexpr std::array<std::string_view, 2> kMigrations = {
 
 constexpr std::string_view kColumns = "kind, id, owner, coalesce(name, ''), body, revision";
 
-Status Execute(sqlite3* connection, const std::string& sql) {
-  if (sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-  return SqliteError(connection, "the store");
-}
-
 Record RecordIn(const Statement& row) {
   return {static_cast<Kind>(row.Number(0)),
           row.Text(1),
@@ -84,7 +80,7 @@ Result<std::vector<AuditRecord>> EventsIn(Statement& statement) {
 
 class SqliteTransaction : public Transaction {
  public:
-  explicit SqliteTransaction(sqlite3* connection) : connection_(connection) {}
+  explicit SqliteTransaction(Database& database) : database_(database) {}
 
   Result<std::optional<Record>> Get(Kind kind, const std::string& id) override {
     Statement select = TRY(Select("WHERE kind = ?1 AND id = ?2"));
@@ -115,7 +111,7 @@ class SqliteTransaction : public Transaction {
       }
     }
     Statement put = TRY(Statement::Prepare(
-        connection_,
+        database_,
         "INSERT INTO records (kind, id, owner, name, body, revision) "
         "VALUES (?1, ?2, ?3, nullif(?4, ''), ?5, ?6) ON CONFLICT (kind, id) DO UPDATE SET "
         "owner = excluded.owner, name = excluded.name, body = excluded.body, "
@@ -131,13 +127,13 @@ class SqliteTransaction : public Transaction {
   Status Remove(Kind kind, const std::string& id) override {
     TRY(TakeRevision());
     Statement remove =
-        TRY(Statement::Prepare(connection_, "DELETE FROM records WHERE kind = ?1 AND id = ?2"));
+        TRY(Statement::Prepare(database_, "DELETE FROM records WHERE kind = ?1 AND id = ?2"));
     return remove.Bind(NumberOf(kind)).Bind(id).Run();
   }
 
   Status RaiseRevision(std::uint64_t revision) override {
     Statement raise =
-        TRY(Statement::Prepare(connection_, "UPDATE state SET revision = max(revision, ?1)"));
+        TRY(Statement::Prepare(database_, "UPDATE state SET revision = max(revision, ?1)"));
     TRY(raise.Bind(revision).Run());
     revision_ = 0;
     return TakeRevision();
@@ -146,7 +142,7 @@ class SqliteTransaction : public Transaction {
   Status Append(const AuditRecord& event) override {
     TRY(TakeRevision());
     Statement insert = TRY(
-        Statement::Prepare(connection_, "INSERT INTO audit (organization, body) VALUES (?1, ?2)"));
+        Statement::Prepare(database_, "INSERT INTO audit (organization, body) VALUES (?1, ?2)"));
     return insert.Bind(event.organization).Bind(event.body).Run();
   }
   Result<std::vector<AuditRecord>> Events(const std::string& organization, std::uint64_t after,
@@ -168,121 +164,119 @@ class SqliteTransaction : public Transaction {
   Status PutSeal(const AuditRecord& event) override {
     TRY(TakeRevision());
     Statement put = TRY(Statement::Prepare(
-        connection_, "UPDATE audit SET position = ?1, seal = ?2 WHERE sequence = ?3"));
+        database_, "UPDATE audit SET position = ?1, seal = ?2 WHERE sequence = ?3"));
     return put.Bind(event.position).Bind(event.seal).Bind(event.sequence).Run();
   }
 
  private:
   Result<Statement> Select(const std::string& where) {
-    return Statement::Prepare(connection_,
-                              fmt::format("SELECT {} FROM records {}", kColumns, where));
+    return Statement::Prepare(database_, fmt::format("SELECT {} FROM records {}", kColumns, where));
   }
   Result<Statement> SelectEvents(const std::string& where) {
     return Statement::Prepare(
-        connection_,
+        database_,
         fmt::format("SELECT sequence, organization, body, position, seal FROM audit {}", where));
   }
   // All of a transaction's changes have the same one.
   Status TakeRevision() {
     if (revision_ != 0) return {};
-    TRY(Execute(connection_, "UPDATE state SET revision = revision + 1"));
-    Statement select = TRY(Statement::Prepare(connection_, "SELECT revision FROM state"));
+    TRY(database_.Execute("UPDATE state SET revision = revision + 1"));
+    Statement select = TRY(Statement::Prepare(database_, "SELECT revision FROM state"));
     TRY(select.Step());
     revision_ = select.Number(0);
     return {};
   }
 
-  sqlite3* const connection_;
+  Database& database_;
   std::uint64_t revision_ = 0;
 };
 
-// Whatever ends a transaction but a commit takes it back: an error, and an exception too.
+// Whatever ends a read: an error, and an exception too.
 class RollbackAtEnd {
  public:
-  explicit RollbackAtEnd(sqlite3* connection) : connection_(connection) {}
+  explicit RollbackAtEnd(Database& database) : database_(database) {}
   ~RollbackAtEnd() {
-    if (sqlite3_get_autocommit(connection_) != 0) return;  // committed, or rolled back by itself
-    sqlite3_exec(connection_, "ROLLBACK", nullptr, nullptr, nullptr);
+    if (sqlite3_get_autocommit(database_.get()) != 0)
+      return;  // committed, or rolled back by itself
+    sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
   }
   RollbackAtEnd(const RollbackAtEnd&) = delete;
   RollbackAtEnd& operator=(const RollbackAtEnd&) = delete;
 
  private:
-  sqlite3* const connection_;
+  Database& database_;
 };
-
-Status Within(sqlite3* connection, const char* begin,
-              const std::function<Status(Transaction&)>& work) {
-  TRY(Execute(connection, begin));
-  const RollbackAtEnd rollback(connection);
-  SqliteTransaction transaction(connection);
-  TRY(work(transaction));
-  return Execute(connection, "COMMIT");
-}
 
 class SqliteStore : public control::Store {
  public:
   SqliteStore(Connection writer, Pool<Connection>::Make new_reader,
               std::chrono::milliseconds patience)
       : patience_(patience),
-        writer_(std::move(writer)),
+        writer_(std::move(writer), patience),
         readers_(std::move(new_reader), kReaders) {}
 
   Status Change(const std::function<Status(Transaction&)>& work) override {
-    const auto alone = TRY(changes_.Take(In(patience_)));
-    return Within(writer_.get(), "BEGIN IMMEDIATE", work);
+    return writer_.Change([&](Database& database) -> Status {
+      SqliteTransaction transaction(database);
+      return work(transaction);
+    });
   }
   Status Read(const std::function<Status(Transaction&)>& work) override {
     auto reader = TRY(readers_.Take(In(patience_)));
-    const Status read = Within((*reader).get(), "BEGIN", work);
+    const Status read = ReadIn(**reader, work);
     reader.Keep();
     return read;
   }
   Result<StoreState> State() override {
     auto reader = TRY(readers_.Take(In(patience_)));
-    auto state = StateIn((*reader).get());
+    auto state = StateIn(**reader);
     reader.Keep();
     return state;
   }
   Result<control::Durability> HowDurable() override { return control::Durability::kLocal; }
 
   Status Migrate() {
-    Statement version = TRY(Statement::Prepare(writer_.get(), "PRAGMA user_version"));
-    TRY(version.Step());
-    const std::uint64_t present = version.Number(0);
-    TRY(version.Run());
-    TRY(CheckSchemaVersion(present, kMigrations.size()));
-    for (std::uint64_t next = present; next < kMigrations.size(); ++next) {
-      TRY(Within(writer_.get(), "BEGIN IMMEDIATE", [&](Transaction&) -> Status {
-        TRY(Execute(writer_.get(), std::string(kMigrations[next])));
-        if (next == 0) TRY(BeginState());
-        return Execute(writer_.get(), fmt::format("PRAGMA user_version = {}", next + 1));
-      }));
-    }
-    Statement rows = TRY(Statement::Prepare(writer_.get(), "SELECT count(*) FROM state"));
-    TRY(rows.Step());
-    if (rows.Number(0) == 1) return {};
-    return StateLost();
+    return writer_.Change([](Database& database) -> Status {
+      Statement version = TRY(Statement::Prepare(database, "PRAGMA user_version"));
+      TRY(version.Step());
+      const std::uint64_t present = version.Number(0);
+      TRY(version.Run());
+      TRY(CheckSchemaVersion(present, kMigrations.size()));
+      for (std::uint64_t next = present; next < kMigrations.size(); ++next) {
+        TRY(database.Execute(std::string(kMigrations[next])));
+        if (next == 0) TRY(BeginState(database));
+        TRY(database.Execute(fmt::format("PRAGMA user_version = {}", next + 1)));
+      }
+      Statement rows = TRY(Statement::Prepare(database, "SELECT count(*) FROM state"));
+      TRY(rows.Step());
+      return rows.Number(0) == 1 ? Status() : StateLost();
+    });
   }
 
  private:
   static constexpr std::size_t kReaders = 8;
 
-  static Result<StoreState> StateIn(sqlite3* connection) {
-    Statement select = TRY(Statement::Prepare(connection, "SELECT epoch, revision FROM state"));
+  static Result<StoreState> StateIn(Database& database) {
+    Statement select = TRY(Statement::Prepare(database, "SELECT epoch, revision FROM state"));
     TRY(select.Step());
     return StoreState{select.Text(0), select.Number(1)};
   }
-  Status BeginState() {
+  static Status ReadIn(Database& database, const std::function<Status(Transaction&)>& work) {
+    TRY(database.Execute("BEGIN"));
+    const RollbackAtEnd rollback(database);
+    SqliteTransaction transaction(database);
+    TRY(work(transaction));
+    return database.Execute("COMMIT");
+  }
+  static Status BeginState(Database& database) {
     const std::string epoch = HexEncode(RandomBytes(16));
-    Statement begin = TRY(
-        Statement::Prepare(writer_.get(), "INSERT INTO state (epoch, revision) VALUES (?1, 0)"));
+    Statement begin =
+        TRY(Statement::Prepare(database, "INSERT INTO state (epoch, revision) VALUES (?1, 0)"));
     return begin.Bind(epoch).Run();
   }
 
   const std::chrono::milliseconds patience_;
-  Turns changes_{1};
-  const Connection writer_;
+  Writer writer_;
   Pool<Connection> readers_;
 };
 
@@ -301,19 +295,19 @@ Result<Connection> Connect(const std::string& path, std::chrono::milliseconds pa
   sqlite3* opened = nullptr;
   const int code =
       sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-  Connection connection(opened);
-  if (code != SQLITE_OK) return SqliteError(opened, path);
+  auto connection = std::make_unique<Database>(opened);
+  if (code != SQLITE_OK) return connection->Failed(path);
   sqlite3_busy_timeout(opened, static_cast<int>(patience.count()));
   for (const char* setting : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
                               "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF"}) {
-    if (auto set = Execute(opened, setting); !set.ok()) return set.error().Because(path);
+    if (auto set = connection->Execute(setting); !set.ok()) return set.error().Because(path);
   }
   return connection;
 }
 
 Result<Connection> ConnectReader(const std::string& path, std::chrono::milliseconds patience) {
   Connection connection = TRY(Connect(path, patience));
-  TRY(Execute(connection.get(), "PRAGMA query_only = ON"));
+  TRY(connection->Execute("PRAGMA query_only = ON"));
   return connection;
 }
 

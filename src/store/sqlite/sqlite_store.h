@@ -1,10 +1,10 @@
 // SqliteStore: the control plane's store in one file.
 //
-// Write-ahead log, every commit synced. Changes queue on one connection; reads have their own, and
-// do not wait for a change. Migrations are numbered and run when the file is opened; a file of a
-// newer release is refused. Errors: kUnsupportedVersion, kNotReady when other changes, here or in
-// another program, take longer than the patience, kIo. Threads: safe.
-// Spec: control/store.h.
+// Write-ahead log, every commit synced. Changes queue on one connection and share commits; reads
+// have their own, and do not wait for a change. Migrations are numbered and run when the file is
+// opened; a file of a newer release is refused. Errors: kUnsupportedVersion, kNotReady when other
+// changes, here or in another program, take longer than the patience, kIo. Threads: safe. Spec:
+// control/store.h.
 #pragma once
 
 #include <chrono>

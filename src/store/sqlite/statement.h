@@ -1,12 +1,14 @@
-// Statement: one prepared SQL statement of SQLite, bound, stepped and read.
+// Database: one connection to an SQLite file, with the statements that it has prepared.
+// Statement: one of them, bound, stepped and read.
 //
-// Thin: finalized when it goes. Errors: as SQLite's codes say, with its words. Threads: those of
-// the connection.
+// Thin. What is prepared is kept for its next use: to parse a statement takes longer than to run
+// it. Errors: as SQLite's codes say, with its words. Threads: one at a time.
 #pragma once
 
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,20 +17,36 @@
 
 namespace freehold::store {
 
-struct CloseConnection {
-  void operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
-};
-using Connection = std::unique_ptr<sqlite3, CloseConnection>;
+class Database {
+ public:
+  explicit Database(sqlite3* opened) : opened_(opened) {}
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
 
-// What this connection says went wrong.
-Error SqliteError(sqlite3* connection, std::string_view doing);
+  sqlite3* get() const { return opened_; }
+  // SQL without parameters, whose rows nobody wants.
+  Status Execute(const std::string& sql);
+  // What it says went wrong.
+  Error Failed(std::string_view doing) const;
+
+ private:
+  friend class Statement;
+
+  sqlite3* const opened_;
+  std::multimap<std::string, sqlite3_stmt*, std::less<>> idle_;  // by their SQL
+};
+using Connection = std::unique_ptr<Database>;
 
 class Statement {
  public:
-  // Text must outlive the statement; it is not copied.
-  static Result<Statement> Prepare(sqlite3* connection, std::string_view sql);
+  // The database outlives it.
+  static Result<Statement> Prepare(Database& database, std::string_view sql);
+  Statement(Statement&& other) noexcept;
+  Statement& operator=(Statement&&) = delete;
+  ~Statement();
 
-  // The parameters ?1, ?2, ... in their order.
+  // The parameters ?1, ?2, ... in their order. Text must outlive the statement; it is not copied.
   Statement& Bind(std::string_view text);
   Statement& Bind(std::uint64_t number);
 
@@ -41,14 +59,11 @@ class Statement {
   std::uint64_t Number(int column) const;
 
  private:
-  struct Finalize {
-    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-  };
-  Statement(sqlite3* connection, sqlite3_stmt* statement)
-      : connection_(connection), statement_(statement) {}
+  Statement(Database& database, sqlite3_stmt* statement)
+      : database_(database), statement_(statement) {}
 
-  sqlite3* connection_;
-  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  Database& database_;
+  sqlite3_stmt* statement_;  // null: moved from
   int bound_ = 0;
 };
 
