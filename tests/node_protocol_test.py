@@ -101,3 +101,28 @@ def test_a_cluster_is_not_revoked_before_a_node_that_has_said_nothing(service):
                 custody_reason="revoked")
     assert service.cmek(cluster)["status"] == "REVOKED"
     assert service.ask("DELETE", f"/api/v1/nodes/{node.id}?lost=true", key=operator).status == 200
+
+
+def says(told, **more):
+    """What a node that obeys says of itself."""
+    key = told["key"]
+    return {name: told[name] for name in ("epoch", "revision", "cluster", "fencing", "key", "rewraps")} | {
+        "key_uri": f"aws-kms://{key['uri']}", "custody": "open", "database": "ready", **more}
+
+
+def test_what_is_only_seen_of_nodes_is_not_told_to_them_and_confirms_no_revoke(service):
+    cluster = service.server.new_cluster(service.admin, specs=[service.spec(service.new_key())])["id"]
+    node = new_node(service, cluster=cluster)
+    told = node.report().json
+    confirmed = node.report(**says(told)).json
+    assert service.cmek(cluster)["status"] == "ENABLED" and service.state(cluster) == "running"
+    assert confirmed == told and node.report(**says(told)).json == told  # nothing else is wanted of it
+    sealed = {"custody": "sealed", "custody_reason": "revoked", "database": "down"}
+    node.report(**says(told, **sealed))  # of its own accord, and of no revoke that there was
+    assert service.act(cluster, "REVOKE").status == 200
+    assert service.cmek(cluster)["status"] == "REVOKING"
+    revoked = node.report(**says(told, **sealed)).json
+    assert revoked["goal"] == "revoked" and revoked["revision"] > told["revision"]
+    assert service.cmek(cluster)["status"] == "REVOKING"
+    node.report(**says(revoked, **sealed))
+    assert service.cmek(cluster)["status"] == "REVOKED"

@@ -31,6 +31,7 @@ struct KeyTrial {
   std::string id;
   KeySpec spec;
   std::string external_id;
+  bool operator==(const KeyTrial&) const = default;
 };
 
 struct DesiredState {
@@ -53,6 +54,7 @@ struct DesiredState {
   std::uint64_t rechecks = 0;    // how often the key was to be probed at once
   std::optional<CustodyTerms> custody;  // unset: what the node was started with
   std::vector<KeyTrial> trials;
+  bool operator==(const DesiredState&) const = default;
 };
 
 struct TrialAnswer {

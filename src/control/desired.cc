@@ -76,6 +76,14 @@ api::DesiredState DesiredOf(const Node& node, const Cluster* cluster, const api:
   return state;
 }
 
+bool WantTheSame(const Cluster& cluster, const Cluster& other, const api::KeySpec& escrow) {
+  return std::all_of(cluster.regions.begin(), cluster.regions.end(), [&](const Region& region) {
+    Node node;
+    node.region = region.name;
+    return DesiredOf(node, &cluster, escrow) == DesiredOf(node, &other, escrow);
+  });
+}
+
 bool TakeInReports(Cluster& cluster, const std::vector<NodeState>& nodes, WallTime now) {
   bool changed = false;
   for (Region& region : cluster.regions) {

@@ -121,5 +121,17 @@ TEST_F(DesiredTest, KeysAreConfirmedRegionByRegion) {
   EXPECT_EQ(cluster_.regions[1].keys.front().status, CmekStatus::kEnabled);
 }
 
+TEST_F(DesiredTest, NodesHaveNothingToHearOfWhatWasOnlySeenOfThem) {
+  cluster_.regions[1].keys = {{kKey, CmekStatus::kEnabling, "", kNow, kNow}};
+  cluster_.state = ClusterState::kCreating;
+  Cluster seen = cluster_;
+  EXPECT_TRUE(TakeInReports(seen, AllSay("open", "ready"), kNow));
+  EXPECT_EQ(seen.regions[1].keys.front().status, CmekStatus::kEnabled);
+  EXPECT_EQ(seen.state, ClusterState::kRunning);
+  EXPECT_TRUE(WantTheSame(cluster_, seen, kEscrow));
+  seen.state = ClusterState::kStopping;
+  EXPECT_FALSE(WantTheSame(cluster_, seen, kEscrow));
+}
+
 }  // namespace
 }  // namespace freehold::control

@@ -106,6 +106,7 @@ void Fields(Archive& archive, Cluster& cluster) {
   archive("rechecks", cluster.rechecks);
   archive("terms", cluster.terms);
   archive("opens", cluster.opens);
+  archive("told", cluster.told);
 }
 
 template <typename Archive>
@@ -189,7 +190,9 @@ Record ToRecord(const Project& project) {
   return RecordOf(Kind::kProject, project, project.organization);
 }
 Record ToRecord(const Cluster& cluster) {
-  return RecordOf(Kind::kCluster, cluster, cluster.organization);
+  Cluster loud = cluster;
+  loud.told = 0;
+  return RecordOf(Kind::kCluster, loud, loud.organization);
 }
 Record ToRecord(const ServiceAccount& account) {
   return RecordOf(Kind::kServiceAccount, account, account.organization);
@@ -214,6 +217,15 @@ Status PutCluster(Transaction& transaction, Cluster& cluster) {
   const auto record = TRY(transaction.Get(Kind::kCluster, cluster.id));
   cluster.revoked->revision = record->revision;
   return transaction.Put(ToRecord(cluster));
+}
+
+std::uint64_t ToldRevision(const Record& record, const Cluster& cluster) {
+  return cluster.told == 0 ? record.revision : cluster.told;
+}
+
+Status PutQuietly(Transaction& transaction, const Record& record, Cluster cluster) {
+  cluster.told = ToldRevision(record, cluster);
+  return transaction.Put(RecordOf(Kind::kCluster, cluster, cluster.organization));
 }
 
 Error Absent(std::string_view what, const std::string& id) {

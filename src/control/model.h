@@ -85,6 +85,7 @@ struct Cluster {
   std::uint64_t rechecks = 0;              // how often its nodes were to probe their keys at once
   std::optional<api::CustodyTerms> terms;  // unset: nobody has set any
   std::uint64_t opens = 0;  // how often a restore was asked for of what the KMS had sealed
+  std::uint64_t told = 0;   // PutQuietly's; 0: the record's own revision is what its nodes are told
 };
 
 // A host with an agent.
@@ -149,10 +150,15 @@ struct ApiKey {
 
 // Stores it; a revocation that is new gets the revision of this change.
 Status PutCluster(Transaction& transaction, Cluster& cluster);
+// Stores what was only seen of its nodes, and changes nothing of what is wanted of them: they go on
+// under the revision that they were told of, and have nothing to confirm. `record`: as it was.
+Status PutQuietly(Transaction& transaction, const Record& record, Cluster cluster);
+// Of the newest change that its nodes are to hear of. `cluster`: what is in the record.
+std::uint64_t ToldRevision(const Record& record, const Cluster& cluster);
 
 Record ToRecord(const Organization& organization);
 Record ToRecord(const Project& project);
-Record ToRecord(const Cluster& cluster);
+Record ToRecord(const Cluster& cluster);  // its nodes are told of this change
 Record ToRecord(const Node& node);
 // Of the node's cluster, or of none: what it says itself does not make it belong to one.
 Record ToRecord(const NodeState& state, const std::string& cluster);

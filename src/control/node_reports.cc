@@ -60,10 +60,12 @@ NodeState SaidBy(const Node& node, const api::NodeReport& report, WallTime now) 
 Result<std::vector<NodeState>> LoadStates(Transaction& transaction, const std::string& cluster,
                                           WallTime now) {
   auto states = TRY(LoadAll<NodeState>(transaction, Kind::kNodeState, cluster, {}));
+  std::set<std::string> speak;
+  for (const NodeState& state : states) speak.insert(state.node);
   // One that was told to belong here and has said nothing yet may hold a key all the same.
-  for (const Node& node : TRY(LoadAll<Node>(transaction, Kind::kNode, cluster, {}))) {
-    const auto is_its = [&](const NodeState& state) { return state.node == node.id; };
-    if (std::any_of(states.begin(), states.end(), is_its)) continue;
+  for (const Record& record : TRY(transaction.List(Kind::kNode, cluster, {}))) {
+    if (speak.contains(record.id)) continue;
+    const auto node = TRY(FromRecord<Node>(record));
     NodeState silent;
     silent.node = node.id;
     silent.region = node.region;
@@ -85,7 +87,7 @@ Result<api::DesiredState> Nodes::DesiredIn(Transaction& transaction, const std::
   if (is_new) {
     if (const auto found = TRY(transaction.Get(Kind::kCluster, node.cluster)); found.has_value()) {
       cluster = TRY(FromRecord<Cluster>(*found));
-      revision = found->revision;
+      revision = ToldRevision(*found, *cluster);
     }
   }
   api::DesiredState desired =
@@ -177,9 +179,11 @@ Status Nodes::TakeIn(Transaction& transaction, const Record& node_record, const 
                      const api::NodeReport& report, const StoreState& state, bool repeats) {
   const auto record = TRY(transaction.Get(Kind::kCluster, node.cluster));
   if (!record.has_value()) return {};
-  if (repeats && report.epoch == state.epoch && record->revision <= report.revision) return {};
-  const WallTime now = clock_.Wall();
   auto cluster = TRY(FromRecord<Cluster>(*record));
+  const bool heard = ToldRevision(*record, cluster) <= report.revision;
+  if (repeats && report.epoch == state.epoch && heard) return {};
+  const Cluster before = cluster;
+  const WallTime now = clock_.Wall();
   bool changed = false;
   const std::uint64_t newest = std::max(record->revision, node_record.revision);
   const bool is_other_store = report.epoch != state.epoch;
@@ -207,7 +211,8 @@ Status Nodes::TakeIn(Transaction& transaction, const Record& node_record, const 
   changed = TakeInReports(cluster, states, now) || changed;
   TRY(TellNews(transaction, cluster, states, now));
   if (!changed) return {};
-  TRY(transaction.Put(ToRecord(cluster)));
+  const bool is_quiet = !knows_more && WantTheSame(before, cluster, settings_.escrow);
+  TRY(is_quiet ? PutQuietly(transaction, *record, cluster) : transaction.Put(ToRecord(cluster)));
   CrashPoint("report.confirming");
   return {};
 }
@@ -264,6 +269,7 @@ Result<Nodes::Changes> Nodes::ChangedSince(std::uint64_t revision) {
       nodes.insert(record.owner);
     }
     for (const Record& record : TRY(transaction.ChangedSince(Kind::kCluster, revision))) {
+      if (ToldRevision(record, TRY(FromRecord<Cluster>(record))) <= revision) continue;
       for (const Record& node : TRY(transaction.List(Kind::kNode, record.id, {}))) {
         nodes.insert(node.id);
       }

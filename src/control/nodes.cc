@@ -138,8 +138,10 @@ Status Nodes::Remove(const Caller& caller, const std::string& id, bool lost) {
     TRY(Note(transaction, clock_, caller, {"REMOVE_NODE", {"", "", node.cluster}},
              {{"node_id", id}, {"lost", lost}}));
     if (!record.has_value()) return {};
-    TRY(TakeFreeNodes(transaction, TRY(FromRecord<Cluster>(*record))));
-    return transaction.Put(*record);  // told anew, the others say anew what may now be complete
+    const auto cluster = TRY(FromRecord<Cluster>(*record));
+    TRY(TakeFreeNodes(transaction, cluster));
+    // Told anew, the others say anew what may now be complete.
+    return transaction.Put(ToRecord(cluster));
   });
 }
 
