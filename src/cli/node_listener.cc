@@ -22,8 +22,13 @@
 namespace freehold::cli {
 namespace {
 
-// Agents hold a connection each.
-constexpr std::size_t kMostAgents = 16'000;
+// An agent holds two connections: for its events and for its reports.
+constexpr std::size_t kMostConnections = 32'000;
+
+// Of so many descriptors: some are for the store, and for those who ask over the API.
+std::size_t ConnectionLimit(std::size_t descriptors) {
+  return std::min(kMostConnections, descriptors - std::min<std::size_t>(descriptors / 4, 2000));
+}
 
 // The certificate, once it is there, says that the authority is made. Until then, and in a start
 // that was cut off right after it, its key is under another name.
@@ -148,8 +153,8 @@ Result<std::unique_ptr<NodeListener>> StartNodeListener(control::Nodes& nodes,
                                                         const NodeListenerFlags& flags) {
   if (flags.listen.empty()) return std::unique_ptr<NodeListener>();
   HttpServerOptions options;
-  options.threads = 16;
-  options.connection_limit = std::min(kMostAgents, RaiseDescriptorLimit() * 3 / 4);
+  options.threads = 64;  // most of them wait for the commit of a report, and events must not
+  options.connection_limit = ConnectionLimit(RaiseDescriptorLimit());
   TRY(ParseListen("--agents-listen", flags.listen, options));
   const std::string host =
       flags.url.empty() ? options.address : HostOf(TRY(HttpUrl::Parse(flags.url)).authority);

@@ -58,8 +58,20 @@ struct Shared {
   HttpHandler handler;
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> connections{0};
-  std::atomic<int> in_flight{0};  // requests that are read and not yet answered
+  std::atomic<std::size_t> streams{0};  // of the connections
+  std::atomic<int> in_flight{0};        // requests that are read and not yet answered
 };
+
+// Once no more than an eighth of the connections is left none is kept for a next request: those are
+// for streams, and for who comes.
+bool HasRoomToKeep(const Shared& shared) {
+  return shared.connections * 8 <= shared.options.connection_limit * 7;
+}
+
+// Who holds a stream asks for more beside it: a quarter of the connections is never a stream's.
+bool HasRoomForStream(const Shared& shared) {
+  return shared.streams * 4 < shared.options.connection_limit * 3;
+}
 
 // Counts one request while it lives, so that a stop can wait for its answer.
 class InFlight {
@@ -105,7 +117,10 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
         shared_(std::move(shared)) {
     ++shared_->connections;
   }
-  ~Connection() { --shared_->connections; }
+  ~Connection() {
+    if (events_ != nullptr) --shared_->streams;
+    --shared_->connections;
+  }
 
   void Start() {
     if constexpr (std::is_same_v<Stream, SecureStream>) {
@@ -157,10 +172,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     }
     if (error || shared_->stopping) return;
     const InFlight in_flight(shared_);
-    // Once half of the connections are in use none is kept for a next request: those that are left
-    // are for streams, and for who comes.
-    const bool has_room = shared_->connections * 2 <= shared_->options.connection_limit;
-    const bool keep_alive = parser_->keep_alive() && has_room && !shared_->stopping;
+    const bool keep_alive = parser_->keep_alive() && HasRoomToKeep(*shared_) && !shared_->stopping;
     auto message = parser_->release();
     HttpRequest request{std::string(message.method_string()),
                         std::string(message.target()),
@@ -174,7 +186,13 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     HttpResponse response = Answer(request);
     if (request.method == "HEAD") response.body.clear();
     if (response.status == kCloseWithoutAnswer) return;
-    if (response.stream != nullptr) return StartEvents(std::move(response));
+    if (response.stream != nullptr && HasRoomForStream(*shared_)) {
+      return StartEvents(std::move(response));
+    }
+    if (response.stream != nullptr) {
+      response.stream->Abandon();
+      response = {503, {{"content-type", "text/plain"}}, "too many streams are open\n"};
+    }
     Write(std::move(response), keep_alive);
   }
 
@@ -230,6 +248,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   // when either end is closed.
   void StartEvents(HttpResponse response) {
     events_ = std::move(response.stream);
+    ++shared_->streams;
     outgoing_ = fmt::format("HTTP/1.1 {} OK\r\nconnection: close\r\n", response.status);
     for (const auto& [name, value] : response.headers) {
       outgoing_ += fmt::format("{}: {}\r\n", name, value);

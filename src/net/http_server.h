@@ -1,9 +1,11 @@
 // HttpServer: accepts HTTP/1.1 on one address and hands each whole request to one function.
 //
 // Knows nothing of what is served. Bodies and headers are bounded, idle connections are dropped,
-// keep-alive is kept. Without TLS a listener on anything but a loopback address is refused unless
-// the caller says that it means it; with a certificate it speaks TLS 1.2 or 1.3 and nothing else.
-// With an authority for clients, one that shows a certificate must have it from there.
+// keep-alive is kept while more than an eighth of the connections is left; three quarters of them
+// may be streams, and one more is answered 503. Without TLS a listener on anything but a loopback
+// address is refused unless the caller says that it means it; with a certificate it speaks TLS 1.2
+// or 1.3 and nothing else. With an authority for clients, one that shows a certificate must have it
+// from there.
 // Asio and Beast stay inside http_server.cc. Threads: the handler is called from several threads at
 // once. It may block; it then holds one of `threads`. Errors: an address that cannot be bound.
 // Spec: RFC 9112.

@@ -6,11 +6,13 @@
 #include "base/posix_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "net/event_stream.h"
 
 namespace freehold {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 class HttpServerTest : public testing::Test {
@@ -19,6 +21,11 @@ class HttpServerTest : public testing::Test {
     auto server = StartHttpServer(options, [](const HttpRequest& request) -> HttpResponse {
       if (request.target == "/close") return {kCloseWithoutAnswer, {}, ""};
       if (request.target == "/throw") throw std::runtime_error("surprise");
+      if (request.target == "/stream") {
+        HttpResponse response{200, {}, ""};
+        response.stream = std::make_shared<EventStream>();
+        return response;
+      }
       return {200, {{"x-test", "yes"}}, request.method + " " + request.body};
     });
     ASSERT_TRUE(server.ok()) << server.error().message();
@@ -34,7 +41,15 @@ class HttpServerTest : public testing::Test {
     EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     return fd;
   }
-
+  // The head of the answer to a request on a connection that stays open.
+  static std::string Ask(const UniqueFd& fd, std::string_view target) {
+    const std::string request = "GET " + std::string(target) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+    EXPECT_TRUE(WriteAll(fd.get(), AsBytes(request)).ok());
+    std::string head;
+    char next = 0;
+    while (!head.ends_with("\r\n\r\n") && recv(fd.get(), &next, 1, 0) == 1) head += next;
+    return head;
+  }
   // Sends raw bytes, closes the sending side and returns all that comes back.
   std::string Talk(std::string_view text) {
     const UniqueFd fd = Connect();
@@ -66,6 +81,25 @@ TEST_F(HttpServerTest, SurvivesAHandlerThatThrows) {
   Start();
   EXPECT_THAT(Talk("GET /throw HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 500"));
   EXPECT_THAT(Talk("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, StreamsLeaveRoomForRequestsAndKeptConnectionsForWhoComes) {
+  HttpServerOptions options;
+  options.connection_limit = 8;
+  Start(options);
+  std::vector<UniqueFd> streams;
+  for (int i = 0; i < 6; ++i) {
+    streams.push_back(Connect());
+    EXPECT_THAT(Ask(streams.back(), "/stream"), StartsWith("HTTP/1.1 200"));
+  }
+  const UniqueFd seventh = Connect();
+  const std::string refused = Ask(seventh, "/stream");
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(refused, Not(HasSubstr("Connection: close")));
+  const UniqueFd eighth = Connect();
+  const std::string last = Ask(eighth, "/");
+  EXPECT_THAT(last, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(last, HasSubstr("Connection: close"));
 }
 
 TEST_F(HttpServerTest, RefusesWhatIsTooLargeOrNotHttp) {
