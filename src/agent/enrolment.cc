@@ -14,7 +14,9 @@ namespace freehold::agent {
 namespace {
 
 constexpr std::string_view kPrefix = "fhj_";
-constexpr Duration kAnswerTime = std::chrono::seconds(10);
+// A server that starts again has the handshakes and reports of all agents to do at once, and each
+// that is given up is one more.
+constexpr Duration kAnswerTime = std::chrono::seconds(30);
 
 struct IdentityFile {
   std::string node;
@@ -148,6 +150,7 @@ Result<Identity> LoadIdentity(const std::string& directory) {
   Identity identity;
   identity.node = file.node;
   identity.server = file.server;
+  identity.http.connect_timeout = kAnswerTime;
   identity.http.total_timeout = kAnswerTime;
   identity.http.authority_pem = file.authority;
   identity.http.identity = std::make_shared<const HttpClientIdentity>(

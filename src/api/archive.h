@@ -12,6 +12,7 @@
 // Threads: values.
 #pragma once
 
+#include <array>
 #include <boost/json.hpp>
 #include <map>
 #include <optional>
@@ -144,7 +145,9 @@ std::string EncodeBody(const T& value) {
 // `what` names it in the sentence: "a record of the store".
 template <typename T>
 Result<T> DecodeBody(std::string_view body, std::string_view what) try {
-  const boost::json::value parsed = boost::json::parse(body);
+  std::array<unsigned char, 8192> room;  // enough for most; nothing of it is freed one by one
+  boost::json::monotonic_resource memory(room.data(), room.size());
+  const boost::json::value parsed = boost::json::parse(body, &memory);
   T value;
   JsonBodyReader reader(parsed.as_object());
   Fields(reader, value);
