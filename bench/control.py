@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """The control plane at its full size: many agents at one server, many clusters in one store.
 
-agents: memory with all connected and reporting, how fast a revoke reaches them, and how they come back
-after a restart of the server. statuses: reads at a fixed rate over a store with many clusters, each
+agents: until all have connected, reported and are confirmed; memory with all of them, how fast a revoke
+reaches them, and how they come back after a restart of the server; --no-reports: they only listen, and
+each holds one connection. statuses: reads at a fixed rate over a store with many clusters, each
 counted from when it was due. rotations: how many keys of clusters a server can change a second when
 the KMS answers at once. revoke: from a request, and from a denial at the KMS, to fenced and sealed, on
 a real volume. Agents are simulated (control_agents.py) but for `revoke`.
@@ -61,14 +62,16 @@ class Bench:
         threading.Thread(target=self.server.process.stderr.read, daemon=True).start()
 
     def ask(self, method, path, key, body=None):
-        connection = getattr(self.own, "connection", None)
-        if connection is None or self.own.url != self.server.url:
+        connection, used = getattr(self.own, "connection", None), getattr(self.own, "used", 0)
+        # The server ends one that was silent for a minute.
+        if connection is None or self.own.url != self.server.url or time.monotonic() - used > 30:
             self.own.url = self.server.url
             connection = self.own.connection = http.client.HTTPConnection(
                 self.server.url.removeprefix("http://"), timeout=120)
         connection.request(method, path, json.dumps(body).encode() if body is not None else None,
                            {"authorization": f"Bearer {key}", "content-type": "application/json"})
         answer = connection.getresponse()
+        self.own.used = time.monotonic()
         return answer.status, answer.read()
 
     def made(self, path, key, body):
@@ -107,6 +110,30 @@ def connected(fleet, bench):
     fleet.connect()
     wait_until("all are told", lambda: fleet.board.all_set(fleet.board.told_open))
     return time.monotonic() - begin
+
+
+def changes(bench):
+    with sqlite3.connect(bench.server.directory / "freehold.db") as db:
+        return db.execute("SELECT revision FROM state").fetchone()[0]
+
+
+def settled(bench, fleet, places):
+    """Until every one's report was answered and every cluster's key is confirmed: lines of the table."""
+    board, pid, count = fleet.board, bench.server.process.pid, len(places)
+    begin, cpu, before = time.monotonic(), cpu_seconds(pid), changes(bench)
+    wait_until("all have reported", lambda: board.all_set(board.reports))
+    reported = time.monotonic() - begin
+
+    def is_enabled(cluster):
+        return b'"status":"ENABLED"' in bench.ask("GET", f"{CLUSTERS}/{cluster}/cmek", bench.admin)[1][:40]
+    for cluster in dict.fromkeys(cluster for cluster, _ in places):
+        wait_until("ENABLED", lambda cluster=cluster: is_enabled(cluster))
+    return [
+        f"| then all have reported, and all clusters are ENABLED | {reported:.1f} and "
+        f"{time.monotonic() - begin:.1f} s, {cpu_seconds(pid) - cpu:.1f} s of a processor |",
+        f"| for each agent until then: reports, connections for them, changes of the store | "
+        f"{sum(board.reports) / count:.2f}, {sum(board.report_connections) / count:.2f}, "
+        f"{(changes(bench) - before) / count:.2f} |"]
 
 
 def revoked(bench, board, places, reports):
@@ -162,8 +189,10 @@ def agents_table(options, bench):
         cpu = cpu_seconds(pid)
         told = connected(fleet, bench)
         connecting = cpu_seconds(pid) - cpu
+        settling = []
         if options.reports:
-            wait_until("all have reported", lambda: fleet.board.all_set(fleet.board.reports))
+            settling = settled(bench, fleet, places)
+            print(*settling, sep="\n", file=sys.stderr, flush=True)
             begin, cpu, reports = time.monotonic(), cpu_seconds(pid), sum(fleet.board.reports)
             time.sleep(options.seconds)
             passed = time.monotonic() - begin
@@ -193,6 +222,7 @@ def agents_table(options, bench):
         "| what | figure |", "|---|---|",
         f"| join, four at a time | {joining / len(places) * 1000:.1f} ms each |",
         f"| all connect and are told | {told:.1f} s, {connecting:.1f} s of a processor by the server |",
+        *settling,
         f"| reports answered | {rate:.0f} a second, by {busy:.2f} of a processor |",
         f"| server's memory, and its peak | {memory:.0f} and {peak:.0f} MiB, "
         f"{memory * 1024 / len(places):.0f} KiB an agent |",
