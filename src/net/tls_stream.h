@@ -6,8 +6,8 @@
 //
 // `Socket` is Asio's, on a strand: all of a connection's operations run there, at most one read and
 // one write at a time. Errors are those of the socket, asio::error::eof when the peer has said that
-// it ends, and asio::ssl::error for all that is wrong with TLS. Included by http_connection.h alone:
-// Asio's headers are heavy.
+// it ends, and asio::ssl::error for all that is wrong with TLS. Included by http_connection.h
+// alone: Asio's headers are heavy.
 #pragma once
 
 #include <openssl/err.h>
