@@ -27,8 +27,8 @@ struct CreateOptions {
   Cipher cipher = Cipher::kAes256Xts;
 };
 
-// Makes the volume, or nothing: the directory must be absent or empty, the key is checked first,
-// and the keyring appears last. Any failure takes back what was made.
+// Makes the volume, or nothing: the directory must be absent or empty and not inside a volume, the
+// key is checked first, and the keyring appears last. Any failure takes back what was made.
 Status CreateVolume(const CreateOptions& options, KeyProviderFactory& factory, const PinStore& pins,
                     const Clock& clock);
 

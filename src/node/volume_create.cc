@@ -8,6 +8,7 @@
 #include "base/crash_point.h"
 #include "base/file_lock.h"
 #include "fmt/format.h"
+#include "node/ancestors.h"
 #include "node/volume.h"
 
 namespace freehold {
@@ -60,6 +61,11 @@ Result<UniqueFd> HoldNewDirectory(const std::string& directory) {
 Status CheckFree(const VolumePaths& paths) {
   if (PathExists(paths.keyring())) {
     return Error(ErrorCode::kAlreadyExists, fmt::format("{} is a volume already", paths.directory));
+  }
+  const std::string around = TRY(VolumeAround(paths.directory));
+  if (!around.empty()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("{} lies inside the volume {}", paths.directory, around));
   }
   if (TRY(IsAbsentOrEmpty(paths.directory))) return {};
   return Error(ErrorCode::kAlreadyExists,
