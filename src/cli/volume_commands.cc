@@ -53,7 +53,9 @@ Result<json::object> Status(const VolumeFlags& options) {
 Result<json::object> Verify(const VolumeFlags& options) {
   auto daemon = TRY(FindDaemon(options.directory));
   if (daemon != nullptr) return CallControl(*daemon, {{"command", "verify"}});
-  auto volume = TRY(LockHere(options));
+  OpenOptions open_options = TRY(ToOpenOptions(options));
+  open_options.only_reads = true;
+  auto volume = TRY(Volume::Lock(options.directory, open_options, PinStoreOf(options)));
   HelperKeyProviderFactory factory(TRY(PacedHelpers()));
   auto provider = factory.NewProvider(volume->access());
   auto keys = volume->Open(*provider);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <sys/statvfs.h>
 
 #include "base/file_lock.h"
 #include "fmt/format.h"
@@ -10,8 +11,20 @@
 namespace freehold {
 namespace {
 
-Result<UniqueFd> TakeLock(const VolumePaths& paths) {
-  UniqueFd fd = TRY(OpenFile(paths.lock(), O_RDWR | O_CREAT, 0600));
+bool IsOnReadOnlyFileSystem(const VolumePaths& paths) {
+  struct statvfs st = {};
+  return statvfs(paths.meta().c_str(), &st) == 0 && (st.f_flag & ST_RDONLY) != 0;
+}
+
+// Where no lock file can be made, nobody else can make one either: its directory stands in for it.
+Result<UniqueFd> OpenReadOnlyLock(const VolumePaths& paths) {
+  const bool is_there = PathExists(paths.lock());
+  return OpenFile(is_there ? paths.lock() : paths.meta(), O_RDONLY);
+}
+
+Result<UniqueFd> TakeLock(const VolumePaths& paths, bool read_only) {
+  UniqueFd fd = read_only ? TRY(OpenReadOnlyLock(paths))
+                          : TRY(OpenFile(paths.lock(), O_RDWR | O_CREAT, 0600));
   TRY(LockAlone(fd, paths.lock(),
                 fmt::format("the volume {} is open in another process", paths.directory)));
   return fd;
@@ -36,7 +49,15 @@ Result<std::unique_ptr<Volume>> Volume::Lock(const std::string& directory,
                                              const OpenOptions& options, const PinStore& pins) {
   std::unique_ptr<Volume> volume(new Volume(VolumePaths(directory), pins));
   TRY(ReadKeyringBytes(volume->paths_));  // a clear sentence before a lock file is made
-  volume->lock_ = TRY(TakeLock(volume->paths_));
+  volume->read_only_ = IsOnReadOnlyFileSystem(volume->paths_);
+  if (volume->read_only_ && !options.only_reads) {
+    return Error(
+        ErrorCode::kPermissionDenied,
+        fmt::format("the volume {} is on a read-only file system, where it can be verified "
+                    "but not opened: make that writable, or copy the volume",
+                    directory));
+  }
+  volume->lock_ = TRY(TakeLock(volume->paths_, volume->read_only_));
   volume->keyring_bytes_ = TRY(ReadKeyringBytes(volume->paths_));
   volume->keyring_ = TRY(DecodeKeyringUnverified(volume->keyring_bytes_));
   const std::string fingerprint = KeyringFingerprint(volume->keyring_bytes_);
@@ -88,6 +109,7 @@ KmsResult<VolumeKeys> Volume::Open(KeyProvider& provider) {
   if (auto saved = pins_.SaveVolumeAt(paths_.directory, keyring_.volume_id); !saved.ok()) {
     return data_failure(saved.error());
   }
+  if (read_only_) return std::move(*keys);
   if (auto erased = EraseOtherKeyrings(paths_); !erased.ok()) return data_failure(erased.error());
   return std::move(*keys);
 }

@@ -39,6 +39,7 @@ struct OpenOptions {
   std::optional<KeyAccess> access;      // given by name: allowed from now on
   std::vector<std::string> allow_keys;  // shell patterns of key URIs; none: any
   std::string accept_keyring;           // fingerprint of a keyring that the pin would refuse
+  bool only_reads = false;              // may lie on a read-only file system
 };
 
 // kKeyringRefused unless one of the patterns fits the key's URI; no patterns allow every key.
@@ -50,7 +51,7 @@ Result<Keyring> ReadKeyring(const VolumePaths& paths);
 class Volume {
  public:
   // Takes the lock (kBusy if another process has it), reads the keyring and holds it against the
-  // pin. Makes no request.
+  // pin. Makes no request. kPermissionDenied on a read-only file system, unless `only_reads`.
   static Result<std::unique_ptr<Volume>> Lock(const std::string& directory,
                                               const OpenOptions& options, const PinStore& pins);
 
@@ -98,6 +99,7 @@ class Volume {
   VolumePaths paths_;
   std::vector<std::string> allow_keys_;
   const PinStore pins_;
+  bool read_only_ = false;  // the file system that it lies on
   UniqueFd lock_;
   Bytes keyring_bytes_;
   Keyring keyring_;
