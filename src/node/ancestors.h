@@ -1,5 +1,6 @@
-// What a path lies in, told by the directories above it and not by its text: links, bind mounts of
-// a whole volume and two names of one directory do not mislead it.
+// What a path lies in, told by the directories above it and not by its text: links and two names of
+// one directory do not mislead it. Of a directory inside a volume that is bind-mounted elsewhere by
+// itself, nothing above tells.
 //
 // A path that does not exist yet lies where its nearest existing ancestor does. Threads: safe.
 // Errors: from errno, with the path.

@@ -64,8 +64,8 @@ void FindStrangers(const VolumePaths& paths, VerifyReport& report) {
   for (const std::string& path :
        {paths.keyring(), paths.keyring_old(), paths.keyring_new(), paths.lock(),
         paths.control_socket(), paths.open_marker(), paths.open_marker() + ".new",
-        paths.import_mark(), paths.import_mark() + ".new", paths.reencrypt_journal(),
-        paths.reencrypt_rate(), paths.reencrypt_rate() + ".new", paths.recovered()}) {
+        paths.reencrypt_journal(), paths.reencrypt_rate(), paths.reencrypt_rate() + ".new",
+        paths.recovered()}) {
     known.insert(path.substr(path.rfind('/') + 1));
   }
   AddStrangers(paths.meta(), "../freehold/", known, report);

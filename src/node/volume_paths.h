@@ -18,8 +18,6 @@ struct VolumePaths {
   std::string control_socket() const { return meta() + "/control"; }
   // Exists while the volume is mounted; found at the next mount it means an unclean stop.
   std::string open_marker() const { return meta() + "/open"; }
-  // Where an import comes from that was begun and is not complete.
-  std::string import_mark() const { return meta() + "/import"; }
   // The chunk that a re-encryption is writing, or was when it was cut off.
   std::string reencrypt_journal() const { return meta() + "/reencrypt.journal"; }
   // How fast one may go that was begun and is not done.
