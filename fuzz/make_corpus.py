@@ -238,7 +238,9 @@ def key_uri():
             "gcp-kms://projects/p/locations/global/keyRings/r/cryptoKeys/k",
             "https://acme.vault.azure.net/keys/k/0123456789abcdef0123456789abcdef",
             "hcvault://vault.example.com:8200/team/transit/keys/k?namespace=admin",
-            "kmip://kmip.example.com:5696/1f3c-2a",
+            "kmip://kmip.example.com:5696/1f3c-2a", "kmip://0x7f.1.:05696/k", "arn:aws:kms:*:111122223333:*",
+            "hcvault://Vault.example.com./transit/keys/[a-k]*?namespace=root", "kmip://h/*",
+            "https://Acme.vault.azure.net/keys/K-*",
             "pkcs11:token=a%20b;serial=1;object=k;id=%01%FE", "azure-kv://h.managedhsm.azure.net/keys/k",
             "deadbeef", "caf\u00e9 \u20ac \U0001f511", "a\x1b[31m"]
 

@@ -39,17 +39,17 @@ class Site:
                        kms.client("kms").create_key(Policy=role_policy(*USE))["KeyMetadata"]["Arn"]]
         self.trap = Trap()
 
-    def host(self):
+    def host(self, *switches):
         self.hosts.append(Host(self, "us-east-1", f"host{len(self.hosts)}"))
-        return self.hosts[-1].start(self.hostile.token(), allow=(
-            f"aws-kms://{self.allowed}", f"aws-kms://{self.second}"))
+        return self.hosts[-1].start(self.hostile.token(), switches=switches, allow=(
+            f"aws-kms://{self.allowed}", self.second))
 
     def key(self, uri, kms_type="AWS_KMS", principal=ROLE):
         return {"type": kms_type, "uri": uri, "auth_principal": principal}
 
-    def open(self, **fields):
+    def open(self, *switches, **fields):
         """Its volume, open under the allowed key and following."""
-        host = self.host()
+        host = self.host(*switches)
         order = self.hostile.order(**{**self.assigned(), **fields})
         self.hostile.wait_report("the volume is open", lambda report: (
             report["revision"], report["custody"]) == (order, "open"))
@@ -194,6 +194,46 @@ def test_an_escrow_key_of_the_servers_own_is_none(site):
         site.refused("--allow-disenrol", customers=False, rewraps=rewraps, key=site.key(theirs))
     site.refused("does not allow", customers=True, organization="evil", key=site.key(theirs))
     site.hostile.obeyed(site.hostile.order(key=None))
+
+
+@pytest.mark.parametrize("form", ("{}", "aws-kms://{}", "arn:aws:kms:*{}", "*{}"))
+def test_a_key_that_the_host_knows_as_the_operators_takes_no_customers_place(site, form):
+    """The server calls it a customer's, and no escrow key at all."""
+    pattern = form.format(site.second[-30:] if "*" in form else site.second)
+    theirs = site.key(site.second)
+    host = site.host("--escrow-key", pattern)
+    site.refused("the operator's own", **site.assigned(key=theirs))
+    assert not (host.volume / "freehold/keyring").exists()
+    order = site.hostile.order(**site.assigned())
+    site.hostile.wait_report("the volume is open", lambda report: (
+        report["revision"], report["custody"]) == (order, "open"))
+    for fields in ({}, {"escrow_uri": f"aws-kms://{site.allowed}"}, {"rewraps": 1}, {"rekeys": 1},
+                   {"reencrypts": 1}):
+        site.refused("the operator's own", key=theirs, **fields)
+    site.refused("--allow-disenrol", key=theirs, customers=False)
+    report = site.hostile.reports[-1]
+    assert (report["key_uri"], report["custody"]) == (f"aws-kms://{site.allowed}", "open")
+    order = site.hostile.order(**site.assigned(rekeys=2, escrow_uri=""))
+    site.hostile.wait_report("it follows again", lambda report: (
+        report["revision"], report["rekeys"], report["problem"]) == (order, 2, ""))
+
+
+def test_a_host_that_lets_customers_leave_takes_no_operators_key_for_a_customers(site):
+    site.open("--escrow-key", site.second, "--allow-disenrol", customers=False, key=site.key(site.second))
+    site.refused("the operator's own", customers=True, key=site.key(site.second))  # a re-encryption
+    for customers, key in ((True, site.allowed), (False, site.second)):
+        order = site.hostile.order(customers=customers, key=site.key(key))
+        site.hostile.wait_report(f"under {key}", lambda report, order=order, key=key: (
+            report["revision"], report["key_uri"]) == (order, f"aws-kms://{key}"))
+
+
+@pytest.mark.parametrize("flag", ("--escrow-key", "--allow-key"))
+def test_a_pattern_that_no_key_can_match_ends_the_agent_at_its_start(site, flag):
+    host = Host(site, "us-east-1", "host")
+    for pattern in ("mrk-1234", "arn:aws:kms:us-east-1:111122223333:alias/escrow", "escrow/*"):
+        assert host.start(site.hostile.token(), switches=(flag, pattern)).process.wait(20) == 2
+        last = host.log.read_text().strip().splitlines()[-1]
+        assert flag in last and pattern.split(":")[0] in last, last
 
 
 def test_a_lower_fencing_number_and_another_cluster_are_refused(site):

@@ -38,7 +38,7 @@ std::string Mismatch(const DesiredState& desired, const Observed& observed) {
 }
 
 bool FollowsKey(const DesiredState& desired, const Observed& observed) {
-  return observed.key_uri == api::CanonicalUri(*desired.key) &&
+  return CanonicalKeyUri(observed.key_uri) == api::CanonicalUri(*desired.key) &&
          observed.principal == desired.key->auth_principal;
 }
 
@@ -53,12 +53,9 @@ Decision Keys(const DesiredState& desired, const Observed& observed) {
     return {reencrypt, ""};
   }
   // Whatever the order calls it.
-  const bool is_operators =
-      !desired.customers || api::CanonicalUri(*desired.key) == desired.escrow_uri;
+  const bool is_operators = !desired.customers || NameSameKey(desired.key->uri, desired.escrow_uri);
   if (is_operators && observed.assignment->customers && !observed.may_disenrol) {
-    return Problem(
-        "the volume is under a customer's key, and this host gives none back to the operator's; "
-        "start the agent with --allow-disenrol if it is to");
+    return Problem(kLeavesNoCustomer);
   }
   if (!FollowsKey(desired, observed) || !rewraps_are_done) return {Step::kRewrap, ""};
   if (observed.assignment->reencrypts < desired.reencrypts) return {reencrypt, ""};

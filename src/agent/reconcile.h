@@ -65,6 +65,11 @@ enum class Step {
 };
 std::string_view NameOf(Step step);
 
+// A customer's volume, and an order to bring it under a key of the operator's.
+inline constexpr const char* kLeavesNoCustomer =
+    "the volume is under a customer's key, and this host gives none back to the operator's; start "
+    "the agent with --allow-disenrol if it is to";
+
 struct Decision {
   Step step = Step::kNothing;
   std::string problem;  // why nothing can be done; "" = nothing is to be done

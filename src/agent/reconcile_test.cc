@@ -12,7 +12,7 @@ constexpr char kEscrow[] = "arn:aws:kms:us-east-1:999988887777:key/escrow";
 constexpr char kFirst[] = "arn:aws:kms:us-east-1:111122223333:key/first";
 constexpr char kSecond[] = "arn:aws:kms:us-east-1:111122223333:key/second";
 
-api::KeySpec Key(const char* arn) { return {"AWS_KMS", arn, ""}; }
+api::KeySpec Key(const std::string& arn) { return {"AWS_KMS", arn, ""}; }
 
 class ReconcileTest : public testing::Test {
  protected:
@@ -53,6 +53,24 @@ class ReconcileTest : public testing::Test {
 };
 
 TEST_F(ReconcileTest, NothingIsDoneWhereAllIsAsWanted) {
+  EXPECT_EQ(Next(), Step::kNothing);
+  EXPECT_EQ(Problem(), "");
+}
+
+TEST_F(ReconcileTest, TheOperatorsKeyIsKnownUnderItsOtherNames) {
+  const std::string replicas = ":111122223333:key/mrk-1";
+  desired_.escrow_uri = api::CanonicalUri(Key("arn:aws:kms:us-east-1" + replicas));
+  desired_.key = Key("arn:aws:kms:eu-west-1" + replicas);
+  EXPECT_EQ(Next(), Step::kNothing);
+  EXPECT_EQ(Problem(), kLeavesNoCustomer);
+  observed_.may_disenrol = true;
+  EXPECT_EQ(Next(), Step::kRewrap);
+}
+
+TEST_F(ReconcileTest, AKeyThatWasWrittenInAnotherSpellingIsTheWantedOne) {
+  const api::KeySpec azure{"AZURE_KEY_VAULT", "https://Acme.vault.azure.net/keys/Orders", ""};
+  desired_.key = observed_.assignment->key = azure;
+  observed_.key_uri = "azure-kv://acme.vault.azure.net/keys/Orders";  // as older releases had it
   EXPECT_EQ(Next(), Step::kNothing);
   EXPECT_EQ(Problem(), "");
 }

@@ -13,6 +13,7 @@
 #include "base/rfc3339.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
+#include "kms/key_pattern.h"
 #include "node/control_socket.h"
 #include "node/run_lock.h"
 #include "node/status_json.h"
@@ -92,10 +93,10 @@ void AddKey(std::vector<std::string>& words, const api::KeySpec& key,
 }
 
 // The key in the form that patterns are for; what cannot be parsed matches none.
-Result<std::string> AllowedKey(const std::vector<std::string>& patterns, const api::KeySpec& key) {
-  const KeyUri uri = TRY(KeyUri::Parse(key.uri));
+Result<KeyUri> AllowedKey(const std::vector<std::string>& patterns, const api::KeySpec& key) {
+  KeyUri uri = TRY(KeyUri::Parse(key.uri));
   TRY(CheckAllowed(patterns, uri.text()));
-  return uri.text();
+  return uri;
 }
 
 // What became of the KMS's words, or will.
@@ -228,7 +229,7 @@ Status VolumeHost::Do(Step step, const api::DesiredState& desired) {
 }
 
 Status VolumeHost::Create(const api::DesiredState& desired) {
-  const std::string key = TRY(AllowedKey(options_.allow_keys, *desired.key));
+  const std::string key = TRY(KeyOf(desired));
   std::vector<std::string> words = {"volume",
                                     "create",
                                     options_.volume,
@@ -329,19 +330,24 @@ Status VolumeHost::RenewKeys(Step step, const api::DesiredState& desired) {
 }
 
 // Whatever a server calls the key: the host knows by itself which are the operator's.
-Status VolumeHost::CheckIsCustomers(const std::string& key) const {
-  if (options_.allow_disenrol || options_.operators_keys.empty()) return {};
+Result<std::string> VolumeHost::KeyOf(const api::DesiredState& desired) const {
+  const KeyUri key = TRY(AllowedKey(options_.allow_keys, *desired.key));
+  if (!NameKey(options_.operators_keys, key)) return key.text();
+  if (desired.customers) {
+    return Error(ErrorCode::kForbidden,
+                 fmt::format("the key {} is the operator's own (--escrow-key), and no "
+                             "customer-managed one",
+                             key.text()));
+  }
   const auto present = TRY(LoadAssignment(paths_));
-  if (!present.has_value() || !present->customers) return {};
-  if (!CheckAllowed(options_.operators_keys, key).ok()) return {};
-  return Error(ErrorCode::kForbidden,
-               "the volume is under a customer's key, and this host gives none back to the "
-               "operator's; start the agent with --allow-disenrol if it is to");
+  const bool leaves = present.has_value() && present->customers;
+  if (leaves && !options_.allow_disenrol) return Error(ErrorCode::kForbidden, kLeavesNoCustomer);
+  return key.text();
 }
 
 Status VolumeHost::ChangeKey(const char* command, const api::DesiredState& desired,
                              json::object request) {
-  const std::string key = TRY(AllowedKey(options_.allow_keys, *desired.key));
+  const std::string key = TRY(KeyOf(desired));
   const auto daemon = TRY(ConnectControl(paths_.control_socket()));
   request["command"] = command;
   request["key"] = key;
@@ -362,7 +368,7 @@ Status VolumeHost::TakeOrder(const api::DesiredState& desired, Step done) {
 
 api::TrialAnswer VolumeHost::Try(const api::KeyTrial& trial, const std::string& cluster) const {
   const auto check = [&]() -> Status {
-    const std::string key = TRY(AllowedKey(options_.allow_keys, trial.spec));
+    const std::string key = TRY(AllowedKey(options_.allow_keys, trial.spec)).text();
     std::vector<std::string> words = {"key", "check", key};
     AddKey(words, trial.spec, trial.external_id);
     const auto present = TRY(LoadAssignment(paths_));

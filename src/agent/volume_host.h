@@ -24,12 +24,12 @@ struct HostOptions {
   std::string state;                              // where this machine remembers its volumes
   std::vector<std::string> create_arguments;      // all but the key's
   std::vector<std::string> run_arguments;         // all but those of custody
-  std::vector<std::string> allow_keys;            // shell patterns: no other key is ever used
+  std::vector<std::string> allow_keys;            // canonical patterns: no other key is ever used
   std::string log_path;                           // of what runs
   std::map<std::string, std::string> identities;  // variable of a provider: template
   bool adopt = false;                             // a volume that belongs to no cluster yet
-  std::vector<std::string> operators_keys;  // patterns: a customer's volume is not put under these
-  bool allow_disenrol = false;              // from a customer's key back to the operator's
+  std::vector<std::string> operators_keys;        // likewise: a customer's volume goes under none
+  bool allow_disenrol = false;                    // from a customer's key back to the operator's
   HostTerms terms;
 };
 
@@ -58,8 +58,10 @@ class VolumeHost {
   Status Create(const api::DesiredState& desired);
   Status Start(const api::DesiredState& desired);
   Status SetCustody(const CustodySettings& settings);
-  // kForbidden for a key of the operator's over a customer's volume.
-  Status CheckIsCustomers(const std::string& key) const;
+  // The text of the URI of the key that the volume is to be brought under. kKeyringRefused where it
+  // is not allowed here; kForbidden for one of the operator's that is called a customer's, or that
+  // would take a customer's place.
+  Result<std::string> KeyOf(const api::DesiredState& desired) const;
   // Who we are for this cluster's customer.
   Variables IdentitiesFor(const std::string& cluster) const;
   Status RenewKeys(Step step, const api::DesiredState& desired);

@@ -81,10 +81,7 @@ Result<KeyAccess> ToKeyAccess(const KeySpec& spec, const std::string& external_i
   return access;
 }
 
-std::string CanonicalUri(const KeySpec& spec) {
-  const auto uri = KeyUri::Parse(spec.uri);
-  return uri.ok() ? uri->text() : spec.uri;
-}
+std::string CanonicalUri(const KeySpec& spec) { return CanonicalKeyUri(spec.uri); }
 
 bool SameKey(const KeySpec& a, const KeySpec& b) {
   return CanonicalUri(a) == CanonicalUri(b) && a.auth_principal == b.auth_principal;

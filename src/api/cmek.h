@@ -93,7 +93,8 @@ Result<KeyAccess> ToKeyAccess(const KeySpec& spec, const std::string& external_i
 
 // The key as everybody writes it, whichever form of URI the customer used.
 std::string CanonicalUri(const KeySpec& spec);
-// The same key under the same principal.
+// The same URI and the same principal: nothing is to be done to get from one to the other. What a
+// key is protected by asks NameSameKey (kms/key_uri.h).
 bool SameKey(const KeySpec& a, const KeySpec& b);
 
 // Reads "region_specs", or another list of that shape: at least one, no region twice, each with a

@@ -155,16 +155,16 @@ void AddAgent(CLI::App& app, int& exit_code) {
   agent->add_option("--mount", run.mount_point, "An existing directory")->required();
   agent->add_option("--join-file", flags.join_file,
                     "A file with a join token, or /dev/stdin; needed once");
-  agent->add_option("--allow-key", run.volume.allow_keys,
-                    "Shell pattern of key URIs that may be used here; may be repeated");
+  AddKeyPatterns(*agent, "--allow-key", run.volume.allow_keys,
+                 "Shell pattern of key URIs that may be used here; may be repeated");
   agent->add_option("--cluster-identity", flags.identities,
                     "TYPE=TEMPLATE of the role or service account of ours that this host takes on "
                     "for a cluster, with {cluster_id} in it; may be repeated");
   agent->add_option("--state", flags.state,
                     "Where this machine remembers its volumes [/var/lib/freehold]");
-  agent->add_option("--escrow-key", flags.operators_keys,
-                    "Shell pattern of the operator's own keys: a volume that is under a "
-                    "customer's is not put under one of these; may be repeated");
+  AddKeyPatterns(*agent, "--escrow-key", flags.operators_keys,
+                 "Shell pattern of the operator's own keys, in any form of their URIs: a volume "
+                 "that is under a customer's is not put under one of these; may be repeated");
   agent->add_flag("--allow-disenrol", flags.allow_disenrol,
                   "Let a volume go back from a customer's key under the operator's");
   agent->add_flag("--adopt", flags.adopt, "Take over a volume that belongs to no cluster");

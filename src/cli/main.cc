@@ -36,8 +36,8 @@ void AddVolumeFlags(CLI::App& command, VolumeFlags& flags) {
   command.add_option("DIR", flags.directory, "The volume's directory")->required();
   command.add_option("--state", flags.state_directory,
                      "Where this machine remembers its volumes [/var/lib/freehold]");
-  command.add_option("--allow-key", flags.allow_keys,
-                     "Shell pattern of key URIs that may be used; may be repeated");
+  AddKeyPatterns(command, "--allow-key", flags.allow_keys,
+                 "Shell pattern of key URIs that may be used; may be repeated");
   command.add_option("--accept-keyring", flags.accept_keyring,
                      "Fingerprint of a keyring to accept although it is older or unknown");
   command.add_flag("--json", flags.json, "Print JSON");
@@ -166,8 +166,8 @@ void AddRunCommand(CLI::App& app, int& exit_code) {
   AddDatabaseFlags(*run, options);
   run->add_option("--state", options.volume.state_directory,
                   "Where this machine remembers its volumes [/var/lib/freehold]");
-  run->add_option("--allow-key", options.volume.allow_keys,
-                  "Shell pattern of key URIs that may be used; may be repeated");
+  AddKeyPatterns(*run, "--allow-key", options.volume.allow_keys,
+                 "Shell pattern of key URIs that may be used; may be repeated");
   run->add_option("--accept-keyring", options.volume.accept_keyring,
                   "Fingerprint of a keyring to accept although it is older or unknown");
   AddKeyFlags(*run, options.volume.key, false);

@@ -1,6 +1,7 @@
 #include "cli/shared_flags.h"
 
 #include "CLI/CLI.hpp"
+#include "kms/key_pattern.h"
 
 namespace freehold::cli {
 
@@ -18,6 +19,17 @@ void AddCustodyFlags(CLI::App& command, CustodyFlags& flags) {
   add("--stop-timeout", flags.stop_timeout, "For the database to stop by itself");
   add("--on-denied", flags.on_denied, "seal or alert");
   add("--on-key-return", flags.on_key_return, "auto or manual");
+}
+
+void AddKeyPatterns(CLI::App& command, const char* flag, std::vector<std::string>& patterns,
+                    const std::string& help) {
+  const auto make_canonical = [](std::string& text) -> std::string {
+    auto pattern = CanonicalKeyPattern(text);
+    if (!pattern.ok()) return pattern.error().message();
+    text = std::move(*pattern);
+    return "";
+  };
+  command.add_option(flag, patterns, help)->transform(CLI::Validator(make_canonical, ""));
 }
 
 void AddReserveFlag(CLI::App& command, std::optional<std::uint64_t>& reserve) {

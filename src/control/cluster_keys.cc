@@ -2,7 +2,6 @@
 // cmek.h, and stored with its audit entry.
 #include <algorithm>
 #include <boost/json.hpp>
-#include <set>
 
 #include "control/audit.h"
 #include "control/clusters.h"
@@ -210,7 +209,7 @@ Result<api::CmekClusterInfo> Clusters::Disenrol(const Caller& caller, const std:
 Status Clusters::CheckAreCustomers(const std::vector<api::RegionSpec>& specs) const {
   if (escrow_.uri.empty()) return {};
   for (const api::RegionSpec& spec : specs) {
-    if (api::CanonicalUri(spec.key_spec) != api::CanonicalUri(escrow_)) continue;
+    if (!NameSameKey(spec.key_spec.uri, escrow_.uri)) continue;
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("region_specs: the key of region '{}' is the operator's own, and no "
                              "customer-managed one",
@@ -222,15 +221,17 @@ Status Clusters::CheckAreCustomers(const std::vector<api::RegionSpec>& specs) co
 Status Clusters::CheckUnique(Transaction& transaction, const Loaded& loaded,
                              const std::vector<api::RegionSpec>& specs) {
   if (!loaded.organization.unique_keys) return {};
-  std::set<std::string> wanted;
-  for (const api::RegionSpec& spec : specs) wanted.insert(api::CanonicalUri(spec.key_spec));
+  const auto is_wanted = [&](const RegionKey& key) {
+    return std::any_of(specs.begin(), specs.end(), [&](const api::RegionSpec& spec) {
+      return NameSameKey(spec.key_spec.uri, key.spec.uri);
+    });
+  };
   for (const Cluster& other :
        TRY(LoadAll<Cluster>(transaction, Kind::kCluster, loaded.organization.id, {}))) {
     if (other.id == loaded.cluster.id) continue;
     for (const Region& region : other.regions) {
       for (const RegionKey& key : region.keys) {
-        if (key.status == api::CmekStatus::kDisabled) continue;
-        if (!wanted.contains(api::CanonicalUri(key.spec))) continue;
+        if (key.status == api::CmekStatus::kDisabled || !is_wanted(key)) continue;
         return Error(ErrorCode::kPrecondition,
                      "another cluster uses this key already, and the operator wants one for each");
       }

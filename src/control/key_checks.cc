@@ -29,15 +29,13 @@ Recheck RecheckOf(const Cluster& cluster, const std::vector<NodeState>& states) 
   return recheck;
 }
 
-// Azure names a version or leaves it open: both are that key.
-bool IsSameKey(const KeyUri& wanted, const api::KeySpec& spec) {
-  const auto uri = KeyUri::Parse(spec.uri);
-  if (!uri.ok() || uri->type() != wanted.type()) return false;
-  if (*uri == wanted) return true;
-  if (wanted.type() != KmsType::kAzureKeyVault) return false;
-  const AzureKeyId& a = wanted.azure();
-  const AzureKeyId& b = uri->azure();
-  return a.host == b.host && a.key == b.key && (a.version.empty() || b.version.empty());
+// In whichever form it is named; but a version that is asked for by name is not another one.
+bool IsKey(const KeyUri& wanted, const std::string& text) {
+  const auto uri = KeyUri::Parse(text);
+  if (!uri.ok() || !uri->IsSameKeyAs(wanted)) return false;
+  if (wanted.type() != KmsType::kAzureKeyVault) return true;
+  const std::string &one = wanted.azure().version, &other = uri->azure().version;
+  return one.empty() || other.empty() || one == other;
 }
 
 void AddUses(const KeyUri& wanted, const Cluster& cluster, const std::vector<NodeState>& states,
@@ -46,7 +44,7 @@ void AddUses(const KeyUri& wanted, const Cluster& cluster, const std::vector<Nod
   for (std::size_t i = 0; i < info.region_infos.size(); ++i) {
     api::RegionInfo& region = info.region_infos[i];
     const bool has_present = !cluster.regions[i].keys.empty();  // else they are all past
-    const auto is_it = [&](const api::KeyInfo& key) { return IsSameKey(wanted, key.spec); };
+    const auto is_it = [&](const api::KeyInfo& key) { return IsKey(wanted, key.spec.uri); };
     const auto found = std::find_if(region.key_infos.begin(), region.key_infos.end(), is_it);
     if (found == region.key_infos.end()) continue;
     KeyUse use{cluster.id,
@@ -58,7 +56,7 @@ void AddUses(const KeyUri& wanted, const Cluster& cluster, const std::vector<Nod
                std::move(region.custody),
                {}};
     for (const NodeState& state : states) {
-      const bool is_wrapped = IsSameKey(wanted, {"", state.key_uri, ""});
+      const bool is_wrapped = IsKey(wanted, state.key_uri);
       if (state.region == region.region && is_wrapped) use.nodes.push_back(state.node);
     }
     uses.push_back(std::move(use));
@@ -155,7 +153,7 @@ Result<KeyChecks::Uses> KeyChecks::UsesOf(const Caller& caller, const std::strin
     found = {};
     const auto clusters = TRY(LoadSeen<Cluster>(transaction, Kind::kCluster, caller, page));
     for (const Cluster& cluster : clusters) {
-      const auto is_it = [&](const RegionKey& key) { return IsSameKey(wanted, key.spec); };
+      const auto is_it = [&](const RegionKey& key) { return IsKey(wanted, key.spec.uri); };
       const auto has_it = [&](const Region& region) {
         return std::any_of(region.keys.begin(), region.keys.end(), is_it) ||
                std::any_of(region.left_keys.begin(), region.left_keys.end(), is_it);

@@ -184,6 +184,7 @@ News NewsOf(RegionNews& told, const Cluster& cluster, const Region& region, cons
   const bool is_ours_to_stop = cluster.revoked.has_value() ||
                                cluster.state == ClusterState::kStopping ||
                                cluster.state == ClusterState::kStopped;
+  told.key_uri = CanonicalKeyUri(told.key_uri);  // an older release had other spellings
   if (told.key_uri != uri || is_ours_to_stop) {
     // Another key, or sealed because somebody wanted that: what was told is no longer the matter.
     news.takes_back_warning = told.in_grace;

@@ -29,12 +29,11 @@ Result<bool> TakeOver(Cluster& cluster, const api::NodeReport& report, const std
     changed = RaiseCount(one.rekeys, report.rekeys) || changed;
     changed = RaiseCount(one.reencrypts, report.reencrypts) || changed;
     TRY(api::ToKeyAccess(*report.key, cluster.organization));
-    const auto is_it = [&](const RegionKey& key) {
-      return api::CanonicalUri(key.spec) == report.key_uri;
-    };
+    const std::string uri = CanonicalKeyUri(report.key_uri);
+    const auto is_it = [&](const RegionKey& key) { return api::CanonicalUri(key.spec) == uri; };
     const bool is_known = std::any_of(one.keys.begin(), one.keys.end(), is_it);
-    const bool is_escrow = api::SameKey(*report.key, escrow);
-    if (is_known || is_escrow || api::CanonicalUri(*report.key) != report.key_uri) continue;
+    const bool is_escrow = NameSameKey(report.key->uri, escrow.uri);
+    if (is_known || is_escrow || api::CanonicalUri(*report.key) != uri) continue;
     for (RegionKey& past : one.keys) past.status = api::CmekStatus::kDisabled;
     one.keys.insert(one.keys.begin(),
                     RegionKey{*report.key, api::CmekStatus::kEnabled, "", now, now});
@@ -85,7 +84,7 @@ Status LearnCluster(Transaction& transaction, const api::NodeReport& report,
     RaiseCount(region->reencrypts, report.reencrypts);
   }
   if (report.key.has_value()) TRY(api::ToKeyAccess(*report.key, cluster.organization));
-  const bool is_customers = report.key.has_value() && !api::SameKey(*report.key, escrow);
+  const bool is_customers = report.key.has_value() && !NameSameKey(report.key->uri, escrow.uri);
   if (region->keys.empty() && is_customers) {
     region->keys = {{*report.key, api::CmekStatus::kEnabled, "", now, now}};
   }

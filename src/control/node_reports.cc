@@ -52,6 +52,7 @@ NodeState SaidBy(const Node& node, const api::NodeReport& report, WallTime now) 
     if (text->size() > kLongestWords) text->resize(kLongestWords);
     *text = Printable(*text);
   }
+  said.key_uri = CanonicalKeyUri(said.key_uri);  // an older agent has other spellings
   return said;
 }
 

@@ -1,8 +1,11 @@
 #include "kms/key_uri.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <vector>
 
 #include "fmt/format.h"
@@ -120,7 +123,7 @@ Result<AzureKeyId> ParseAzure(std::string_view text, std::string_view id) {
   if (parts.size() < 3 || parts.size() > 4 || parts[1] != "keys") {
     return Refused(text, "is not a Key Vault key (https://VAULT.vault.azure.net/keys/NAME)");
   }
-  AzureKeyId key{Lower(parts[0]), std::string(parts[2]),
+  AzureKeyId key{Lower(parts[0]), Lower(parts[2]),
                  parts.size() == 4 ? Lower(parts[3]) : std::string()};
   const auto dot = key.host.find('.');
   const std::string_view suffix =
@@ -140,15 +143,31 @@ Result<AzureKeyId> ParseAzure(std::string_view text, std::string_view id) {
   return key;
 }
 
-// host or host:port, in lower case; "" when it is neither.
+// One spelling of a host: in lower case, without the dot that ends a full name, and an address as
+// four numbers, whichever way a resolver would take it. "" when it is none.
+std::string HostOf(std::string_view text) {
+  if (text.ends_with('.')) text.remove_suffix(1);
+  const auto is_host = [](unsigned char c) { return IsLabel(c) || c == '.'; };
+  if (!AllOf(text, 253, is_host)) return "";
+  const std::string host = Lower(text);
+  in_addr address{};
+  if (inet_aton(host.c_str(), &address) == 0) return host;
+  char shown[INET_ADDRSTRLEN];
+  return inet_ntop(AF_INET, &address, shown, sizeof(shown)) == nullptr ? "" : shown;
+}
+
+// host or host:port, in one spelling and with the port; "" when it is neither.
 std::string AuthorityOf(std::string_view authority, std::string_view usual_port) {
   const auto colon = authority.find(':');
-  const std::string_view port =
+  const std::string_view port_text =
       colon == std::string_view::npos ? usual_port : authority.substr(colon + 1);
-  const std::string_view host = authority.substr(0, colon);
-  const auto is_host = [](unsigned char c) { return IsLabel(c) || c == '.'; };
-  if (!AllOf(host, 253, is_host) || !AllOf(port, 5, IsDigit)) return "";
-  return fmt::format("{}:{}", Lower(host), port);
+  const std::string host = HostOf(authority.substr(0, colon));
+  if (host.empty() || !AllOf(port_text, 5, IsDigit)) return "";
+  std::uint16_t port = 0;
+  const char* end = port_text.data() + port_text.size();
+  const auto read = std::from_chars(port_text.data(), end, port);
+  if (read.ec != std::errc() || port == 0) return "";
+  return fmt::format("{}:{}", host, port);
 }
 
 Result<VaultKeyPath> ParseVault(std::string_view text, std::string_view rest) {
@@ -159,6 +178,7 @@ Result<VaultKeyPath> ParseVault(std::string_view text, std::string_view rest) {
       return Refused(text, "has a query that is not namespace=NAME");
     }
     path.name_space = name_space.substr(10);
+    if (path.name_space == "root") path.name_space.clear();  // Vault's word for none
     rest = rest.substr(0, query);
   }
   auto parts = Split(rest, '/', 32);
@@ -273,6 +293,47 @@ Result<KmipKeyId> ParseKmip(std::string_view text, std::string_view rest) {
   return key;
 }
 
+// Of one type each: that nothing told them apart.
+
+bool IsSame(const AwsKeyArn& a, const AwsKeyArn& b) {
+  const std::string id = Lower(a.key_id);
+  return a.account == b.account && id == Lower(b.key_id) &&
+         (id.starts_with("mrk-") || Lower(a.region) == Lower(b.region));
+}
+
+// A project has an id, and a number that names it as well.
+bool IsSame(const GcpKeyName& a, const GcpKeyName& b) {
+  const auto is_number = [](const std::string& project) { return AllOf(project, 128, IsDigit); };
+  const bool same_project =
+      Lower(a.project) == Lower(b.project) || is_number(a.project) != is_number(b.project);
+  return same_project && Lower(a.location) == Lower(b.location) && a.key_ring == b.key_ring &&
+         a.key == b.key;
+}
+
+bool IsSame(const AzureKeyId& a, const AzureKeyId& b) { return a.host == b.host && a.key == b.key; }
+
+// A namespace may stand before the mount as well.
+bool IsSame(const VaultKeyPath& a, const VaultKeyPath& b) {
+  const auto place = [](const VaultKeyPath& key) {
+    return key.name_space.empty() ? key.mount : key.name_space + "/" + key.mount;
+  };
+  return a.authority == b.authority && place(a) == place(b) && a.key == b.key;
+}
+
+bool IsSame(const KmipKeyId& a, const KmipKeyId& b) {
+  return a.authority == b.authority && a.identifier == b.identifier;
+}
+
+// Each attribute narrows down which token and which key it is.
+bool IsSame(const Pkcs11KeyName& a, const Pkcs11KeyName& b) {
+  const auto agree = [](const auto& one, const auto& other) {
+    return one.empty() || other.empty() || one == other;
+  };
+  return agree(a.token, b.token) && agree(a.manufacturer, b.manufacturer) &&
+         agree(a.serial, b.serial) && agree(a.model, b.model) && agree(a.object, b.object) &&
+         agree(a.id, b.id);
+}
+
 std::string Format(const AwsKeyArn& key) {
   return fmt::format("arn:{}:kms:{}:{}:key/{}", key.partition, key.region, key.account, key.key_id);
 }
@@ -370,9 +431,29 @@ bool KeyUri::IsReplicaOf(const KeyUri& other) const {
          here.partition == there.partition && here.account == there.account;
 }
 
+bool KeyUri::IsSameKeyAs(const KeyUri& other) const {
+  if (type() != other.type() || text_.empty() || other.text_.empty()) return *this == other;
+  return std::visit(
+      [&](const auto& key) {
+        return IsSame(key, std::get<std::decay_t<decltype(key)>>(other.key_));
+      },
+      key_);
+}
+
 std::string KeyUri::Region() const {
   if (type() == KmsType::kAwsKms) return aws().region;
   return type() == KmsType::kGcpCloudKms ? gcp().location : "";
+}
+
+std::string CanonicalKeyUri(std::string_view text) {
+  const auto uri = KeyUri::Parse(text);
+  return uri.ok() ? uri->text() : std::string(text);
+}
+
+bool NameSameKey(std::string_view a, std::string_view b) {
+  const auto one = KeyUri::Parse(a);
+  const auto other = KeyUri::Parse(b);
+  return one.ok() && other.ok() ? one->IsSameKeyAs(*other) : a == b;
 }
 
 }  // namespace freehold

@@ -9,7 +9,9 @@
 //
 // Whatever can be pointed at another key without the owner's consent is refused, and so is what
 // belongs to this machine's configuration: aliases, a module's path, a PIN. Every part holds only
-// characters that are harmless in a URL, a header and a message. Threads: a value.
+// characters that are harmless in a URL, a header and a message. Two spellings that a KMS takes for
+// one have one canonical text: letters of hosts and of Azure's names, a host's last dot, a port.
+// Threads: a value.
 // Source: Tink's key URIs; RFC 7512 for pkcs11; the services' own ids.
 #pragma once
 
@@ -43,15 +45,15 @@ struct GcpKeyName {
 };
 
 struct AzureKeyId {
-  std::string host;  // "acme.vault.azure.net", lower case
-  std::string key;
+  std::string host;     // "acme.vault.azure.net", lower case
+  std::string key;      // lower case: Azure compares names without it
   std::string version;  // 32 hex digits; "" = whatever is newest
   bool IsManagedHsm() const;
 };
 
 struct VaultKeyPath {
   std::string authority;   // "vault.example.com:8200"
-  std::string name_space;  // "" = none
+  std::string name_space;  // "" = the root
   std::string mount;       // "transit", "team/transit"
   std::string key;
 };
@@ -92,6 +94,10 @@ class KeyUri {
   bool operator==(const KeyUri& other) const { return text_ == other.text_; }
   // Two Regions' replicas of one multi-Region key of AWS: what either wraps, the other unwraps.
   bool IsReplicaOf(const KeyUri& other) const;
+  // Nothing in the two tells their keys apart: the same one, a replica or another version of it, or
+  // one that each names by other attributes. For whatever a key is protected by; to use one,
+  // compare the texts. An alias, another host name and a copy in another account are not seen.
+  bool IsSameKeyAs(const KeyUri& other) const;
 
  private:
   using Key =
@@ -101,5 +107,10 @@ class KeyUri {
   std::string text_;
   Key key_;  // in the order of KmsType
 };
+
+// The text of the key that `text` names; `text` itself when it is no URI.
+std::string CanonicalKeyUri(std::string_view text);
+// IsSameKeyAs of what they name; texts that are no URIs are compared as they are.
+bool NameSameKey(std::string_view a, std::string_view b);
 
 }  // namespace freehold

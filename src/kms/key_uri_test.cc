@@ -16,9 +16,16 @@ TEST(KeyUri, GivesEveryKindItsCanonicalForm) {
        "gcp-kms://projects/example.com:p/locations/l/keyRings/r/cryptoKeys/k"},
       {"https://Acme.Vault.Azure.net/keys/k/0123456789ABCDEF0123456789abcdef",
        "azure-kv://acme.vault.azure.net/keys/k/0123456789abcdef0123456789abcdef"},
+      {"https://acme.vault.azure.net/keys/Orders-K",
+       "azure-kv://acme.vault.azure.net/keys/orders-k"},
       {"azure-kv://h1.managedhsm.azure.net/keys/k", "azure-kv://h1.managedhsm.azure.net/keys/k"},
       {"hcvault://Vault.example.com/transit/keys/k",
        "hcvault://vault.example.com:8200/transit/keys/k"},
+      {"hcvault://vault.example.com.:08200/transit/keys/k",
+       "hcvault://vault.example.com:8200/transit/keys/k"},
+      {"hcvault://127.1/transit/keys/K", "hcvault://127.0.0.1:8200/transit/keys/K"},
+      {"hcvault://v/transit/keys/k?namespace=root", "hcvault://v:8200/transit/keys/k"},
+      {"hcvault://v/transit/keys/k?namespace=", "hcvault://v:8200/transit/keys/k"},
       {"hcvault://[no]", ""},
       {"hcvault://v:1/a/b/keys/k?namespace=admin/team",
        "hcvault://v:1/a/b/keys/k?namespace=admin/team"},
@@ -26,6 +33,7 @@ TEST(KeyUri, GivesEveryKindItsCanonicalForm) {
        "pkcs11:token=T;object=my%20key;id=%01%FF"},
       {"kmip://KMIP.example.com/1f2e-K.1", "kmip://kmip.example.com:5696/1f2e-K.1"},
       {"kmip://10.0.0.1:9/k", "kmip://10.0.0.1:9/k"},
+      {"kmip://0x0a.0.0.1:0009/k", "kmip://10.0.0.1:9/k"},
   };
   for (const auto& [text, canonical] : forms) {
     const auto uri = KeyUri::Parse(text);
@@ -86,6 +94,9 @@ TEST(KeyUri, RefusesWhatCouldLeadElsewhere) {
            "kmip://h",
            "kmip://h/",
            "kmip:///k",
+           "kmip://./k",
+           "kmip://h:0/k",
+           "kmip://h:65536/k",
            "kmip://user@h/k",
            "kmip://h:port/k",
            "kmip://h/k/more",
@@ -112,6 +123,57 @@ TEST(KeyUriTest, ReplicasAreTheSameMultiRegionKeyInTwoRegions) {
   EXPECT_FALSE(uri("arn:aws:kms:us-east-1:111122223333:key/k")
                    .IsReplicaOf(uri("arn:aws:kms:eu-west-1:111122223333:key/k")));
   EXPECT_FALSE(here.IsReplicaOf(uri("hcvault://v.example.com:8200/transit/keys/k")));
+}
+
+TEST(KeyUriTest, TheSameKeyIsKnownUnderAllItsNames) {
+  const std::string mrk = ":111122223333:key/mrk-1";
+  const std::string version = "0123456789abcdef0123456789abcdef";
+  const std::string azure = "https://e.vault.azure.net/keys/";
+  const std::string google = "/locations/l/keyRings/r/cryptoKeys/k";
+  const std::pair<std::string, std::string> same[] = {
+      {"arn:aws:kms:us-east-1" + mrk, "aws-kms://arn:aws:kms:us-east-1" + mrk},
+      {"arn:aws:kms:us-east-1" + mrk, "arn:aws:kms:eu-west-1" + mrk},
+      {"arn:aws:kms:us-east-1:111122223333:key/AB", "arn:aws:kms:us-east-1:111122223333:key/ab"},
+      {azure + "Key", azure + "key/" + version},
+      {azure + "key/" + version, azure + "key/" + std::string(32, 'a')},
+      {"projects/p-1" + google, "projects/123456789012" + google},
+      {"projects/p-1" + google, "gcp-kms://projects/P-1" + google},
+      {"hcvault://v/transit/keys/k", "hcvault://V.:8200/transit/keys/k?namespace=root"},
+      {"hcvault://v/transit/keys/k?namespace=a/b", "hcvault://v/b/transit/keys/k?namespace=a"},
+      {"hcvault://v/transit/keys/k?namespace=a/b", "hcvault://v/a/b/transit/keys/k"},
+      {"kmip://H/k", "kmip://h.:5696/k"},
+      {"pkcs11:token=T;object=K", "pkcs11:token=T;object=K;id=%01;serial=7"},
+      {"pkcs11:token=T;object=K", "pkcs11:serial=7;id=%01"},
+  };
+  for (const auto& [a, b] : same) {
+    EXPECT_TRUE(NameSameKey(a, b)) << a << " " << b;
+    EXPECT_TRUE(NameSameKey(b, a)) << a << " " << b;
+  }
+  const std::pair<std::string, std::string> other[] = {
+      {"arn:aws:kms:us-east-1" + mrk, "arn:aws:kms:us-east-1" + mrk + "2"},
+      {"arn:aws:kms:us-east-1" + mrk, "arn:aws:kms:us-east-1:444455556666:key/mrk-1"},
+      {"arn:aws:kms:us-east-1:111122223333:key/k", "arn:aws:kms:eu-west-1:111122223333:key/k"},
+      {azure + "key", azure + "key2"},
+      {azure + "key", "https://f.vault.azure.net/keys/key"},
+      {"projects/p-1" + google, "projects/p-2" + google},
+      {"projects/1" + google, "projects/2" + google},
+      {"projects/p" + google, "projects/p" + google + "2"},
+      {"hcvault://v/transit/keys/k", "hcvault://v/transit/keys/K"},
+      {"hcvault://v/transit/keys/k", "hcvault://v/transit/keys/k?namespace=a"},
+      {"hcvault://v/transit/keys/k", "hcvault://v:8201/transit/keys/k"},
+      {"kmip://h/k", "kmip://h/l"},
+      {"pkcs11:token=T;object=K", "pkcs11:token=U;object=K"},
+      {"pkcs11:token=T;object=K", "pkcs11:token=T;object=L;id=%01"},
+      {"kmip://h/k", "hcvault://h/transit/keys/k"},
+      {"nonsense", "kmip://h/k"},
+      {"", "kmip://h/k"},
+  };
+  for (const auto& [a, b] : other) {
+    EXPECT_FALSE(NameSameKey(a, b)) << a << " " << b;
+    EXPECT_FALSE(NameSameKey(b, a)) << a << " " << b;
+  }
+  EXPECT_TRUE(NameSameKey("nonsense", "nonsense"));
+  EXPECT_FALSE(KeyUri().IsSameKeyAs(*KeyUri::Parse("arn:aws:kms:us-east-1" + mrk)));
 }
 
 }  // namespace

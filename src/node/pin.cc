@@ -122,8 +122,9 @@ Status PinStore::SaveVolumeAt(const std::string& volume_directory, const Id& vol
 }
 
 Result<KeyAccess> AllowedAccess(const Pin& pin, const WrappedKek& wrapped) {
+  const std::string uri = CanonicalKeyUri(wrapped.key_uri);  // an older release had more spellings
   for (const KeyAccess& access : pin.allowed) {
-    if (access.uri.text() == wrapped.key_uri && access.principal == wrapped.principal) {
+    if (access.uri.text() == uri && access.principal == wrapped.principal) {
       return access;
     }
   }

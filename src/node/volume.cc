@@ -84,7 +84,7 @@ Result<std::unique_ptr<Volume>> Volume::Lock(const std::string& directory,
   // What is named now comes first: its external id counts, not one remembered for the same key.
   if (options.access.has_value()) pin->allowed.insert(pin->allowed.begin(), *options.access);
   TRY(CheckAgainstPin(*pin, volume->keyring_, fingerprint, options.accept_keyring));
-  TRY(CheckAllowed(options.allow_keys, volume->keyring_.keks.front().key_uri));
+  TRY(CheckAllowed(options.allow_keys, CanonicalKeyUri(volume->keyring_.keks.front().key_uri)));
   volume->allow_keys_ = options.allow_keys;
   volume->access_ = TRY(AllowedAccess(*pin, volume->keyring_.keks.front()));
   volume->pin_ = std::move(*pin);

@@ -22,12 +22,6 @@ tl::unexpected<KmsFailure> NotUnderstood(std::string_view operation, std::string
   return tl::unexpected(OwnFailure(KmsMeaning::kNotUnderstood, operation, std::move(message)));
 }
 
-// Names of keys are the same in either case to Key Vault.
-bool SameName(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return (x | 0x20) == (y | 0x20); });
-}
-
 bool IsVersion(std::string_view text) {
   return text.size() == 32 &&
          text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
@@ -170,7 +164,7 @@ KmsResult<std::string> AzureKeyProvider::VersionIn(std::string_view operation,
   }
   const AzureKeyId& theirs = uri->azure();
   const bool other_version = !ours.version.empty() && theirs.version != ours.version;
-  if (theirs.host != ours.host || !SameName(theirs.key, ours.key) || other_version) {
+  if (theirs.host != ours.host || theirs.key != ours.key || other_version) {
     return tl::unexpected(OwnFailure(KmsMeaning::kWrongKey, operation,
                                      fmt::format("the answer is about {}", uri->text())));
   }

@@ -26,7 +26,11 @@ KmsResult<VaultClient> VaultClient::For(const VaultKeyPath& key, const Surroundi
   const bool has_port = url->authority.rfind(':') != std::string::npos &&
                         url->authority.rfind(':') > url->authority.rfind(']') + 1;
   // Without a port a URL means 443, the key's URI 8200, as Vault's own tools have it.
-  const std::string authority = has_port ? url->authority : url->authority + ":443";
+  std::string authority = has_port ? url->authority : url->authority + ":443";
+  if (const auto any = KeyUri::Parse(fmt::format("hcvault://{}/any/keys/any", authority));
+      any.ok() && any->type() == KmsType::kHashicorpVault) {
+    authority = any->vault().authority;  // in the spelling of key URIs
+  }
   if (authority != key.authority) {
     return Misconfigured(fmt::format(
         "the key is at {}, and VAULT_ADDR allows {} only: no token is sent anywhere else",
