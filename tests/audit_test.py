@@ -192,3 +192,16 @@ def test_many_changes_at_once_make_one_chain(world):
                                                   {"name": f"many{n}"}), range(40)))
     assert len(check_chain(world.server, world.key)) == 47
     assert "47 entries" in world.verify(*KEPT)
+
+
+def test_the_list_of_actions_is_whole():
+    """Every action that the source writes down, and no other."""
+    roles = "access.cc"  # has words of that form which are none
+    words = re.compile(r'"([A-Z]+(?:_[A-Z]+)+)"')
+    written = {action for path in (ROOT / "src/control").glob("*.cc")
+               if path.name != roles and not path.name.endswith("_test.cc")
+               for action in words.findall(path.read_text())}
+    page = (ROOT / "docs/api/audit.md").read_text()
+    table = page[page.index("### Actions"):page.index("## That nothing was rewritten")]
+    listed = re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", table)
+    assert sorted(listed) == sorted(written)

@@ -209,6 +209,15 @@ def test_lists_come_in_pages(own):
     assert len(seen) == 7 and set(seen) == names
     for limit in ("0", "501", "-1", "x"):
         refused(own.ask("GET", f"{CLUSTERS}?pagination.limit={limit}", admin), 400, 3, "limit")
+    for page in ("x", "2", "..", "%00", "0" * 36, "9" * 5000):
+        for path in (CLUSTERS, "/api/v1/projects", "/api/v1/service-accounts"):
+            answer = own.ask("GET", f"{path}?pagination.page={page}", admin)
+            assert answer.status == 400 and answer.json["code"] == 3, (path, page, answer)
+    gone = "01234567-89ab-4cde-8f01-23456789abcd"  # whatever came last may be deleted since
+    assert own.ask("GET", f"{CLUSTERS}?pagination.page={gone}", admin).status == 200
+    # What CockroachDB Cloud's clients send beside is passed over.
+    more = "pagination.sort_order=ASC&show_inactive=true&pagination.as_of_time=2026-01-01T00:00:00Z"
+    assert len(own.ask("GET", f"{CLUSTERS}?{more}", admin).json["clusters"]) == 7
     refused(own.ask("GET", f"{CLUSTERS}?a=1&a=2", admin), 400, 3, "'a' twice")
 
 

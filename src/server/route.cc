@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/bytes.h"
+#include "crypto/uuid.h"
 #include "fmt/format.h"
 
 namespace freehold::server {
@@ -144,9 +145,21 @@ Result<control::Page> Call::PageWanted() const {
   control::Page page;
   page.limit = TRY(NumberWanted("pagination.limit", kUsualPage, 1, kPageLimit));
   if (const auto after = query.find("pagination.page"); after != query.end()) {
+    // The id of the last that was listed, which may be gone since.
+    if (!after->second.empty() && !IsUuid(after->second)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "pagination.page: must be the next_page of an answer, or empty for the first");
+    }
     page.after = after->second;
   }
   return page;
+}
+
+Result<bool> Call::Says(const std::string& name) const {
+  const auto found = query.find(name);
+  if (found == query.end() || found->second == "false") return false;
+  if (found->second == "true") return true;
+  return Error(ErrorCode::kInvalidArgument, fmt::format("{}: must be true or false", name));
 }
 
 HttpResponse JsonResponse(int status, const json::object& body) {

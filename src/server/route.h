@@ -28,6 +28,8 @@ struct Call {
   const std::string& Parameter(const std::string& name) const { return path.at(name); }
   // "pagination.limit" (1 to 500, 100 unless said) and "pagination.page".
   Result<control::Page> PageWanted() const;
+  // "true" or "false" of the query; false where it is not given.
+  Result<bool> Says(const std::string& name) const;
   // A whole number of the query; `usual` where it is not given.
   Result<std::uint64_t> NumberWanted(const std::string& name, std::uint64_t usual,
                                      std::uint64_t least, std::uint64_t most) const;
