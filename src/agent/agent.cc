@@ -4,6 +4,7 @@
 
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "crypto/uuid.h"
 #include "fmt/format.h"
 
 namespace freehold::agent {
@@ -108,6 +109,7 @@ void Agent::Recheck(std::uint64_t order) {
 
 void Agent::Report(const api::DesiredState& desired, const Observed& observed) {
   api::NodeReport report = ReportOf(desired, observed, problem_);
+  report.instance = instance_;
   {
     const std::lock_guard lock(mutex_);
     report.rechecks = rechecked_;
@@ -167,6 +169,7 @@ bool Agent::StepOnce() {
 Status Agent::Run(Identity identity, StopSignal& stop) {
   state_ = TRY(LoadAgentState(options_.state_directory));
   kept_at_ = state_.heard_at;
+  instance_ = NewUuid();
   link_ = std::make_unique<ServerLink>(
       options_.state_directory, std::move(identity), clock_,
       [this](const api::DesiredState& desired, const std::optional<Answered>& answered) {

@@ -63,6 +63,7 @@ class Agent {
 
   std::unique_ptr<ServerLink> link_;
   // The loop's own.
+  std::string instance_;
   std::string problem_;
   Duration wait_{};  // before a step that failed is tried again
   BootTime next_step_{};

@@ -97,6 +97,8 @@ struct NodeReport {
   std::optional<CustodyTerms> terms;  // in force, or for the next start where nothing runs
   bool terms_told = false;            // by a server
   std::vector<TrialAnswer> answers;
+  std::string
+      instance;  // a name that the agent's process took at its start; "" = a release without
 };
 
 std::string Encode(const DesiredState& state);

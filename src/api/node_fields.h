@@ -89,6 +89,7 @@ void Fields(Archive& archive, NodeReport& report) {
   archive("terms", report.terms);
   archive("terms_told", report.terms_told);
   archive("answers", report.answers);
+  archive("instance", report.instance);
 }
 
 }  // namespace freehold::api

@@ -51,8 +51,10 @@ Status RenewKeys(Cluster& cluster, bool new_deks, WallTime now);
 // customer's keys wrapped until then stays readable by them.
 Status DisenrolCmek(Cluster& cluster, const api::KeySpec& escrow, WallTime now);
 
-// It has heard of this revocation, and holds no key.
+// It has heard of this revocation, and holds no key: all of it, as far as is known.
 bool HasConfirmed(const Revocation& revoked, const NodeState& node);
+// The host that spoke last has; of one with the same identity that says nothing.
+bool SaysItConfirms(const Revocation& revoked, const NodeState& node);
 // It holds no key, because that was revoked.
 bool IsSealed(const NodeState& node);
 // Those of one region.

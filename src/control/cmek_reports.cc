@@ -3,6 +3,8 @@
 #include <array>
 
 #include "control/cmek.h"
+#include "control/node_instances.h"
+#include "fmt/format.h"
 
 namespace freehold::control {
 namespace {
@@ -84,6 +86,10 @@ std::vector<NodeState> NodesIn(const Region& region, const std::vector<NodeState
 }
 
 bool HasConfirmed(const Revocation& revoked, const NodeState& node) {
+  return SaysItConfirms(revoked, node) && !IsDuplicated(node);
+}
+
+bool SaysItConfirms(const Revocation& revoked, const NodeState& node) {
   return IsSealed(node) && node.revision >= revoked.revision;
 }
 
@@ -196,6 +202,11 @@ api::CmekClusterInfo InfoOf(const Cluster& cluster, const std::vector<NodeState>
     if (!shown.key_infos.empty() &&
         (cluster.revoked.has_value() || shown.status == CmekStatus::kEnabling)) {
       shown.key_infos.front().status = shown.status;
+    }
+    const auto twice = std::find_if(here.begin(), here.end(), IsDuplicated);
+    if (cluster.revoked.has_value() && twice != here.end() && !shown.key_infos.empty()) {
+      shown.key_infos.front().user_message =
+          fmt::format("node {}: {}", twice->node, ProblemOf(*twice));
     }
     shown.custody = CustodyOf(here);
     info.region_infos.push_back(std::move(shown));

@@ -110,9 +110,18 @@ void Fields(Archive& archive, Cluster& cluster) {
 }
 
 template <typename Archive>
+void Fields(Archive& archive, NodeInstances& instances) {
+  archive("current", instances.current);
+  archive("past", instances.past);
+  archive("late", instances.late);
+  archive("duplicated_at", instances.duplicated_at);
+}
+
+template <typename Archive>
 void Fields(Archive& archive, NodeState& state) {
   archive("node", state.node);
   archive("reported_at", state.reported_at);
+  archive("instances", state.instances);
   Fields(archive, static_cast<api::NodeReport&>(state));
 }
 

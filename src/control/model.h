@@ -100,11 +100,20 @@ struct Node {
   WallTime joined_at;
 };
 
+// The processes that have reported as one node, node_instances.h.
+struct NodeInstances {
+  std::string current;                    // "" = none has named itself
+  std::vector<std::string> past;          // that another one followed
+  std::vector<std::string> late;          // of those: that were heard once since
+  std::optional<WallTime> duplicated_at;  // two are there at the same time; it stays
+};
+
 // What a node last said of its part.
 struct NodeState : api::NodeReport {  // its region is ours to say
   std::string node;                   // id
   WallTime reported_at;
   bool connected = false;  // it said so not long ago; not kept
+  NodeInstances instances = {};
 };
 
 // Lets one host join, once.

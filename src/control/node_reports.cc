@@ -9,6 +9,7 @@
 #include "control/cmek.h"
 #include "control/desired.h"
 #include "control/key_trials.h"
+#include "control/node_instances.h"
 #include "control/node_knowledge.h"
 #include "control/nodes.h"
 #include "control/outbox.h"
@@ -31,6 +32,7 @@ bool SaysTheSame(NodeState a, const NodeState& b) {
   a.lease_expires_at = b.lease_expires_at;
   a.next_probe_at = b.next_probe_at;
   a.connected = b.connected;
+  a.instance = b.instance;  // two that take turns are in `instances`
   return ToRecord(a, "").body == ToRecord(b, "").body;
 }
 
@@ -218,6 +220,18 @@ Status Nodes::TakeIn(Transaction& transaction, const Record& node_record, const 
   return {};
 }
 
+Status Nodes::NoteDuplicated(Transaction& transaction, const Node& node, const NodeState& said) {
+  const auto record = TRY(transaction.Get(Kind::kCluster, node.cluster));
+  const Caller host{"", "", "node " + node.id, "", {}};
+  if (!record.has_value()) {
+    return Note(transaction, clock_, host, {"FIND_DUPLICATED_NODE", {}}, {{"node_id", node.id}});
+  }
+  const auto cluster = TRY(FromRecord<Cluster>(*record));
+  TRY(Note(transaction, clock_, host, {"FIND_DUPLICATED_NODE", PlaceOf(cluster), cluster.name},
+           {{"node_id", node.id}}));
+  return TellDuplicated(transaction, cluster, said, clock_.Wall());
+}
+
 Result<api::DesiredState> Nodes::Report(const Node& who, const api::NodeReport& report) {
   const StoreState state = TRY(store_.State());
   const WallTime now = clock_.Wall();
@@ -235,12 +249,16 @@ Result<api::DesiredState> Nodes::Report(const Node& who, const api::NodeReport& 
       TRY(transaction.Put(ToRecord(node)));
     }
     TRY(TakeAnswers(transaction, node, report));
-    const NodeState said = SaidBy(node, report, now);
+    NodeState said = SaidBy(node, report, now);
     const auto before = TRY(transaction.Get(Kind::kNodeState, node.id));
     bool repeats = false;
     bool is_due = true;
+    NodeState last;
+    if (before.has_value()) last = TRY(FromRecord<NodeState>(*before));
+    said.instances = last.instances;
+    TakeInstance(said.instances, report.instance, now);
+    if (IsDuplicated(said) && !IsDuplicated(last)) TRY(NoteDuplicated(transaction, node, said));
     if (before.has_value() && before->owner == node.cluster) {
-      const auto last = TRY(FromRecord<NodeState>(*before));
       repeats = SaysTheSame(said, last);
       is_due = !repeats || now.since_epoch - last.reported_at.since_epoch > kWriteInterval;
     }

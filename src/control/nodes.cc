@@ -7,6 +7,7 @@
 #include "base/crash_point.h"
 #include "control/audit.h"
 #include "control/cmek.h"
+#include "control/node_instances.h"
 #include "crypto/crypto.h"
 #include "crypto/uuid.h"
 #include "fmt/format.h"
@@ -25,12 +26,13 @@ Status Give(Transaction& transaction, Node node, const std::string& cluster) {
   return transaction.Put(ToRecord(node));
 }
 
-// A host whose volume belongs to another cluster can only go back to that one.
+// A host whose volume belongs to another cluster can only go back to that one, and one node that
+// two hosts are gets none.
 Result<bool> IsFree(Transaction& transaction, const Node& node, const Cluster& cluster) {
   const auto record = TRY(transaction.Get(Kind::kNodeState, node.id));
   if (!record.has_value()) return true;
   const auto state = TRY(FromRecord<NodeState>(*record));
-  return state.cluster.empty() || state.cluster == cluster.id;
+  return !IsDuplicated(state) && (state.cluster.empty() || state.cluster == cluster.id);
 }
 
 }  // namespace
@@ -112,20 +114,27 @@ Result<std::vector<Node>> Nodes::List(const Caller& caller) {
   return nodes;
 }
 
-Status Nodes::Remove(const Caller& caller, const std::string& id, bool lost) {
+Status Nodes::Remove(const Caller& caller, const std::string& id, const Removal& removal) {
   TRY(caller.Require(Permission::kManageOrganizations, {}));
   return ChangeAs(store_, caller, [&](Transaction& transaction) -> Status {
     const auto node = TRY(Load<Node>(transaction, Kind::kNode, id, "node"));
-    if (!node.cluster.empty() && !lost) {
+    if (!node.cluster.empty() && !removal.lost) {
       return Error(ErrorCode::kPrecondition,
                    "the node belongs to a cluster; say that it is lost if it will never come back");
+    }
+    const auto said = TRY(transaction.Get(Kind::kNodeState, id));
+    if (said.has_value() && IsDuplicated(TRY(FromRecord<NodeState>(*said))) &&
+        !removal.duplicated) {
+      return Error(ErrorCode::kPrecondition,
+                   "two hosts have this node's identity, and without it nobody would know that one "
+                   "of them may still hold a key; end the copy, and say that it is duplicated");
     }
     const auto record = TRY(transaction.Get(Kind::kCluster, node.cluster));
     if (record.has_value()) {
       const auto cluster = TRY(FromRecord<Cluster>(*record));
       const auto states = TRY(LoadStates(transaction, cluster.id, clock_.Wall()));
       const auto may_hold = [&](const NodeState& state) {
-        return state.node == id && !HasConfirmed(*cluster.revoked, state);
+        return state.node == id && !SaysItConfirms(*cluster.revoked, state);
       };
       if (cluster.revoked.has_value() && std::any_of(states.begin(), states.end(), may_hold)) {
         return Error(ErrorCode::kPrecondition,
@@ -136,7 +145,7 @@ Status Nodes::Remove(const Caller& caller, const std::string& id, bool lost) {
     TRY(transaction.Remove(Kind::kNode, id));
     TRY(transaction.Remove(Kind::kNodeState, id));
     TRY(Note(transaction, clock_, caller, {"REMOVE_NODE", {"", "", node.cluster}},
-             {{"node_id", id}, {"lost", lost}}));
+             {{"node_id", id}, {"lost", removal.lost}, {"duplicated", removal.duplicated}}));
     if (!record.has_value()) return {};
     const auto cluster = TRY(FromRecord<Cluster>(*record));
     TRY(TakeFreeNodes(transaction, cluster));

@@ -65,8 +65,14 @@ class Nodes {
   Result<NewJoinToken> CreateToken(const Caller& caller, const std::string& region,
                                    const std::string& cluster);
   Result<std::vector<Node>> List(const Caller& caller);
-  // It is not let in any more. Refused while it belongs to a cluster, unless it is lost for good.
-  Status Remove(const Caller& caller, const std::string& id, bool lost);
+  // It is not let in any more. Refused while it belongs to a cluster, unless it is lost for good;
+  // and where two hosts were seen as this node, unless the caller says that it knows. Whether the
+  // copy holds a key is not known after that either.
+  struct Removal {
+    bool lost = false;
+    bool duplicated = false;
+  };
+  Status Remove(const Caller& caller, const std::string& id, const Removal& removal);
   const api::KeySpec& escrow() const { return settings_.escrow; }
   const CertificateAndKey& authority() const { return authority_; }
   const std::string& authority_pem() const { return authority_.certificate_pem; }
@@ -104,6 +110,8 @@ class Nodes {
   Status TakeIn(Transaction& transaction, const Record& node_record, const Node& node,
                 const api::NodeReport& report, const StoreState& state, bool repeats);
   Status TakeAnswers(Transaction& transaction, const Node& node, const api::NodeReport& report);
+  // Writes down, and tells its cluster's contacts, that two hosts speak for the node.
+  Status NoteDuplicated(Transaction& transaction, const Node& node, const NodeState& said);
 
   Store& store_;
   const Clock& clock_;

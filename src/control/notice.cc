@@ -30,6 +30,7 @@ constexpr std::array<TypeRow, kNoticeTypeCount> kTypes = {{
     {"custody.loosened", "the custody of {} was loosened"},
     {"restore.awaited", "a new API key may restore revoked keys later"},
     {"contact.removed", "a contact was removed"},
+    {"node.duplicated", "two hosts are one node of {}"},
     {"contact.test", "a test message"},
 }};
 

@@ -28,9 +28,10 @@ enum class NoticeType {
   kLoosened,           // over the API: custody
   kRestoreAwaited,     // an API key was made that can restore what was revoked before, later
   kContactRemoved,     // over the API
+  kDuplicated,         // two hosts speak for one node
   kTest,
 };
-inline constexpr int kNoticeTypeCount = 13;
+inline constexpr int kNoticeTypeCount = 14;
 std::string_view NameOf(NoticeType type);  // "key.denied"
 
 struct Notice {

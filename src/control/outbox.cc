@@ -178,6 +178,28 @@ Status TellLeft(Transaction& transaction, const Cluster& cluster, const Caller& 
   return {};
 }
 
+Status TellDuplicated(Transaction& transaction, const Cluster& cluster, const NodeState& node,
+                      WallTime now) {
+  Notice notice;
+  notice.type = NoticeType::kDuplicated;
+  notice.at = PlaceOf(cluster);
+  notice.cluster_name = cluster.name;
+  notice.region = node.region;
+  notice.nodes = {node.node};
+  notice.since = node.instances.duplicated_at;
+  notice.what = fmt::format(
+      "Two hosts have the identity of the node {} of cluster {}: its disk was copied, and the copy "
+      "runs.",
+      node.node, cluster.name);
+  notice.follows =
+      "a revocation stays REVOKING until the operator has removed that node; what the copy can "
+      "read "
+      "ends with its key, when the KMS refuses it";
+  notice.commands = {fmt::format("freehold cluster nodes {}   # which node", cluster.name)};
+  TRY(Post(transaction, notice, now, now));
+  return {};
+}
+
 Status TellLoosened(Transaction& transaction, const Cluster& cluster, const Caller& caller,
                     const std::vector<std::string>& settings, WallTime now) {
   Notice notice;

@@ -58,6 +58,9 @@ Status TellLeft(Transaction& transaction, const Cluster& cluster, const Caller& 
                 WallTime now);
 Status TellLoosened(Transaction& transaction, const Cluster& cluster, const Caller& caller,
                     const std::vector<std::string>& settings, WallTime now);
+// That two hosts speak for one of its nodes.
+Status TellDuplicated(Transaction& transaction, const Cluster& cluster, const NodeState& node,
+                      WallTime now);
 // To those that are left, and to itself if it is told of such things.
 Status TellRemoved(Transaction& transaction, const Contact& contact, const Caller& caller,
                    WallTime now);

@@ -1,6 +1,7 @@
 // Nodes: /api/v1/nodes and /api/v1/join-tokens for the operator, and a cluster's own for its
 // customer.
 #include "api/json_reader.h"
+#include "control/node_instances.h"
 #include "control/nodes.h"
 #include "server/api_server.h"
 
@@ -42,7 +43,7 @@ json::object ToJson(const NodeState& state) {
           {"database", state.database},
           {"key_uri", state.key_uri},
           {"old_key_bytes", state.old_key_bytes},
-          {"problem", state.problem}};
+          {"problem", control::ProblemOf(state)}};
 }
 
 template <typename T>
@@ -97,13 +98,16 @@ std::vector<Route> NodeRoutes(Nodes& nodes, Clusters& clusters, const ApiOptions
        }},
       {"DELETE",
        "/api/v1/nodes/{node_id}",
-       {"RemoveNode", "", "Empty", "lost"},
+       {"RemoveNode", "", "Empty", "lost duplicated"},
        Permission::kManageOrganizations,
-       "Lets a node in no more; with lost=true one that belongs to a cluster",
+       "Lets a node in no more; with lost=true one that belongs to a cluster, with duplicated=true "
+       "one "
+       "that two hosts were seen as",
        [&](const Call& call) -> Result<json::object> {
-         const auto lost = call.query.find("lost");
-         TRY(nodes.Remove(call.caller, call.Parameter("node_id"),
-                          lost != call.query.end() && lost->second == "true"));
+         Nodes::Removal removal;
+         removal.lost = TRY(call.Says("lost"));
+         removal.duplicated = TRY(call.Says("duplicated"));
+         TRY(nodes.Remove(call.caller, call.Parameter("node_id"), removal));
          return json::object();
        }},
       {"GET",

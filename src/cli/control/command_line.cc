@@ -174,6 +174,8 @@ void AddNodes(CLI::App& app, int& exit_code) {
   remove->add_option("NODE", flags.node, "Its id")->required();
   remove->add_flag("--lost", flags.lost,
                    "Though it belongs to a cluster: its host is gone for good");
+  remove->add_flag("--duplicated", flags.duplicated,
+                   "Though two hosts had its identity: both are ended, or without its key");
   remove->add_flag("--yes", flags.yes, "Do not ask");
 }
 

@@ -90,6 +90,7 @@ struct NodeFlags {
   std::string cluster;     // that the node is pinned to; "" = none
   std::string token_file;  // where a token goes; "" = standard output
   bool lost = false;
+  bool duplicated = false;
   bool yes = false;
 };
 Status NodeToken(const NodeFlags& flags);

@@ -62,15 +62,20 @@ Status NodeList(const NodeFlags& flags) {
 
 Status NodeRemove(const NodeFlags& flags) {
   ApiClient api = TRY(Connect(flags.common));
-  TRY(AskForName(fmt::format("Removing the node {}: it is not let in any more, and would have to "
-                             "join anew.{}",
-                             flags.node,
-                             flags.lost ? " Its cluster counts it no longer: a revoke is confirmed "
-                                          "without it, so be sure that its host is gone for good."
-                                        : ""),
-                 flags.node, flags.yes, "node's id"));
+  TRY(AskForName(
+      fmt::format("Removing the node {}: it is not let in any more, and would have to "
+                  "join anew.{}{}",
+                  flags.node,
+                  flags.lost ? " Its cluster counts it no longer: a revoke is confirmed "
+                               "without it, so be sure that its host is gone for good."
+                             : "",
+                  flags.duplicated ? " Whether the copy of its host still holds a key is "
+                                     "not known after that either."
+                                   : ""),
+      flags.node, flags.yes, "node's id"));
   const std::string path = fmt::format("{}/{}", kNodes, UrlPart(flags.node));
-  Show(TRY(api.Delete(flags.lost ? path + "?lost=true" : path)), flags.common,
+  const std::string words = fmt::format("?lost={}&duplicated={}", flags.lost, flags.duplicated);
+  Show(TRY(api.Delete(path + words)), flags.common,
        [&](const json::object&) { Print(fmt::format("the node {} is removed", flags.node)); });
   return {};
 }
