@@ -33,7 +33,7 @@ std::string_view LiteralPart(std::string_view pattern) {
 }
 
 // Its host and port in the one spelling that they have, where they are there as a whole.
-Result<std::string> WithAuthority(std::string pattern, std::string_view scheme,
+Result<std::string> WithAuthority(const std::string& pattern, std::string_view scheme,
                                   std::string_view path) {
   if (!pattern.starts_with(scheme)) return pattern;
   const auto end = LiteralPart(pattern).find('/', scheme.size());
@@ -111,8 +111,8 @@ Result<std::string> CanonicalKeyPattern(std::string_view text) {
       return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c);
     });
   }
-  pattern = TRY(WithAuthority(std::move(pattern), kVault, "/any/keys/any"));
-  return WithAuthority(std::move(pattern), kKmip, "/any");
+  pattern = TRY(WithAuthority(pattern, kVault, "/any/keys/any"));
+  return WithAuthority(pattern, kKmip, "/any");
 }
 
 bool NameKey(const std::vector<std::string>& patterns, const KeyUri& key) {
