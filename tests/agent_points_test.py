@@ -112,6 +112,7 @@ def test_a_region_is_added_and_both_are_rotated_whatever_steps_their_agents_died
 @pytest.mark.parametrize("point", OF_JOINING)
 def test_a_certificate_is_renewed_whatever_step_the_agent_died_at(service, monkeypatch, point):
     host = joined(service)
+    wait_for("the join is over", lambda: "(revision" in host.log.read_text())
     before = (host.state / "agent/identity").read_bytes()
     host.kill()
     monkeypatch.setenv("FREEHOLD_MUTANT", "renewal-waits")

@@ -250,10 +250,10 @@ def test_a_volume_goes_from_aws_to_kmip_and_back(either, volume_of_either, tmp_p
 
 def test_nothing_is_sent_to_a_server_that_is_not_configured(kms, volume):
     kms.variables["FREEHOLD_KMIP_SERVERS"] = "kmip.example.com, 127.0.0.1:1"
-    before = kms.log()
+    before = kms.log().count("Starting session")
     code, meaning, detail = failed(volume)
     assert (code, meaning) == (OURS, "our_configuration") and "FREEHOLD_KMIP_SERVERS" in detail
-    assert kms.log() == before
+    assert kms.log().count("Starting session") == before > 0
 
 
 def test_nothing_is_sent_to_a_link_local_address(kms, volume):
