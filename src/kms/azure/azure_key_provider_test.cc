@@ -82,8 +82,8 @@ TEST_F(AzureProvider, WrapsWithTheNewestVersionAndTheContextBesideTheKey) {
   EXPECT_EQ(wrapped->ciphertext, (Bytes{9, 9}));
   const auto requests = server_.Requests();
   ASSERT_EQ(requests.size(), 3u);
-  EXPECT_EQ(requests[1].target, "/keys/Orders?api-version=7.4");
-  EXPECT_EQ(requests[2].target, "/keys/Orders/" + kVersion + "/wrapkey?api-version=7.4");
+  EXPECT_EQ(requests[1].target, "/keys/orders?api-version=7.4");
+  EXPECT_EQ(requests[2].target, "/keys/orders/" + kVersion + "/wrapkey?api-version=7.4");
   for (const int i : {1, 2}) {
     EXPECT_EQ(FindHeader(requests[i].headers, "authorization"), "Bearer token-1");
     EXPECT_EQ(FindHeader(requests[i].headers, "host"), kHost);
@@ -114,7 +114,7 @@ TEST_F(AzureProvider, UnwrapsWithExactlyTheVersionThatWrapped) {
   ASSERT_TRUE(key.has_value()) << key.error().Sentence();
   EXPECT_TRUE(key->Equals(SecretBytes::CopyOf(Bytes(32, 7))));
   EXPECT_EQ(server_.Requests().at(1).target,
-            "/keys/Orders/" + kVersion + "/unwrapkey?api-version=7.4");
+            "/keys/orders/" + kVersion + "/unwrapkey?api-version=7.4");
 }
 
 TEST_F(AzureProvider, RefusesAnotherContextAndAnotherSize) {
@@ -154,7 +154,7 @@ TEST_F(AzureProvider, UsesTheVersionOfTheUriOnly) {
   server_.Add(Bundle(Kid(kVersion)));
   server_.Add(Result(Kid(kVersion), Bytes{9}));
   ASSERT_TRUE(NewProvider(kVersion).Wrap(SecretBytes(32), kContext).has_value());
-  EXPECT_EQ(server_.Requests().at(1).target, "/keys/Orders/" + kVersion + "?api-version=7.4");
+  EXPECT_EQ(server_.Requests().at(1).target, "/keys/orders/" + kVersion + "?api-version=7.4");
   server_.Add(TokenAnswer());
   server_.Add(Bundle(Kid(kOther)));
   EXPECT_EQ(NewProvider(kVersion).Wrap(SecretBytes(32), kContext).error().meaning,
@@ -199,10 +199,10 @@ TEST_F(AzureProvider, SaysWhichCommandWouldHelp) {
               testing::AllOf(HasSubstr("az role assignment create"),
                              HasSubstr("Key Vault Crypto Service Encryption User"),
                              HasSubstr("--assignee app-1"), HasSubstr("--name acme"),
-                             HasSubstr("/keys/Orders")));
+                             HasSubstr("/keys/orders")));
   EXPECT_THAT(
       UnwrapFailure(VaultError(403, "Forbidden", "KeyDisabled")).remedy,
-      HasSubstr("az keyvault key set-attributes --vault-name acme --name Orders --enabled"));
+      HasSubstr("az keyvault key set-attributes --vault-name acme --name orders --enabled"));
   EXPECT_THAT(UnwrapFailure(VaultError(404, "KeyNotFound")).remedy,
               HasSubstr("az keyvault key recover"));
   EXPECT_THAT(UnwrapFailure(VaultError(403, "Forbidden", "ForbiddenByFirewall")).remedy,
