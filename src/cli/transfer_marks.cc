@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint16_t kVersion = 1;
 
 std::string PathAt(const Transfer& transfer, const std::string& place) {
   if (!place.empty()) return transfer.root + "/" + place;
@@ -76,7 +76,7 @@ Result<TransferMarks::Mark> TransferMarks::Mark::Of(const Transfer& transfer,
 
 Bytes TransferMarks::Mark::Encode() const {
   Writer writer;
-  writer.U8(kVersion);
+  writer.U16(kVersion);
   writer.Raw(volume_id);
   writer.String(source);
   writer.U64(inode);
@@ -87,7 +87,7 @@ Bytes TransferMarks::Mark::Encode() const {
 
 Result<TransferMarks::Mark> TransferMarks::Mark::Decode(ByteView bytes) {
   Reader reader(bytes);
-  if (TRY(reader.U8()) != kVersion) {
+  if (TRY(reader.U16()) != kVersion) {
     return Error(ErrorCode::kUnsupportedVersion, "written by a newer release");
   }
   Mark mark;
