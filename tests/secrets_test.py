@@ -189,6 +189,7 @@ def test_a_daemon_that_dies_while_it_waits_for_a_kms_leaves_no_core(customer, vo
         # 1 and not 0: a core_pattern that is a pipe is not fed either.
         assert [line.split()[4:6] for line in limits if "core" in line] == [["1", "1"]]
     assert not left_a_core(daemon, signal.SIGABRT)
+    wait_for("its guardian to take the mount away", lambda: not volume.is_mounted())
     assert core_files(customer.directory) == []
 
 
