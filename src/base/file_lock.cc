@@ -14,7 +14,7 @@ Status LockAlone(const UniqueFd& fd, const std::string& path, std::string taken,
   for (Duration waited{}; flock(fd.get(), LOCK_EX | LOCK_NB) != 0; waited += kPause) {
     if (errno != EWOULDBLOCK) return ErrnoError(errno, path);
     if (waited >= patience) return Error(ErrorCode::kBusy, std::move(taken));
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kPause);  // flock(2) has no time-out of its own
   }
   return {};
 }

@@ -16,7 +16,7 @@ using std::chrono_literals::operator""ms;
 class FileLock : public testing::Test {
  protected:
   FileLock() {
-    char name[] = "/tmp/freehold-lock-XXXXXX";
+    char name[] = "/tmp/freehold-lock-XXXXXX";  // mkstemp(3) fills it in
     const UniqueFd made(mkstemp(name));
     path_ = name;
   }
@@ -49,7 +49,7 @@ TEST_F(FileLock, WaitsForWhoHoldsItForAMoment) {
   UniqueFd inherited(dup(first.get()));
   first.Reset();
   std::jthread ending([&] {
-    std::this_thread::sleep_for(20ms);
+    std::this_thread::sleep_for(20ms);  // until the other one waits, most likely
     inherited.Reset();
   });
   EXPECT_TRUE(Lock(Open(), std::chrono::minutes(1)).ok());

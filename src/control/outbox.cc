@@ -193,8 +193,7 @@ Status TellDuplicated(Transaction& transaction, const Cluster& cluster, const No
       node.node, cluster.name);
   notice.follows =
       "a revocation stays REVOKING until the operator has removed that node; what the copy can "
-      "read "
-      "ends with its key, when the KMS refuses it";
+      "read ends with its key, when the KMS refuses it";
   notice.commands = {fmt::format("freehold cluster nodes {}   # which node", cluster.name)};
   TRY(Post(transaction, notice, now, now));
   return {};
