@@ -5,6 +5,7 @@ import os
 import pytest
 
 from agent_testing import Service
+from contacts_testing import MailBox, Receiver
 from freehold_testing import EmbeddedKms, Volume, temporary_directory
 from store_testing import StoreServer
 
@@ -51,6 +52,21 @@ def service(new_kms, tmp_path):
     yield made
     print(made.logs())
     made.clean_up()
+
+
+@pytest.fixture
+def receiver(tmp_path):
+    """Of webhooks, over TLS."""
+    made = Receiver(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def mailbox():
+    made = MailBox()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -8,26 +8,12 @@ import urllib.request
 import pytest
 
 from audit_testing import check_chain
-from contacts_testing import CONTACTS, MailBox, Receiver, add, add_webhook, contact_of
+from contacts_testing import CONTACTS, MailBox, add, add_webhook, contact_of
 from control_cli_testing import Person
 from freehold_testing import wait_for
 from server_testing import Server, spec
 
 LOOPBACK = ("--webhooks-allow", "127.0.0.0/8")
-
-
-@pytest.fixture
-def receiver(tmp_path):
-    made = Receiver(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def mailbox():
-    made = MailBox()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

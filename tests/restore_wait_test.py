@@ -10,7 +10,7 @@ import time
 import pytest
 
 from agent_testing import CLUSTERS, Service
-from contacts_testing import MailBox, Receiver, add, add_webhook
+from contacts_testing import add, add_webhook
 from control_cli_testing import FORBIDDEN, Person
 from freehold_testing import BINARY, wait_for
 from kms_testing import Kms
@@ -20,20 +20,6 @@ ACCOUNTS = "/api/v1/service-accounts"
 PROJECTS = "/api/v1/projects"
 HOUR = 3600
 NOBODY = "No other service account could restore these keys now"
-
-
-@pytest.fixture
-def receiver(tmp_path):
-    made = Receiver(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def mailbox():
-    made = MailBox()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
