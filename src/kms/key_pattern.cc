@@ -3,27 +3,20 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 
 #include "fmt/format.h"
+#include "kms/key_text.h"
 
 namespace freehold {
 namespace {
 
-constexpr std::string_view kAws = "aws-kms://";
-constexpr std::string_view kAzure = "azure-kv://";
-constexpr std::string_view kVault = "hcvault://";
-constexpr std::string_view kKmip = "kmip://";
-constexpr std::array<std::string_view, 6> kSchemes = {kAws,   "gcp-kms://", kAzure,
-                                                      kVault, "pkcs11:",    kKmip};
 constexpr std::string_view kWild = "*?[\\";
 
 // "arn:aws:..." is a key as well as "aws-kms://arn:aws:...".
 std::string WithScheme(std::string_view text) {
-  if (text.starts_with("arn:")) return fmt::format("{}{}", kAws, text);
-  if (text.starts_with("projects/")) return fmt::format("gcp-kms://{}", text);
-  if (text.starts_with("https://")) return fmt::format("{}{}", kAzure, text.substr(8));
+  if (text.starts_with("arn:")) return fmt::format("{}{}", kAwsScheme, text);
+  if (text.starts_with("projects/")) return fmt::format("{}{}", kGcpScheme, text);
+  if (text.starts_with("https://")) return fmt::format("{}{}", kAzureScheme, text.substr(8));
   return std::string(text);
 }
 
@@ -46,8 +39,8 @@ Result<std::string> WithAuthority(const std::string& pattern, std::string_view s
 std::string WithNamespaceFirst(std::string text) {
   constexpr std::string_view kQuery = "?namespace=";
   const auto query = text.find(kQuery);
-  const auto path = text.find('/', kVault.size());
-  if (!text.starts_with(kVault) || query == std::string::npos || path > query) return text;
+  const auto path = text.find('/', kVaultScheme.size());
+  if (!text.starts_with(kVaultScheme) || query == std::string::npos || path > query) return text;
   const std::string name_space = text.substr(query + kQuery.size());
   return text.substr(0, path + 1) + name_space + text.substr(path, query - path);
 }
@@ -106,13 +99,9 @@ Result<std::string> CanonicalKeyPattern(std::string_view text) {
                              "pkcs11: or kmip://",
                              Printable(text)));
   }
-  if (pattern.starts_with(kAzure)) {
-    std::transform(pattern.begin(), pattern.end(), pattern.begin(), [](unsigned char c) {
-      return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c);
-    });
-  }
-  pattern = TRY(WithAuthority(pattern, kVault, "/any/keys/any"));
-  return WithAuthority(pattern, kKmip, "/any");
+  if (pattern.starts_with(kAzureScheme)) pattern = Lower(pattern);
+  pattern = TRY(WithAuthority(pattern, kVaultScheme, "/any/keys/any"));
+  return WithAuthority(pattern, kKmipScheme, "/any");
 }
 
 bool NameKey(const std::vector<std::string>& patterns, const KeyUri& key) {

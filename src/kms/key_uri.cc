@@ -9,16 +9,10 @@
 #include <vector>
 
 #include "fmt/format.h"
+#include "kms/key_text.h"
 
 namespace freehold {
 namespace {
-
-constexpr std::string_view kAwsScheme = "aws-kms://";
-constexpr std::string_view kGcpScheme = "gcp-kms://";
-constexpr std::string_view kAzureScheme = "azure-kv://";
-constexpr std::string_view kVaultScheme = "hcvault://";
-constexpr std::string_view kPkcs11Scheme = "pkcs11:";
-constexpr std::string_view kKmipScheme = "kmip://";
 
 // In the order of KmsType.
 constexpr std::array<std::string_view, 6> kTypeNames = {
@@ -42,10 +36,6 @@ std::vector<std::string_view> Split(std::string_view text, char separator, std::
   return parts;
 }
 
-bool AllOf(std::string_view text, std::size_t longest, bool (*allowed)(unsigned char)) {
-  return !text.empty() && text.size() <= longest && std::all_of(text.begin(), text.end(), allowed);
-}
-bool IsDigit(unsigned char c) { return c >= '0' && c <= '9'; }
 // Letters and digits of ASCII, whatever the locale: all of these end up in host names and headers.
 bool IsAlnum(unsigned char c) { return c < 0x80 && std::isalnum(c) != 0; }
 bool IsLabel(unsigned char c) { return IsAlnum(c) || c == '-'; }
@@ -62,12 +52,6 @@ bool IsProject(std::string_view text) {
 
 bool IsPathName(std::string_view text) {
   return AllOf(text, 128, IsName) && text != "." && text != "..";
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
 }
 
 Error Refused(std::string_view text, std::string_view why) {
@@ -293,47 +277,6 @@ Result<KmipKeyId> ParseKmip(std::string_view text, std::string_view rest) {
   return key;
 }
 
-// Of one type each: that nothing told them apart.
-
-bool IsSame(const AwsKeyArn& a, const AwsKeyArn& b) {
-  const std::string id = Lower(a.key_id);
-  return a.account == b.account && id == Lower(b.key_id) &&
-         (id.starts_with("mrk-") || Lower(a.region) == Lower(b.region));
-}
-
-// A project has an id, and a number that names it as well.
-bool IsSame(const GcpKeyName& a, const GcpKeyName& b) {
-  const auto is_number = [](const std::string& project) { return AllOf(project, 128, IsDigit); };
-  const bool same_project =
-      Lower(a.project) == Lower(b.project) || is_number(a.project) != is_number(b.project);
-  return same_project && Lower(a.location) == Lower(b.location) && a.key_ring == b.key_ring &&
-         a.key == b.key;
-}
-
-bool IsSame(const AzureKeyId& a, const AzureKeyId& b) { return a.host == b.host && a.key == b.key; }
-
-// A namespace may stand before the mount as well.
-bool IsSame(const VaultKeyPath& a, const VaultKeyPath& b) {
-  const auto place = [](const VaultKeyPath& key) {
-    return key.name_space.empty() ? key.mount : key.name_space + "/" + key.mount;
-  };
-  return a.authority == b.authority && place(a) == place(b) && a.key == b.key;
-}
-
-bool IsSame(const KmipKeyId& a, const KmipKeyId& b) {
-  return a.authority == b.authority && a.identifier == b.identifier;
-}
-
-// Each attribute narrows down which token and which key it is.
-bool IsSame(const Pkcs11KeyName& a, const Pkcs11KeyName& b) {
-  const auto agree = [](const auto& one, const auto& other) {
-    return one.empty() || other.empty() || one == other;
-  };
-  return agree(a.token, b.token) && agree(a.manufacturer, b.manufacturer) &&
-         agree(a.serial, b.serial) && agree(a.model, b.model) && agree(a.object, b.object) &&
-         agree(a.id, b.id);
-}
-
 std::string Format(const AwsKeyArn& key) {
   return fmt::format("arn:{}:kms:{}:{}:key/{}", key.partition, key.region, key.account, key.key_id);
 }
@@ -431,15 +374,6 @@ bool KeyUri::IsReplicaOf(const KeyUri& other) const {
          here.partition == there.partition && here.account == there.account;
 }
 
-bool KeyUri::IsSameKeyAs(const KeyUri& other) const {
-  if (type() != other.type() || text_.empty() || other.text_.empty()) return *this == other;
-  return std::visit(
-      [&](const auto& key) {
-        return IsSame(key, std::get<std::decay_t<decltype(key)>>(other.key_));
-      },
-      key_);
-}
-
 std::string KeyUri::Region() const {
   if (type() == KmsType::kAwsKms) return aws().region;
   return type() == KmsType::kGcpCloudKms ? gcp().location : "";
@@ -448,12 +382,6 @@ std::string KeyUri::Region() const {
 std::string CanonicalKeyUri(std::string_view text) {
   const auto uri = KeyUri::Parse(text);
   return uri.ok() ? uri->text() : std::string(text);
-}
-
-bool NameSameKey(std::string_view a, std::string_view b) {
-  const auto one = KeyUri::Parse(a);
-  const auto other = KeyUri::Parse(b);
-  return one.ok() && other.ok() ? one->IsSameKeyAs(*other) : a == b;
 }
 
 }  // namespace freehold
